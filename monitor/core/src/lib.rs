@@ -1,0 +1,40 @@
+//! The words of Crosswatch as types.
+//!
+//! Every other crate speaks these. Nothing here does IO, reads a clock, or knows a wire format;
+//! deriving `Serialize` is for the write-ahead log and snapshots only, never for the HTTP API
+//! (that is `monitor-api`).
+
+mod alert;
+mod anomaly;
+mod batch;
+mod call;
+mod identity;
+mod ids;
+mod record;
+mod search;
+mod signal;
+mod sketch;
+mod time;
+mod view;
+
+pub use alert::{Alert, AlertId, AlertSeverity, AlertState};
+pub use anomaly::{Anomaly, AnomalyId, Band, Contribution, Direction, Explanation, Score};
+pub use batch::{Batch, HistogramPoint, Item, LogItem, Origin, Payload, Source, SpanItem};
+pub use call::{Call, CallSource, CallStatus, DurationOrigin, Outcome};
+pub use identity::{ApiKey, Environment, EnvironmentKind, Resource, ServiceKey, UNKNOWN};
+pub use ids::{IdError, SpanId, TraceId};
+pub use record::{
+    CallFacts, Correlation, FormatName, Kind, Message, Record, Severity, Shape, ShapeId, SpanKind,
+    TemplateId, TemplateMatch, TimeOrigin, Value,
+};
+pub use search::{
+    FacetCount, HistogramBucket, Hit, LogSearch, RecordId, SearchError, SearchPage, SearchRequest,
+    SharedSearch,
+};
+pub use signal::{Measure, Observation, SignalKey, Subject};
+pub use sketch::Sketch;
+pub use time::{Time, TimeError};
+pub use view::{ApiState, ApiView, EngineCounts, IngestView, ServiceView, SignalView, StreamView, TemplateView, View};
+
+/// A short shared string: names, keys, routes. Cloning one is a reference count.
+pub type Name = std::sync::Arc<str>;

@@ -1,0 +1,158 @@
+//! The state of everything watched, as one immutable value.
+//!
+//! The engine makes one each tick; the HTTP API, the UI and the metrics are renderings of it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Alert, Anomaly, ApiKey, Band, CallSource, Environment, Name, Score, ServiceKey, Time};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ApiState {
+    /// No verdict yet: the model has not seen enough.
+    Learning,
+    Ok,
+    AtRisk,
+    Anomalous,
+    /// Expected to be called, and is not.
+    Silent,
+    Paused,
+}
+
+impl ApiState {
+    pub const ALL: [ApiState; 6] = [
+        ApiState::Learning,
+        ApiState::Ok,
+        ApiState::AtRisk,
+        ApiState::Anomalous,
+        ApiState::Silent,
+        ApiState::Paused,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ApiState::Learning => "learning",
+            ApiState::Ok => "ok",
+            ApiState::AtRisk => "at-risk",
+            ApiState::Anomalous => "anomalous",
+            ApiState::Silent => "silent",
+            ApiState::Paused => "paused",
+        }
+    }
+}
+
+/// What one signal looks like now and what its model expects. `None`: not enough data to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SignalView {
+    pub actual: Option<f64>,
+    pub typical: Option<f64>,
+    pub band: Option<Band>,
+    pub score: Score,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApiView {
+    pub key: Arc<ApiKey>,
+    pub state: ApiState,
+    /// Why it is in this state, in a sentence: `learning: 41 of 60 seconds with calls`.
+    pub reason: String,
+    /// Worst of its signals.
+    pub score: Score,
+    /// The evidence its numbers come from.
+    pub source: CallSource,
+    /// Over the last minute: calls a second, share of server errors, seconds.
+    pub rate: f64,
+    pub error_ratio: f64,
+    pub p50: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+    pub rate_signal: SignalView,
+    pub error_signal: SignalView,
+    pub latency_signal: SignalView,
+    /// Since we know it.
+    pub calls_total: u64,
+    pub errors_total: u64,
+    pub first_seen: Time,
+    pub last_seen: Time,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceView {
+    pub service: ServiceKey,
+    pub environment: Name,
+    /// Log records and share at ERROR or above, over the last minute.
+    pub log_rate: f64,
+    pub log_error_ratio: f64,
+    pub logs_total: u64,
+    pub log_errors_total: u64,
+    pub templates: u64,
+    pub last_seen: Time,
+}
+
+/// What the engine counted, since it first started on this data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineCounts {
+    pub observations: u64,
+    /// Older than the watermark: stored and searchable, but too late for the signals.
+    pub late: u64,
+    /// Further in the future than the tolerated skew.
+    pub future: u64,
+    pub anomalies_opened: u64,
+    /// Observations whose Api was refused a place of its own because of the limit.
+    pub overflowed: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// The watermark: everything before it has been judged.
+    pub at: Time,
+    pub environments: Vec<Environment>,
+    /// Ordered by trouble: worst score first, then by key.
+    pub apis: Vec<ApiView>,
+    pub services: Vec<ServiceView>,
+    /// Open ones, then those that ended lately, newest first.
+    pub anomalies: Vec<Anomaly>,
+    pub alerts: Vec<Alert>,
+    pub counts: EngineCounts,
+}
+
+/// One stream of records and how well we read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StreamView {
+    pub service: ServiceKey,
+    pub environment: Name,
+    pub stream: Name,
+    /// The format recognised now; `None` while none is.
+    pub format: Option<Name>,
+    /// How many times the stream changed its format.
+    pub format_changes: u64,
+    pub records: u64,
+    /// Records kept as text only, by reason.
+    pub unrecognised: Vec<(Name, u64)>,
+    /// Up to three lines that were not recognised, for a person to look at.
+    pub examples: Vec<String>,
+    /// How durations were understood, when there are any: `seconds (defined by the format)`.
+    pub duration_unit: Option<String>,
+    pub last_seen: Time,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TemplateView {
+    pub service: ServiceKey,
+    pub id: crate::TemplateId,
+    /// With `<*>` for each variable.
+    pub text: String,
+    pub records: u64,
+    pub first_seen: Time,
+    pub last_seen: Time,
+}
+
+/// What the pipeline workers know, as one immutable value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct IngestView {
+    pub streams: Vec<StreamView>,
+    pub templates: Vec<TemplateView>,
+    /// Redactions made, by kind of secret.
+    pub redactions: Vec<(Name, u64)>,
+}

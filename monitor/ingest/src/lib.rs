@@ -1,0 +1,18 @@
+//! Bytes to records to calls.
+//!
+//! Reading order: a receiver's bytes become a [`monitor_core::Batch`] (`otlp`, `jsonlines`, `lines`,
+//! `container`, `multiline`), secrets are removed (`redact`), and after the batch is safe in the
+//! write-ahead log a [`pipeline`] worker understands each item: its format (`formats`), its
+//! template (`templates`), its route (`routes`), and the Call it speaks of (`calls`).
+//!
+//! Everything here is pure: bytes and state in, values out. No sockets, no files, no clock.
+
+pub mod container;
+pub mod formats;
+pub mod jsonlines;
+pub mod lines;
+pub mod multiline;
+pub mod otlp;
+pub mod redact;
+pub mod routes;
+pub mod templates;

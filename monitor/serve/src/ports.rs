@@ -1,0 +1,57 @@
+//! What the servers need from the rest of the monitor.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use monitor_core::{Alert, Anomaly, Batch, Call, IngestView, SharedSearch, Time, View};
+use tokio::sync::{broadcast, watch};
+
+/// Takes batches. Resolves once the batch is safe on disk; until then nothing is promised.
+pub trait Intake: Send + Sync + Debug {
+    fn submit(&self, batch: Batch) -> BoxFuture<'_, Result<(), Refused>>;
+}
+
+/// A whole batch was refused; none of it was taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// 429 / RESOURCE_EXHAUSTED.
+    #[error("the intake queue is full; retry in {} s", retry_after.as_secs())]
+    Full { retry_after: Duration },
+    /// 503 / UNAVAILABLE.
+    #[error("the disk is full: {detail}; retry in {} s", retry_after.as_secs())]
+    DiskFull { detail: String, retry_after: Duration },
+    /// 503 / UNAVAILABLE.
+    #[error("the monitor is stopping")]
+    Stopping,
+}
+
+/// What browsers and `crosswatch` clients see as it happens.
+#[derive(Clone, Debug)]
+pub enum LiveEvent {
+    Call(Call),
+    Anomaly(Anomaly),
+    Alert(Alert),
+}
+
+/// Reads the clock; only the binary's wiring implements it with a real one.
+pub trait Clock: Send + Sync + Debug {
+    fn now(&self) -> Time;
+}
+
+/// Everything the servers read. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    pub clock: Arc<dyn Clock>,
+    pub intake: Arc<dyn Intake>,
+    pub search: SharedSearch,
+    pub view: watch::Receiver<Arc<View>>,
+    pub ingest: watch::Receiver<Arc<IngestView>>,
+    /// Subscribe for live events; a reader that lags misses some and is told how many.
+    pub live: broadcast::Sender<LiveEvent>,
+    /// `Err` says why the monitor is not ready, in a sentence.
+    pub ready: watch::Receiver<Result<(), String>>,
+    /// The monitor's own metrics, beside what `serve` renders from the view.
+    pub registry: prometheus::Registry,
+}
