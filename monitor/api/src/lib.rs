@@ -1,1 +1,44 @@
+//! The words of the HTTP API under `/api/v1`, as it sends them.
+//!
+//! Written by `monitor-serve`, read by the command line, the operator and anyone else's client.
+//! Deliberately ignorant of `monitor-core`: renaming a word inside the monitor cannot change the
+//! wire. Conventions of every type here:
+//!
+//! - times are RFC 3339 in UTC; a number's unit is in its name (`_seconds`, `_per_second`,
+//!   `_ratio` is 0 to 1), and values of a signal carry their unit beside them;
+//! - `null` says "not known", never zero;
+//! - fields and enum values are only ever added within `v1`; readers ignore what they do not know.
 
+mod alerts;
+mod anomalies;
+mod apis;
+#[cfg(feature = "client")]
+pub mod client;
+mod listing;
+mod live;
+mod places;
+mod problem;
+mod search;
+mod status;
+mod streams;
+
+pub use alerts::{Alert, AlertSeverity, AlertState, AlertsQuery};
+pub use anomalies::{
+    AnomaliesQuery, Anomaly, Band, Contribution, Direction, Evidence, Explanation, Measure, Subject,
+};
+pub use apis::{Api, ApiDetail, ApiState, ApisQuery, Signal, Signals};
+#[cfg(feature = "client")]
+pub use client::{Client, ClientError, Tail};
+pub use listing::Listing;
+pub use live::{LiveCall, LiveKind, LiveMessage, LiveQuery};
+pub use places::{Environment, Service, ServicesQuery};
+pub use problem::Problem;
+pub use search::{
+    FacetCount, Facets, FacetsQuery, Histogram, HistogramBucket, HistogramQuery, Order, Record,
+    RecordKind, SearchPage, SearchQuery, TailMessage, TailQuery, Trace, TraceQuery,
+};
+pub use status::{IngestCounts, Status, StatusCounts};
+pub use streams::{ReasonCount, Stream, StreamsQuery, Template, TemplatesQuery, Unrecognised};
+
+/// Every path below is relative to this.
+pub const PREFIX: &str = "/api/v1";

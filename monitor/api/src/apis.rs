@@ -1,0 +1,132 @@
+//! Apis: one route of one service, observed in one environment.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{Alert, Anomaly, Band};
+
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApiState {
+    /// No verdict yet: too little has been seen.
+    Learning,
+    Ok,
+    /// A forecast crosses an objective.
+    AtRisk,
+    Anomalous,
+    /// Expected to be called, and is not.
+    Silent,
+    Paused,
+}
+
+impl ApiState {
+    pub const ALL: [ApiState; 6] = [
+        ApiState::Learning,
+        ApiState::Ok,
+        ApiState::AtRisk,
+        ApiState::Anomalous,
+        ApiState::Silent,
+        ApiState::Paused,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ApiState::Learning => "learning",
+            ApiState::Ok => "ok",
+            ApiState::AtRisk => "at-risk",
+            ApiState::Anomalous => "anomalous",
+            ApiState::Silent => "silent",
+            ApiState::Paused => "paused",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Api {
+    /// Stable: the same Api has the same id after a restart and on every monitor.
+    #[schema(example = "8c1f6e2d90ab34f7")]
+    pub id: String,
+    pub environment: String,
+    /// `service.namespace`; empty when the sender gave none.
+    pub namespace: String,
+    /// `service.name`.
+    pub service: String,
+    /// `GET`, `RPC`, `CONSUME`, …; empty when the evidence does not say.
+    pub method: String,
+    /// The route's template: `/orders/{id}`.
+    pub route: String,
+    pub state: ApiState,
+    /// Why it is in this state, in a sentence.
+    pub reason: String,
+    /// The worst of its signals: at most 1 is normal, above 1 anomalous.
+    pub score: f64,
+    /// The same from 0 to 100; 50 is the limit of normal.
+    pub score_percent: f64,
+    /// The evidence the numbers come from: `span`, `log`, `metric`, `probe`.
+    pub source: String,
+    /// Over the last minute.
+    pub calls_per_second: f64,
+    /// Over the last minute: server errors among all calls, 0 to 1.
+    pub error_ratio: f64,
+    pub latency_p50_seconds: Option<f64>,
+    pub latency_p95_seconds: Option<f64>,
+    pub latency_p99_seconds: Option<f64>,
+    pub signals: Signals,
+    /// Since the Api is known.
+    pub calls_total: u64,
+    pub errors_total: u64,
+    #[schema(format = DateTime)]
+    pub first_seen: String,
+    #[schema(format = DateTime)]
+    pub last_seen: String,
+}
+
+/// What is measured of an Api, each beside what its model expects.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Signals {
+    pub calls_per_second: Signal,
+    pub error_ratio: Signal,
+    pub latency_seconds: Signal,
+}
+
+/// One signal now, in the unit its name says. `null`: not enough data to say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Signal {
+    pub actual: Option<f64>,
+    pub typical: Option<f64>,
+    pub expected: Option<Band>,
+    /// At most 1 is normal.
+    pub score: f64,
+}
+
+/// An Api with everything known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ApiDetail {
+    pub api: Api,
+    /// Its own and its service's, open ones first, then newest first.
+    pub anomalies: Vec<Anomaly>,
+    pub alerts: Vec<Alert>,
+}
+
+/// Filters of `GET /apis`. All given ones must hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ApisQuery {
+    /// `name` or `namespace/name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// One state, or several with commas between: `anomalous,silent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// At most this many; 1 to 10 000, 1 000 when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Pass over this many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+}
