@@ -1,1 +1,20 @@
+//! The heart of the monitor, without IO: observations and `now` in, effects out.
+//!
+//! The monitor's worker thread and `replay` both drive an [`Engine`]. Nothing here reads a clock,
+//! opens a file or spawns a task; what has to happen in the world comes back as an [`Effect`].
 
+mod api;
+mod bucket;
+mod config;
+mod dimensions;
+mod engine;
+mod places;
+mod rollup;
+mod service;
+mod snapshot;
+mod source;
+mod view;
+
+pub use config::{Clock, EngineConfig};
+pub use engine::{Effect, Engine, RestoreError};
+pub use rollup::{SeriesPoint, Step};

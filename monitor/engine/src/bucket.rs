@@ -1,0 +1,128 @@
+//! What is known of one second before it is judged.
+//!
+//! Every sum here is of integers and every set bounded by hash, so a bucket does not depend on the
+//! order in which its observations arrived.
+
+use std::collections::BTreeMap;
+
+use monitor_core::{Call, CallSource, HistogramPoint, Outcome, Severity, Sketch, TemplateId};
+use serde::{Deserialize, Serialize};
+
+use crate::dimensions::Dimensions;
+
+/// Templates counted of one service in one second.
+const MAX_TEMPLATES: usize = 256;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Second {
+    /// By place of the Api (see `places`) and evidence.
+    pub(crate) calls: BTreeMap<(u32, CallSource), Box<CallBucket>>,
+    pub(crate) logs: BTreeMap<u32, Box<LogBucket>>,
+}
+
+/// Calls of one Api, from one kind of evidence.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CallBucket {
+    pub(crate) calls: u64,
+    pub(crate) server_errors: u64,
+    pub(crate) client_errors: u64,
+    pub(crate) throttled: u64,
+    /// Seconds.
+    pub(crate) latencies: Sketch,
+    pub(crate) dimensions: Dimensions,
+}
+
+impl CallBucket {
+    pub(crate) fn add(&mut self, call: &Call) {
+        self.calls += 1;
+        match call.status.outcome() {
+            Outcome::Ok => {}
+            Outcome::ClientError => self.client_errors += 1,
+            Outcome::Throttled => self.throttled += 1,
+            Outcome::ServerError => self.server_errors += 1,
+        }
+        if let Some(duration) = call.duration {
+            self.latencies.add(duration.as_secs_f64());
+        }
+        self.dimensions.add(call);
+    }
+
+    /// A histogram's calls lie somewhere inside their bin; the geometric middle is within a factor
+    /// of the bin's root width.
+    pub(crate) fn add_histogram(&mut self, point: &HistogramPoint, failed: bool) {
+        for (at, &n) in point.counts.iter().enumerate() {
+            self.calls = self.calls.saturating_add(n);
+            if failed {
+                self.server_errors = self.server_errors.saturating_add(n);
+            }
+            let upper = point.bounds.get(at).copied();
+            let lower = at
+                .checked_sub(1)
+                .and_then(|below| point.bounds.get(below))
+                .copied();
+            let seconds = match (lower, upper) {
+                (Some(lower), Some(upper)) if lower > 0.0 => (lower * upper).sqrt(),
+                (_, Some(upper)) => upper / 2.0,
+                (Some(lower), None) => lower * 1.5,
+                (None, None) => point.sum_seconds / n.max(1) as f64,
+            };
+            self.latencies
+                .add_n(seconds, u32::try_from(n).unwrap_or(u32::MAX));
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &CallBucket) {
+        self.calls = self.calls.saturating_add(other.calls);
+        self.server_errors = self.server_errors.saturating_add(other.server_errors);
+        self.client_errors += other.client_errors;
+        self.throttled += other.throttled;
+        self.latencies.merge(&other.latencies);
+        self.dimensions.merge(&other.dimensions);
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TemplateCount {
+    pub(crate) records: u64,
+    /// Of these, at ERROR or above.
+    pub(crate) errors: u64,
+}
+
+/// Log records of one service in one environment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LogBucket {
+    pub(crate) records: u64,
+    /// At ERROR or above.
+    pub(crate) errors: u64,
+    /// Those with the smallest ids when there are more than we keep; ids are hashes.
+    pub(crate) templates: BTreeMap<TemplateId, TemplateCount>,
+}
+
+impl LogBucket {
+    pub(crate) fn add(&mut self, severity: Option<Severity>, template: Option<TemplateId>) {
+        let error = severity.is_some_and(|severity| severity >= Severity::Error);
+        self.records += 1;
+        self.errors += u64::from(error);
+        if let Some(template) = template {
+            let count = self.templates.entry(template).or_default();
+            count.records += 1;
+            count.errors += u64::from(error);
+            if self.templates.len() > MAX_TEMPLATES {
+                self.templates.pop_last();
+            }
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &LogBucket) {
+        self.records += other.records;
+        self.errors += other.errors;
+        for (template, count) in &other.templates {
+            let mine = self.templates.entry(*template).or_default();
+            mine.records += count.records;
+            mine.errors += count.errors;
+            if self.templates.len() > MAX_TEMPLATES {
+                self.templates.pop_last();
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What an [`crate::Engine`] may be told; every field has a default that needs no thought.
+
+use std::time::Duration;
+
+/// What decides that an observation comes too late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// Ticks carry the wall clock: everything before the watermark of the last tick is late.
+    Wall,
+    /// A recording: an observation is late when it is more than the lateness behind the newest
+    /// event seen, so the number and spacing of ticks decide nothing.
+    Event,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineConfig {
+    pub clock: Clock,
+    /// How long a bucket waits for stragglers before it is judged.
+    pub lateness: Duration,
+    /// How far beyond the last tick's `now` an event may lie; senders' clocks are never exact.
+    /// Only with [`Clock::Wall`].
+    pub max_future: Duration,
+    /// Apis beyond this many share one visible route `~other` for each service and environment.
+    pub max_apis: usize,
+    /// Pairs of service and environment whose logs are watched; more are counted and dropped.
+    pub max_services: usize,
+    /// Sensitivity: how many false alarms each Api may raise in a week.
+    pub false_alarms_per_api_week: f64,
+    /// No verdict before this many seconds in which calls (or records) arrived …
+    pub learn_seconds: u32,
+    /// … and this many calls or records.
+    pub learn_calls: u64,
+    /// The longest stretch without any observation from anyone that may count as real time
+    /// without calls. A longer one is our blindness: nothing is judged or learned from it.
+    pub blind_after: Duration,
+    /// An anomaly that stays as it is for this long is a new normal: after its one alert the
+    /// model learns afresh. Failures never become normal this quickly: see the detectors.
+    pub shift_after: Duration,
+    /// How long an alert is pending before it fires.
+    pub pending_for: Duration,
+    /// How long an alert goes on firing after its last anomaly ended, so that it does not flap.
+    pub keep_firing_for: Duration,
+    /// A firing alert is sent again this often, as Alertmanager asks of its clients.
+    pub resend_every: Duration,
+    /// A resolved alert is sent again for this long.
+    pub resend_resolved_for: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> EngineConfig {
+        EngineConfig {
+            clock: Clock::Wall,
+            lateness: Duration::from_secs(3),
+            max_future: Duration::from_secs(10),
+            max_apis: 100_000,
+            max_services: 10_000,
+            false_alarms_per_api_week: 0.1,
+            // Long enough for five windows of a busy Api. Verdicts this early rest on a wide
+            // predictive distribution, so only a large change is one.
+            learn_seconds: 25,
+            learn_calls: 30,
+            blind_after: Duration::from_secs(60),
+            shift_after: Duration::from_secs(30 * 60),
+            pending_for: Duration::from_secs(5),
+            keep_firing_for: Duration::from_secs(30),
+            resend_every: Duration::from_secs(60),
+            resend_resolved_for: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
+impl EngineConfig {
+    /// For a recording: event time decides, and files that overlap by minutes are no loss.
+    pub fn replay() -> EngineConfig {
+        EngineConfig {
+            clock: Clock::Event,
+            lateness: Duration::from_secs(150),
+            max_future: Duration::MAX,
+            ..EngineConfig::default()
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! Observations and time in, effects out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use monitor_core::{
+    Alert, Anomaly, ApiKey, CallSource, EngineCounts, Name, Observation, ServiceKey, Time, View,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::api::ApiTrack;
+use crate::bucket::Second;
+use crate::config::{Clock, EngineConfig};
+use crate::places::Places;
+use crate::rollup::{SeriesPoint, Step};
+use crate::service::ServiceTrack;
+
+/// The route of the Apis that found no place of their own.
+const OTHER: &str = "~other";
+
+/// What has to happen in the world.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    AnomalyOpened(Anomaly),
+    /// It got worse, or better understood.
+    AnomalyUpdated(Anomaly),
+    AnomalyClosed(Anomaly),
+    /// An alert began to fire or was resolved: tell everybody.
+    Alert(Alert),
+    /// Tell again what was told before, because the receivers' protocol asks for it. Follows the
+    /// ticks' `now`, not event time; a replay has no use for it.
+    Resend(Alert),
+}
+
+#[derive(Clone, Debug)]
+pub struct Engine {
+    config: EngineConfig,
+    state: State,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// The latest tick's `now`.
+    now: Option<Time>,
+    /// Seconds before this one are complete: judged, or known to be empty so far.
+    pub(crate) watermark: Option<i64>,
+    /// The first second that is not judged yet.
+    next: Option<i64>,
+    /// The newest event time seen.
+    newest: Option<Time>,
+    /// Mean distance between seconds in which anything arrived.
+    mean_gap_secs: f64,
+    pub(crate) counts: EngineCounts,
+    api_places: Places<Arc<ApiKey>>,
+    service_places: Places<(ServiceKey, Name)>,
+    pending: BTreeMap<i64, Second>,
+    pub(crate) apis: Vec<ApiTrack>,
+    pub(crate) services: Vec<ServiceTrack>,
+}
+
+impl Engine {
+    pub fn new(config: EngineConfig) -> Engine {
+        Engine {
+            config,
+            state: State {
+                mean_gap_secs: 1.0,
+                ..State::default()
+            },
+        }
+    }
+
+    /// Takes one observation into its second's bucket. O(log n) in the seconds and Apis pending.
+    pub fn observe(&mut self, observation: &Observation) {
+        self.state.counts.observations += 1;
+        let time = observation.time();
+        if self.is_from_the_future(time) {
+            self.state.counts.future += 1;
+            return;
+        }
+        if self.is_late(time) {
+            self.state.counts.late += 1;
+            return;
+        }
+        self.state.newest = self.state.newest.max(Some(time));
+        let second = self.state.pending.entry(time.as_secs()).or_default();
+        match observation {
+            Observation::Call(call) => {
+                let Some(place) = api_place(&mut self.state.api_places, &self.config, &call.api)
+                else {
+                    self.state.counts.overflowed += 1;
+                    return;
+                };
+                let bucket = second.calls.entry((place, call.source)).or_default();
+                // A probe's calls show that the Api exists and nothing of what its users see.
+                if !call.synthetic && call.source != CallSource::Probe {
+                    bucket.add(call);
+                }
+            }
+            Observation::Histogram { api, point, failed } => {
+                let Some(place) = api_place(&mut self.state.api_places, &self.config, api) else {
+                    self.state.counts.overflowed += 1;
+                    return;
+                };
+                second
+                    .calls
+                    .entry((place, CallSource::Metric))
+                    .or_default()
+                    .add_histogram(point, *failed);
+            }
+            Observation::Log {
+                service,
+                environment,
+                severity,
+                template,
+                ..
+            } => {
+                let key = (service.clone(), environment.clone());
+                let Some(place) =
+                    self.state
+                        .service_places
+                        .place(&key, self.config.max_services, || key.clone())
+                else {
+                    self.state.counts.overflowed += 1;
+                    return;
+                };
+                second
+                    .logs
+                    .entry(place)
+                    .or_default()
+                    .add(*severity, *template);
+            }
+        }
+    }
+
+    /// Judges every second that is complete at `now`: the wall clock live, the newest event time
+    /// in a replay. What comes out does not depend on how often it is called; only
+    /// [`Effect::Resend`] does.
+    ///
+    /// A second in which nothing at all arrived is judged when the next observation shows whether
+    /// it was quiet or we were blind.
+    pub fn tick(&mut self, now: Time) -> Vec<Effect> {
+        self.state.now = self.state.now.max(Some(now));
+        let limit = (now - self.config.lateness).as_secs();
+        self.state.watermark = self.state.watermark.max(Some(limit));
+        let mut effects = Vec::new();
+        self.judge_before(limit, &mut effects);
+        effects
+    }
+
+    /// Judges all that remains, at the end of a recording.
+    pub fn finish(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if let Some(newest) = self.state.newest {
+            let limit = newest.as_secs().saturating_add(1);
+            self.state.watermark = self.state.watermark.max(Some(limit));
+            self.judge_before(limit, &mut effects);
+        }
+        effects
+    }
+
+    /// The state of everything watched. O(Apis log Apis).
+    pub fn view(&self) -> View {
+        crate::view::view(&self.state)
+    }
+
+    /// The recent past of an Api in steps of 10 s, a minute or an hour; empty when unknown.
+    pub fn series(&self, api: &ApiKey, step: Step) -> Vec<SeriesPoint> {
+        self.state
+            .apis
+            .iter()
+            .find(|track| *track.key == *api)
+            .map(|track| track.rollups.series(step))
+            .unwrap_or_default()
+    }
+
+    /// Everything learned and pending, as bytes.
+    pub fn snapshot(&self) -> Vec<u8> {
+        crate::snapshot::encode(&self.state)
+    }
+
+    /// Goes on exactly where [`Engine::snapshot`] was taken.
+    pub fn restore(config: EngineConfig, bytes: &[u8]) -> Result<Engine, RestoreError> {
+        let mut state: State = crate::snapshot::decode(bytes)?;
+        state.api_places.reindex();
+        state.service_places.reindex();
+        Ok(Engine { config, state })
+    }
+
+    fn is_from_the_future(&self, time: Time) -> bool {
+        self.config.clock == Clock::Wall
+            && self
+                .state
+                .now
+                .is_some_and(|now| time > now + self.config.max_future)
+    }
+
+    fn is_late(&self, time: Time) -> bool {
+        let limit = match self.config.clock {
+            Clock::Wall => self.state.watermark,
+            Clock::Event => self
+                .state
+                .newest
+                .map(|newest| (newest - self.config.lateness).as_secs())
+                .max(self.state.next),
+        };
+        limit.is_some_and(|limit| time.as_secs() < limit)
+    }
+
+    fn judge_before(&mut self, limit: i64, effects: &mut Vec<Effect>) {
+        while let Some(first) = self.state.pending.first_entry() {
+            let second = *first.key();
+            if second >= limit {
+                break;
+            }
+            let bucket = first.remove();
+            self.pass_quiet_seconds(second, effects);
+            self.judge(second, bucket, effects);
+            self.state.next = Some(second.saturating_add(1));
+        }
+    }
+
+    /// Between the last judged second and this one nothing arrived from anyone. A short stretch
+    /// was quiet; one much longer than usual means that we were blind, and takes no time to pass.
+    fn pass_quiet_seconds(&mut self, second: i64, effects: &mut Vec<Effect>) {
+        let Some(next) = self.state.next else {
+            return;
+        };
+        let quiet = second.saturating_sub(next);
+        let longest = blind_after_secs(self.state.mean_gap_secs, self.config.blind_after);
+        if quiet <= longest {
+            for silent in next..second {
+                self.judge(silent, Second::default(), effects);
+            }
+            #[expect(clippy::cast_precision_loss, reason = "at most a minute")]
+            let gap = (quiet + 1) as f64;
+            self.state.mean_gap_secs += (gap - self.state.mean_gap_secs) / 30.0;
+        } else {
+            for api in &mut self.state.apis {
+                api.skip_to(second);
+            }
+            for service in &mut self.state.services {
+                service.skip_to(second);
+            }
+        }
+    }
+
+    fn judge(&mut self, second: i64, bucket: Second, _effects: &mut Vec<Effect>) {
+        let calls = self.route_calls(second, bucket.calls);
+        let logs = self.route_logs(second, bucket.logs);
+        for (at, api) in (0u32..).zip(&mut self.state.apis) {
+            api.step(
+                second,
+                calls.get(&at).map(Vec::as_slice).unwrap_or_default(),
+            );
+        }
+        for (at, service) in (0u32..).zip(&mut self.state.services) {
+            service.step(second, logs.get(&at).map(|bucket| &**bucket));
+        }
+    }
+
+    /// Sends each bucket to its Api's track; new Apis get theirs in order of keys.
+    fn route_calls(
+        &mut self,
+        second: i64,
+        calls: BTreeMap<(u32, CallSource), Box<crate::bucket::CallBucket>>,
+    ) -> BTreeMap<u32, Vec<(CallSource, Box<crate::bucket::CallBucket>)>> {
+        let state = &mut self.state;
+        let mut new: Vec<u32> = calls
+            .keys()
+            .map(|(place, _)| *place)
+            .filter(|place| state.api_places.track(*place).is_none())
+            .collect();
+        new.dedup();
+        new.sort_by(|a, b| state.api_places.key(*a).cmp(state.api_places.key(*b)));
+        for place in new {
+            let key = state.api_places.key(place).clone();
+            let key = if state.apis.len() < self.config.max_apis {
+                key
+            } else {
+                other_api(&key)
+            };
+            let known = (state.apis.len() >= self.config.max_apis)
+                .then(|| state.apis.iter().position(|track| track.key == key))
+                .flatten();
+            let track = known.unwrap_or_else(|| {
+                state.apis.push(ApiTrack::new(key, second));
+                state.apis.len() - 1
+            });
+            state
+                .api_places
+                .set_track(place, u32::try_from(track).unwrap_or(u32::MAX));
+        }
+        let mut routed: BTreeMap<u32, Vec<(CallSource, Box<crate::bucket::CallBucket>)>> =
+            BTreeMap::new();
+        for ((place, source), bucket) in calls {
+            let Some(track) = state.api_places.track(place) else {
+                continue;
+            };
+            if *state.apis[track as usize].key != **state.api_places.key(place) {
+                state.counts.overflowed += bucket.calls;
+            }
+            let sources = routed.entry(track).or_default();
+            match sources.iter_mut().find(|(known, _)| *known == source) {
+                Some((_, sum)) => sum.merge(&bucket),
+                None => sources.push((source, bucket)),
+            }
+        }
+        routed
+    }
+
+    fn route_logs(
+        &mut self,
+        second: i64,
+        logs: BTreeMap<u32, Box<crate::bucket::LogBucket>>,
+    ) -> BTreeMap<u32, Box<crate::bucket::LogBucket>> {
+        let state = &mut self.state;
+        let mut new: Vec<u32> = logs
+            .keys()
+            .copied()
+            .filter(|place| state.service_places.track(*place).is_none())
+            .collect();
+        new.sort_by(|a, b| {
+            state
+                .service_places
+                .key(*a)
+                .cmp(state.service_places.key(*b))
+        });
+        for place in new {
+            let (service, environment) = state.service_places.key(place).clone();
+            let track = u32::try_from(state.services.len()).unwrap_or(u32::MAX);
+            state
+                .services
+                .push(ServiceTrack::new(service, environment, second));
+            state.service_places.set_track(place, track);
+        }
+        logs.into_iter()
+            .filter_map(|(place, bucket)| Some((state.service_places.track(place)?, bucket)))
+            .collect()
+    }
+}
+
+/// Why a snapshot cannot be gone on from.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    #[error("the bytes are not a snapshot of the engine")]
+    NotASnapshot,
+    #[error("the snapshot is of version {found}, this is version {expected}")]
+    Version { found: u16, expected: u16 },
+    #[error("the snapshot is damaged")]
+    Damaged(#[source] postcard::Error),
+}
+
+/// Ten times the usual distance between seconds with data, but never less than 10 s (a collector
+/// that restarts) nor more than the configured end.
+fn blind_after_secs(mean_gap_secs: f64, longest: Duration) -> i64 {
+    let longest = i64::try_from(longest.as_secs()).unwrap_or(i64::MAX);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the mean of gaps that are at most a minute"
+    )]
+    let usual = (mean_gap_secs * 10.0) as i64;
+    usual.max(10).min(longest)
+}
+
+/// The place of an Api, or of its service's `~other` when the table is full. Twice the number of
+/// tracks may be named, so that who gets the last track is decided by key; services without end
+/// end here.
+fn api_place(
+    places: &mut Places<Arc<ApiKey>>,
+    config: &EngineConfig,
+    api: &Arc<ApiKey>,
+) -> Option<u32> {
+    let named = config.max_apis.saturating_mul(2);
+    places
+        .place::<ApiKey>(api, named, || api.clone())
+        .or_else(|| {
+            let other = other_api(api);
+            places.place::<ApiKey>(&other, named.saturating_add(config.max_services), || {
+                other.clone()
+            })
+        })
+}
+
+fn other_api(api: &ApiKey) -> Arc<ApiKey> {
+    Arc::new(ApiKey {
+        environment: api.environment.clone(),
+        service: api.service.clone(),
+        method: "".into(),
+        route: OTHER.into(),
+    })
+}
