@@ -1,1 +1,25 @@
+//! Is this normal?
+//!
+//! Detectors are pure: readings of one signal in event time go in, verdicts come out. They keep
+//! bounded state, which is their model, and know nothing of the wall clock, of what a service's
+//! name means, or of who is told. The engine feeds them and turns their verdicts into anomalies;
+//! [`compare`] judges two stretches of a recording that has no lead-in to learn from.
 
+mod detector;
+mod errors;
+mod evidence;
+mod latency;
+mod learning;
+mod level;
+mod options;
+mod sensitivity;
+mod tails;
+mod traffic;
+
+pub use detector::{Detector, Phase, Reading, Sample, Verdict};
+pub use errors::{RatioDetector, RatioKind};
+pub use latency::LatencyDetector;
+pub use learning::{LearningRule, Progress};
+pub use options::{DetectionDirection, Options};
+pub use sensitivity::Sensitivity;
+pub use traffic::TrafficDetector;

@@ -1,0 +1,264 @@
+//! A share of failures above what was learned, by an exact test.
+//!
+//! Server errors of an Api, error records of a service, records of one log template: each is a
+//! number of cases out of so many. How often a case occurs is Beta-distributed rather than fixed,
+//! because failures come in bursts (one client, one bad node), so the exact tail is the
+//! beta-binomial's. Three failures of four calls are then a nuisance, and thirty of forty a page.
+
+use std::time::Duration;
+
+use monitor_core::{Band, Direction, Score, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
+use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::learning::LearningRule;
+use crate::options::Options;
+use crate::sensitivity::Sensitivity;
+use crate::tails::{beta_binomial_above, beta_binomial_quantile};
+
+/// Which share it is; decides the names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RatioKind {
+    /// Server errors of calls.
+    Errors,
+    /// Records at ERROR or above.
+    LogErrors,
+    /// Records of one template.
+    Template,
+    /// Records of a template that was never seen before, at ERROR.
+    NewTemplate,
+}
+
+/// What is believed of a share before anything was seen: Jeffreys' half a case, in 50.
+const PRIOR_CASES: f64 = 0.5;
+const PRIOR_WHOLE: f64 = 50.0;
+/// Calls remembered; older ones fade.
+const MEMORY: f64 = 50_000.0;
+/// Correlation of failures that is taken for granted: as strong as 200 independent calls at first,
+/// as 2,000 once many windows were seen to be calmer.
+const EARLY_CORRELATION: f64 = 1.0 / 200.0;
+const LATE_CORRELATION: f64 = 1.0 / 2_000.0;
+/// Windows after which half of the early caution is gone.
+const CALM_WINDOWS: f64 = 50.0;
+const MOST_CORRELATION: f64 = 0.3;
+/// Fewer cases than this in a window never count as outside the band.
+const FEWEST_CASES: u64 = 5;
+const TOO_FEW: f64 = 0.05;
+/// Even while learning: this share of failures, over so many calls, cannot be normal.
+const GUARD_SHARE: f64 = 0.5;
+const GUARD_WHOLE: u64 = 20;
+/// Enough for an alarm at any sensitivity.
+const GUARD_P: f64 = 1e-15;
+/// Failures take this many times longer than other levels to become the new normal.
+const SHIFT_FACTOR: u32 = 12;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RatioDetector {
+    kind: RatioKind,
+    options: Options,
+    rule: LearningRule,
+    sensitivity: Sensitivity,
+    shift_after: Duration,
+    seconds: u32,
+    model: Model,
+    evidence: Evidence,
+    candidate: Option<(Time, Model)>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Model {
+    cases: f64,
+    whole: f64,
+    /// Observations ever learned from.
+    learned: u64,
+    /// Weighted mean of the intra-class correlation that each window showed.
+    correlation: f64,
+    windows: f64,
+}
+
+impl RatioDetector {
+    pub fn new(
+        kind: RatioKind,
+        options: Options,
+        rule: LearningRule,
+        sensitivity: Sensitivity,
+        shift_after: Duration,
+    ) -> RatioDetector {
+        RatioDetector {
+            kind,
+            options,
+            rule,
+            sensitivity,
+            shift_after: match kind {
+                RatioKind::Errors | RatioKind::LogErrors => shift_after * SHIFT_FACTOR,
+                RatioKind::Template | RatioKind::NewTemplate => shift_after,
+            },
+            seconds: 0,
+            model: Model::default(),
+            evidence: Evidence::default(),
+            candidate: None,
+        }
+    }
+
+    /// Starts with the knowledge that `whole` records over so many seconds held no case.
+    pub fn never_seen(mut self, whole: u64, seconds: u32) -> RatioDetector {
+        self.seconds = seconds;
+        self.model.whole = (whole as f64).min(MEMORY);
+        self.model.learned = whole;
+        self
+    }
+
+    /// One percentage point more than expected, and above it.
+    pub fn default_options() -> Options {
+        Options {
+            detection_direction: crate::DetectionDirection::AboveExpected,
+            min_dev_from_expected: 0.01,
+            min_rel_dev_from_expected: 0.5,
+            data_range: (0.0, 1.0),
+        }
+    }
+
+    fn guard(&self, part: u64, whole: u64) -> bool {
+        self.kind == RatioKind::Errors
+            && whole >= GUARD_WHOLE
+            && part as f64 >= GUARD_SHARE * whole as f64
+    }
+}
+
+impl Detector for RatioDetector {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            RatioKind::Errors => "error-ratio",
+            RatioKind::LogErrors => "log-error-ratio",
+            RatioKind::Template => "log-template-rate",
+            RatioKind::NewTemplate => "new-log-template",
+        }
+    }
+
+    fn judge(&mut self, sample: &Sample<'_>) -> Option<Verdict> {
+        let Reading::Share { part, whole } = sample.reading else {
+            return None;
+        };
+        if whole == 0 {
+            return None;
+        }
+        let (a, b) = self.model.beta();
+        let typical = a / (a + b);
+        let actual = part as f64 / whole as f64;
+        let learned_from = self.model.learned;
+        let learning = self.rule.progress(self.seconds, learned_from);
+        let p = if self.guard(part, whole) && learning.is_some() {
+            GUARD_P
+        } else if learning.is_some() {
+            1.0
+        } else if !self.options.in_range(actual) {
+            f64::MIN_POSITIVE
+        } else if !self.options.concerns(actual, typical) {
+            1.0
+        } else {
+            let tail = beta_binomial_above(part, whole, a, b);
+            if part < FEWEST_CASES {
+                tail.max(TOO_FEW)
+            } else {
+                tail
+            }
+        };
+        let window = Window {
+            start: sample.start,
+            end: sample.end(),
+            p,
+            most: f64::INFINITY,
+        };
+        let (score, phase) = self.evidence.weigh(window, self.sensitivity);
+        let mut phase = match (learning, phase) {
+            (Some(progress), Phase::Normal) => Phase::Learning(progress),
+            (_, phase) => phase,
+        };
+        if self.evidence.is_anomalous() {
+            let (since, model) = self
+                .candidate
+                .get_or_insert_with(|| (sample.start, Model::default()));
+            model.learn(part, whole);
+            if sample.end().since(*since) >= self.shift_after {
+                self.model = std::mem::take(model);
+                self.candidate = None;
+                self.evidence.reset();
+                phase = Phase::Shifted;
+            }
+        } else {
+            self.candidate = None;
+            if self.evidence.teaches(p) {
+                self.model.learn(part, whole);
+                self.seconds = self.seconds.saturating_add(sample.active_secs);
+            }
+        }
+        let upper = beta_binomial_quantile(OUTSIDE, whole, a, b);
+        Some(Verdict {
+            score: if learning.is_some() && !phase.is_anomalous() {
+                Score::NORMAL
+            } else {
+                score
+            },
+            outside: p < OUTSIDE,
+            phase,
+            start: sample.start,
+            end: sample.end(),
+            statistic: match self.kind {
+                RatioKind::Errors => "error ratio",
+                RatioKind::LogErrors => "log error ratio",
+                RatioKind::Template | RatioKind::NewTemplate => "share of records",
+            },
+            direction: Direction::Above,
+            typical: if self.model.cases == 0.0 {
+                0.0
+            } else {
+                typical
+            },
+            actual,
+            band: Band {
+                lower: 0.0,
+                upper: upper as f64 / whole as f64,
+            },
+            observations: whole,
+            learned_from,
+        })
+    }
+
+    fn skip_to(&mut self, _time: Time) {
+        self.candidate = None;
+    }
+}
+
+impl Model {
+    /// The parameters of the chance's distribution.
+    fn beta(&self) -> (f64, f64) {
+        let mean = (PRIOR_CASES + self.cases) / (PRIOR_WHOLE + self.whole);
+        let caution = CALM_WINDOWS / (CALM_WINDOWS + self.windows);
+        let floor = LATE_CORRELATION + (EARLY_CORRELATION - LATE_CORRELATION) * caution;
+        let correlation = self.correlation.clamp(floor, MOST_CORRELATION);
+        let size = (1.0 / correlation - 1.0).min(PRIOR_WHOLE + self.whole);
+        (mean * size, (1.0 - mean) * size)
+    }
+
+    fn learn(&mut self, part: u64, whole: u64) {
+        let (part, size) = (part as f64, whole as f64);
+        let mean = (PRIOR_CASES + self.cases) / (PRIOR_WHOLE + self.whole);
+        let variance = size * mean * (1.0 - mean);
+        self.windows += 1.0;
+        // A window in which less than one case was expected cannot show how cases cluster.
+        if size >= 5.0 && size * mean >= 1.0 {
+            let residual = part - size * mean;
+            let excess = (residual * residual / variance).min(25.0) - 1.0;
+            let shown = excess / (size - 1.0);
+            self.correlation += (shown - self.correlation) / self.windows.min(200.0);
+        }
+        self.cases += part;
+        self.whole += size;
+        self.learned = self.learned.saturating_add(whole);
+        if self.whole > MEMORY {
+            self.cases *= MEMORY / self.whole;
+            self.whole = MEMORY;
+        }
+    }
+}

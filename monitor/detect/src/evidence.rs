@@ -1,0 +1,134 @@
+//! Weighs one p-value after another into a decision.
+//!
+//! Page's cumulative sum (E. S. Page, "Continuous inspection schemes", Biometrika 41, 1954) over
+//! surprise: S ← max(0, S + (−ln p) − k). When nothing is wrong −ln p is exponential with mean 1,
+//! and for the drift k = 3 the probability that S passes h falls as exp(−θh), where θ solves
+//! exp(−θk) = 1 − θ, which gives θ ≈ 0.94. So one overwhelming window alarms as surely as several
+//! that are each a little strange, at nearly the false-alarm rate of a single test, and persistence
+//! needs no rule of its own.
+
+use monitor_core::{Score, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::{Phase, Sensitivity};
+
+const DRIFT: f64 = 3.0;
+const THETA: f64 = 0.94;
+/// Windows less likely than this are outside the band …
+pub(crate) const OUTSIDE: f64 = 0.01;
+/// … and those less likely than this teach the model nothing.
+const TEACHES: f64 = 1e-3;
+/// Beyond this many times what an alarm takes, more evidence changes nothing.
+const FULL: f64 = 20.0;
+/// An anomaly is over after this long and this many windows inside the band.
+const CLEAN_SECS: u64 = 30;
+const CLEAN_WINDOWS: u32 = 2;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Evidence {
+    sum: f64,
+    /// Start of the first window outside the band since the sum was last zero.
+    since: Option<Time>,
+    anomalous: bool,
+    last_outside: Time,
+    clean_windows: u32,
+}
+
+/// What one window adds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) start: Time,
+    pub(crate) end: Time,
+    /// How likely a window this extreme is when nothing is wrong.
+    pub(crate) p: f64,
+    /// The largest share of an alarm that one window may contribute: below 1 where a single window
+    /// can mislead (one pause of the garbage collector), so that at least two must agree.
+    pub(crate) most: f64,
+}
+
+impl Evidence {
+    pub(crate) fn weigh(&mut self, window: Window, sensitivity: Sensitivity) -> (Score, Phase) {
+        let span = window.end.since(window.start);
+        let needed = -sensitivity.probability(span).ln() / THETA;
+        let outside = window.p < OUTSIDE;
+        let surprise = -window.p.max(f64::MIN_POSITIVE).ln() - DRIFT;
+        self.sum = (self.sum + surprise.min(window.most * needed)).clamp(0.0, FULL * needed);
+        if outside {
+            self.since.get_or_insert(window.start);
+            self.last_outside = window.end;
+            self.clean_windows = 0;
+        } else {
+            self.clean_windows = self.clean_windows.saturating_add(1);
+        }
+        let score = Score::new(self.sum / needed);
+        if score.is_anomalous() && outside {
+            self.anomalous = true;
+        }
+        let clean = window.end.since(self.last_outside).as_secs() >= CLEAN_SECS
+            && self.clean_windows >= CLEAN_WINDOWS;
+        if (self.anomalous && clean) || (!self.anomalous && self.sum == 0.0) {
+            *self = Evidence::default();
+        }
+        match self.since {
+            Some(since) if self.anomalous => (score, Phase::Anomalous { since }),
+            _ if self.anomalous || !score.is_anomalous() => (score, Phase::Normal),
+            // Evidence from before, in a window that itself is inside the band.
+            _ => (Score::new(1.0), Phase::Normal),
+        }
+    }
+
+    /// Whether a window of probability `p` may be learned from.
+    pub(crate) fn teaches(&self, p: f64) -> bool {
+        !self.anomalous && p >= TEACHES
+    }
+
+    pub(crate) fn is_anomalous(&self) -> bool {
+        self.anomalous
+    }
+
+    pub(crate) fn reset(&mut self) {
+        *self = Evidence::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn weigh(evidence: &mut Evidence, at: i64, p: f64, most: f64) -> Phase {
+        let window = Window {
+            start: Time::from_secs(at),
+            end: Time::from_secs(at) + Duration::from_secs(5),
+            p,
+            most,
+        };
+        evidence.weigh(window, Sensitivity::per_week(0.1)).1
+    }
+
+    #[test]
+    fn strange_windows_add_up_to_an_anomaly_and_ordinary_ones_do_not() {
+        let mut evidence = Evidence::default();
+        let first = (0..20).find(|i| weigh(&mut evidence, i * 5, 1e-4, 0.55).is_anomalous());
+        assert_eq!(first, Some(2));
+        let mut evidence = Evidence::default();
+        assert!((0..10_000).all(|i| !weigh(&mut evidence, i * 5, 0.04, 0.55).is_anomalous()));
+    }
+
+    #[test]
+    fn one_window_alone_is_not_enough_where_it_may_mislead() {
+        let mut evidence = Evidence::default();
+        assert!(!weigh(&mut evidence, 0, 1e-200, 0.55).is_anomalous());
+        assert!(weigh(&mut evidence, 5, 1e-200, 0.55).is_anomalous());
+        assert!(weigh(&mut Evidence::default(), 0, 1e-200, f64::INFINITY).is_anomalous());
+    }
+
+    #[test]
+    fn an_anomaly_ends_after_half_a_minute_inside_the_band() {
+        let mut evidence = Evidence::default();
+        weigh(&mut evidence, 0, 1e-200, f64::INFINITY);
+        let over =
+            (1..20).find(|i| !weigh(&mut evidence, i * 5, 0.5, f64::INFINITY).is_anomalous());
+        assert_eq!(over, Some(6));
+    }
+}

@@ -1,0 +1,313 @@
+//! Response-time spike against the learned level and spread.
+//!
+//! Works on the logarithms of a window's median and 95th percentile: latencies multiply, and a
+//! shift of either matters (all calls a little slower, or a few much slower). Each has a robust
+//! [`Level`] that knows how far a window of so many calls may stray.
+
+use std::time::Duration;
+
+use monitor_core::{Band, Score, Sketch, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
+use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::learning::LearningRule;
+use crate::level::{Expected, Level};
+use crate::options::{DetectionDirection, Options, direction};
+use crate::sensitivity::Sensitivity;
+
+/// Spread of windows' medians and 95th percentiles that is taken for granted: 6 and 12 percent.
+const MEDIAN_FLOOR: f64 = 0.06;
+const TAIL_FLOOR: f64 = 0.12;
+/// Variance of a sample quantile in units of σ²/n for a normal σ: π/2 for the median and
+/// q(1−q)/φ(z_q)² = 4.47 for q = 0.95.
+const MEDIAN_VARIANCE: f64 = 1.571;
+const TAIL_VARIANCE: f64 = 4.47;
+/// Fewer calls than this say nothing of a level.
+const FEWEST_CALLS: u64 = 5;
+/// One pause of a garbage collector fills one window; two must agree.
+const MOST_OF_ONE_WINDOW: f64 = 0.55;
+/// A window this unlikely under the would-be new level shows that it is not stable.
+const UNSTABLE: f64 = 1e-4;
+/// Windows that a new level must have seen.
+const STABLE_WINDOWS: u32 = 10;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyDetector {
+    options: Options,
+    rule: LearningRule,
+    sensitivity: Sensitivity,
+    shift_after: Duration,
+    seconds: u32,
+    calls: u64,
+    windows: u32,
+    model: Model,
+    evidence: Evidence,
+    /// Faster than learned: nobody's trouble, but a level to re-learn.
+    faster: Evidence,
+    candidate: Option<Candidate>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Model {
+    /// Standard deviation of one call's log-latency.
+    spread: f64,
+    windows: u32,
+    median: Level,
+    tail: Level,
+}
+
+/// What the level would be if the anomaly were the new normal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Candidate {
+    since: Time,
+    calls: u64,
+    model: Model,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Quantiles {
+    calls: u64,
+    median: f64,
+    tail: f64,
+    spread: f64,
+}
+
+impl LatencyDetector {
+    pub fn new(
+        options: Options,
+        rule: LearningRule,
+        sensitivity: Sensitivity,
+        shift_after: Duration,
+    ) -> LatencyDetector {
+        LatencyDetector {
+            options,
+            rule,
+            sensitivity,
+            shift_after,
+            seconds: 0,
+            calls: 0,
+            windows: 0,
+            model: Model::new(),
+            evidence: Evidence::default(),
+            faster: Evidence::default(),
+            candidate: None,
+        }
+    }
+
+    /// Slower than five milliseconds and a fifth more than expected, whatever the statistics say:
+    /// below that nobody waits.
+    pub fn default_options() -> Options {
+        Options {
+            detection_direction: DetectionDirection::AboveExpected,
+            min_dev_from_expected: 0.005,
+            min_rel_dev_from_expected: 0.2,
+            ..Options::default()
+        }
+    }
+
+    fn learn(&mut self, quantiles: Quantiles, active_secs: u32) {
+        self.model.learn(quantiles);
+        self.calls = self.calls.saturating_add(quantiles.calls);
+        self.seconds = self.seconds.saturating_add(active_secs);
+    }
+
+    /// Follows what may be a new level; true when it has been stable for long enough.
+    fn has_shifted(&mut self, sample: &Sample<'_>, quantiles: Quantiles) -> bool {
+        let slower = self.evidence.is_anomalous();
+        if !slower && !self.faster.is_anomalous() {
+            self.candidate = None;
+            return false;
+        }
+        let fresh = || Candidate {
+            since: sample.start,
+            calls: 0,
+            model: Model::new(),
+        };
+        let candidate = self.candidate.get_or_insert_with(fresh);
+        let [median, tail] = candidate.model.expect(quantiles);
+        let unstable = |expected: Expected, value: f64| {
+            let p = expected.above(value);
+            !(UNSTABLE..=1.0 - UNSTABLE).contains(&p)
+        };
+        if candidate.model.windows >= STABLE_WINDOWS
+            && (unstable(median, quantiles.median) || unstable(tail, quantiles.tail))
+        {
+            *candidate = fresh();
+        }
+        candidate.model.learn(quantiles);
+        candidate.calls += quantiles.calls;
+        // Nobody is waiting for the end of an improvement.
+        let wait = if slower {
+            self.shift_after
+        } else {
+            self.shift_after / 3
+        };
+        sample.end().since(candidate.since) >= wait && candidate.model.windows >= STABLE_WINDOWS
+    }
+}
+
+impl Detector for LatencyDetector {
+    fn name(&self) -> &'static str {
+        "latency-spike"
+    }
+
+    fn judge(&mut self, sample: &Sample<'_>) -> Option<Verdict> {
+        let Reading::Durations(sketch) = sample.reading else {
+            return None;
+        };
+        let quantiles = Quantiles::of(sketch)?;
+        if quantiles.calls < FEWEST_CALLS {
+            return None;
+        }
+        let learned_from = self.calls;
+        if let Some(progress) = self.rule.progress(self.seconds, self.calls) {
+            self.learn(quantiles, sample.active_secs);
+            let typical = self.model.expect(quantiles)[1];
+            return Some(verdict(
+                sample,
+                (quantiles, quantiles.tail, typical, "p95", learned_from),
+                (Score::NORMAL, Phase::Learning(progress), false),
+            ));
+        }
+        let [median, tail] = self.model.expect(quantiles);
+        let above = |expected: Expected, value: f64| {
+            let typical = expected.location.exp();
+            if !self.options.in_range(value.exp()) {
+                f64::MIN_POSITIVE
+            } else if self.options.concerns(value.exp(), typical) {
+                expected.above(value)
+            } else {
+                1.0
+            }
+        };
+        let (p_median, p_tail) = (above(median, quantiles.median), above(tail, quantiles.tail));
+        let p = (2.0 * p_median.min(p_tail)).min(1.0);
+        let p_faster = (2.0 * (1.0 - median.above(quantiles.median))).min(1.0);
+        let window = Window {
+            start: sample.start,
+            end: sample.end(),
+            p,
+            most: MOST_OF_ONE_WINDOW,
+        };
+        let (score, mut phase) = self.evidence.weigh(window, self.sensitivity);
+        self.faster.weigh(
+            Window {
+                p: p_faster,
+                ..window
+            },
+            self.sensitivity,
+        );
+        if self.has_shifted(sample, quantiles) {
+            if let Some(candidate) = self.candidate.take() {
+                self.model = candidate.model;
+                self.calls = candidate.calls;
+            }
+            phase = if self.evidence.is_anomalous() {
+                Phase::Shifted
+            } else {
+                Phase::Normal
+            };
+            self.evidence.reset();
+            self.faster.reset();
+        } else if self.evidence.teaches(p) && self.faster.teaches(p_faster) {
+            self.learn(quantiles, sample.active_secs);
+        }
+        let (value, expected, statistic) = if p_median < OUTSIDE && p_tail >= OUTSIDE {
+            (quantiles.median, median, "p50")
+        } else {
+            (quantiles.tail, tail, "p95")
+        };
+        Some(verdict(
+            sample,
+            (quantiles, value, expected, statistic, learned_from),
+            (score, phase, p < OUTSIDE),
+        ))
+    }
+
+    fn skip_to(&mut self, _time: Time) {
+        // Between two samples nothing is kept; a candidate's age must not include the blind time.
+        self.candidate = None;
+    }
+}
+
+fn verdict(
+    sample: &Sample<'_>,
+    (quantiles, value, expected, statistic, learned_from): (
+        Quantiles,
+        f64,
+        Expected,
+        &'static str,
+        u64,
+    ),
+    (score, phase, outside): (Score, Phase, bool),
+) -> Verdict {
+    let typical = expected.location.exp();
+    let margin = expected.margin(OUTSIDE);
+    Verdict {
+        score,
+        outside,
+        phase,
+        start: sample.start,
+        end: sample.end(),
+        statistic,
+        direction: direction(value.exp(), typical),
+        typical,
+        actual: value.exp(),
+        band: Band {
+            lower: (expected.location - margin).exp(),
+            upper: (expected.location + margin).exp(),
+        },
+        observations: quantiles.calls,
+        learned_from,
+    }
+}
+
+impl Quantiles {
+    fn of(sketch: &Sketch) -> Option<Quantiles> {
+        // A duration of zero is one below the clock's resolution.
+        let ln = |q: f64| Some(sketch.quantile(q)?.max(1e-6).ln());
+        Some(Quantiles {
+            calls: sketch.count(),
+            median: ln(0.5)?,
+            tail: ln(0.95)?,
+            // A normal's quartiles lie 1.349 deviations apart.
+            spread: ((ln(0.75)? - ln(0.25)?) / 1.349).clamp(0.02, 3.0),
+        })
+    }
+}
+
+impl Model {
+    fn new() -> Model {
+        Model {
+            spread: 0.0,
+            windows: 0,
+            median: Level::new(MEDIAN_FLOOR),
+            tail: Level::new(TAIL_FLOOR),
+        }
+    }
+
+    /// Sampling variance of the median and the 95th percentile.
+    fn variances(&self, quantiles: Quantiles) -> [f64; 2] {
+        let spread = if self.windows == 0 {
+            quantiles.spread
+        } else {
+            self.spread
+        };
+        let per_call = spread * spread / quantiles.calls as f64;
+        [MEDIAN_VARIANCE * per_call, TAIL_VARIANCE * per_call]
+    }
+
+    fn expect(&self, quantiles: Quantiles) -> [Expected; 2] {
+        let [median, tail] = self.variances(quantiles);
+        [self.median.expect(median), self.tail.expect(tail)]
+    }
+
+    fn learn(&mut self, quantiles: Quantiles) {
+        let [median, tail] = self.variances(quantiles);
+        self.median.learn(quantiles.median, median);
+        self.tail.learn(quantiles.tail, tail);
+        self.windows = self.windows.saturating_add(1);
+        self.spread += (quantiles.spread - self.spread) / f64::from(self.windows.min(200));
+    }
+}

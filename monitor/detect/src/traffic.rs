@@ -1,0 +1,394 @@
+//! Traffic drop and silence.
+//!
+//! Counts the calls of windows that are long enough to expect some thirty, and compares them with
+//! the learned rate by a negative binomial test (Poisson with learned overdispersion). An Api so
+//! sparse that no window is long enough is judged by the gaps between its calls instead.
+
+use std::time::Duration;
+
+use monitor_core::{Band, Direction, Score, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
+use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::learning::LearningRule;
+use crate::options::{DetectionDirection, Options, direction};
+use crate::sensitivity::Sensitivity;
+use crate::tails::{count_at_least, count_at_most};
+
+/// Lengths of a window, in seconds; the shortest one that expects enough calls is used.
+const SPANS: [u32; 8] = [5, 10, 20, 30, 60, 120, 300, 600];
+const ENOUGH: f64 = 30.0;
+/// The length is chosen anew only outside this range of expected calls, so that it does not
+/// flutter.
+const KEEP: (f64, f64) = (15.0, 150.0);
+/// Windows remembered.
+const MEMORY: f64 = 120.0;
+/// Overdispersion before any was seen: windows vary by a fifth beyond Poisson.
+const PRIOR_DISPERSION: f64 = 0.04;
+const PRIOR_WINDOWS: f64 = 10.0;
+const MOST_DISPERSION: f64 = 2.0;
+const MOST_OF_ONE_WINDOW: f64 = 0.55;
+/// A sparse Api is silent after this many usual gaps (exponential gaps exceed it once in 5·10⁸
+/// calls) and twice the longest gap known, whichever is more.
+const SILENT_GAPS: f64 = 20.0;
+const LONGEST_GAPS: f64 = 2.0;
+/// How often an ongoing gap is judged, in seconds.
+const GAP_STEP: u32 = 10;
+/// How long nothing at all must come before nothing at all becomes normal.
+const GONE: Duration = Duration::from_secs(24 * 3600);
+const STABLE_WINDOWS: f64 = 10.0;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrafficDetector {
+    options: Options,
+    rule: LearningRule,
+    sensitivity: Sensitivity,
+    shift_after: Duration,
+    active_secs: u32,
+    calls: u64,
+    /// Seconds in one window.
+    span: u32,
+    shortest_span: u32,
+    begun: Option<Begun>,
+    model: Model,
+    evidence: Evidence,
+    candidate: Option<(Time, Model)>,
+    gaps: Gaps,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Begun {
+    start: Time,
+    seconds: u32,
+    active_secs: u32,
+    calls: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Model {
+    /// Calls a second.
+    rate: f64,
+    dispersion: f64,
+    windows: f64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Gaps {
+    last_call: Option<Time>,
+    /// Start of what is counted as the current gap: later than the last call after a blind time.
+    since: Option<Time>,
+    mean_secs: f64,
+    longest_secs: f64,
+    known: f64,
+    unjudged_secs: u32,
+}
+
+impl TrafficDetector {
+    pub fn new(
+        options: Options,
+        rule: LearningRule,
+        sensitivity: Sensitivity,
+        shift_after: Duration,
+    ) -> TrafficDetector {
+        TrafficDetector {
+            options,
+            rule,
+            sensitivity,
+            shift_after,
+            active_secs: 0,
+            calls: 0,
+            span: SPANS[0],
+            shortest_span: SPANS[0],
+            begun: None,
+            model: Model::default(),
+            evidence: Evidence::default(),
+            candidate: None,
+            gaps: Gaps::default(),
+        }
+    }
+
+    /// At least three tenths below the expected rate.
+    pub fn default_options() -> Options {
+        Options {
+            detection_direction: DetectionDirection::BelowExpected,
+            min_rel_dev_from_expected: 0.3,
+            ..Options::default()
+        }
+    }
+
+    /// For evidence that itself comes in intervals, such as histograms once a minute: a window
+    /// shorter than several of them would see bursts and holes.
+    pub fn set_shortest_span(&mut self, seconds: u32) {
+        if seconds > self.shortest_span {
+            self.shortest_span = seconds;
+            self.span = self.span.max(seconds);
+        }
+    }
+
+    /// The learned rate in calls a second; `None` while learning.
+    pub fn expected_rate(&self) -> Option<f64> {
+        self.rule
+            .progress(self.active_secs, self.calls)
+            .is_none()
+            .then_some(self.model.rate)
+    }
+
+    fn choose_span(&mut self) {
+        let expected = self.model.rate * f64::from(self.span);
+        if (KEEP.0..=KEEP.1).contains(&expected) {
+            return;
+        }
+        let longest = SPANS[SPANS.len() - 1];
+        let best = SPANS
+            .into_iter()
+            .filter(|span| *span >= self.shortest_span)
+            .find(|span| self.model.rate * f64::from(*span) >= ENOUGH)
+            .unwrap_or(longest.max(self.shortest_span));
+        if best != self.span {
+            self.span = best;
+            // How windows of another length scatter is not known.
+            self.model.windows = self.model.windows.min(PRIOR_WINDOWS);
+            self.model.dispersion = self.model.dispersion.max(PRIOR_DISPERSION);
+        }
+    }
+
+    fn is_sparse(&self) -> bool {
+        self.model.rate * f64::from(self.span) < KEEP.0
+    }
+
+    fn judge_window(&mut self, window: Begun) -> Verdict {
+        let span = f64::from(window.seconds);
+        let end = window.start + Duration::from_secs(u64::from(window.seconds));
+        let learned_from = self.calls;
+        let learning = self.rule.progress(self.active_secs, self.calls);
+        let mean = self.model.rate * span;
+        let dispersion = self.model.predictive();
+        let actual = window.calls as f64 / span;
+        let judged = learning.is_none()
+            && !self.is_sparse()
+            && self.options.concerns(actual, self.model.rate);
+        let p = if !judged {
+            1.0
+        } else if actual < self.model.rate {
+            count_at_most(window.calls, mean, dispersion)
+        } else {
+            count_at_least(window.calls, mean, dispersion)
+        };
+        let (score, phase) = self.evidence.weigh(
+            Window {
+                start: window.start,
+                end,
+                p,
+                most: MOST_OF_ONE_WINDOW,
+            },
+            self.sensitivity,
+        );
+        let mut phase = match learning {
+            Some(progress) => Phase::Learning(progress),
+            None => phase,
+        };
+        if self.has_shifted(window, end) {
+            phase = Phase::Shifted;
+        } else if self.evidence.teaches(p) {
+            self.model.learn(window.calls, span);
+            self.calls = self.calls.saturating_add(window.calls);
+            self.active_secs = self.active_secs.saturating_add(window.active_secs);
+            if learning.is_none() || self.rule.progress(self.active_secs, self.calls).is_none() {
+                self.choose_span();
+            }
+        }
+        self.verdict((window.start, end), actual, learned_from, (score, phase, p))
+    }
+
+    fn has_shifted(&mut self, window: Begun, end: Time) -> bool {
+        if !self.evidence.is_anomalous() {
+            self.candidate = None;
+            return false;
+        }
+        let (since, model) = self
+            .candidate
+            .get_or_insert_with(|| (window.start, Model::default()));
+        model.learn(window.calls, f64::from(window.seconds));
+        let wait = if model.rate > 0.0 {
+            self.shift_after
+        } else {
+            GONE
+        };
+        if end.since(*since) < wait || model.windows < STABLE_WINDOWS {
+            return false;
+        }
+        self.model = std::mem::take(model);
+        self.candidate = None;
+        self.evidence.reset();
+        self.choose_span();
+        true
+    }
+
+    /// Judges the gap since the last call, every few seconds and when a call ends it.
+    fn judge_gap(&mut self, sample: &Sample<'_>, calls: u64) -> Option<Verdict> {
+        let since = self.gaps.since?;
+        let end = sample.end();
+        let gap = end.since(since).as_secs_f64();
+        let limit = (SILENT_GAPS * self.gaps.mean_secs)
+            .max(LONGEST_GAPS * self.gaps.longest_secs)
+            .max(60.0);
+        self.gaps.unjudged_secs = self.gaps.unjudged_secs.saturating_add(1);
+        let due = calls > 0 || self.gaps.unjudged_secs >= GAP_STEP;
+        if self.rule.progress(self.active_secs, self.calls).is_some() || !due {
+            return None;
+        }
+        self.gaps.unjudged_secs = 0;
+        let silent = calls == 0 && gap > limit;
+        let start = if silent { since } else { sample.start };
+        let (score, phase) = self.evidence.weigh(
+            Window {
+                start,
+                end,
+                p: if silent { f64::MIN_POSITIVE } else { 0.5 },
+                most: 1.01,
+            },
+            self.sensitivity,
+        );
+        let score = if phase.is_anomalous() {
+            Score::new((gap / limit).max(score.get()))
+        } else {
+            score
+        };
+        let actual = if silent { 0.0 } else { self.model.rate };
+        let p = if silent { 0.0 } else { 1.0 };
+        Some(self.verdict((start, end), actual, self.calls, (score, phase, p)))
+    }
+
+    fn verdict(
+        &self,
+        (start, end): (Time, Time),
+        actual: f64,
+        learned_from: u64,
+        (score, phase, p): (Score, Phase, f64),
+    ) -> Verdict {
+        let span = end.since(start).as_secs_f64().max(1.0);
+        let mean = self.model.rate * span;
+        // Beyond this many deviations lies about one in a hundred, on either side.
+        let margin = 2.33 * (mean + self.model.predictive() * mean * mean).sqrt();
+        Verdict {
+            score,
+            outside: p < OUTSIDE,
+            phase,
+            start,
+            end,
+            statistic: "rate",
+            direction: if actual == self.model.rate {
+                Direction::Below
+            } else {
+                direction(actual, self.model.rate)
+            },
+            typical: self.model.rate,
+            actual,
+            band: Band {
+                lower: ((mean - margin) / span).max(0.0),
+                upper: (mean + margin) / span,
+            },
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a count that was divided by its span before"
+            )]
+            observations: (actual * span).round() as u64,
+            learned_from,
+        }
+    }
+}
+
+impl Detector for TrafficDetector {
+    fn name(&self) -> &'static str {
+        "traffic-drop"
+    }
+
+    /// Wants one-second counts, the empty seconds too.
+    fn judge(&mut self, sample: &Sample<'_>) -> Option<Verdict> {
+        let Reading::Count(calls) = sample.reading else {
+            return None;
+        };
+        let begun = self.begun.get_or_insert(Begun {
+            start: sample.start,
+            seconds: 0,
+            active_secs: 0,
+            calls: 0,
+        });
+        begun.seconds += u32::try_from(sample.span.as_secs()).unwrap_or(u32::MAX);
+        begun.active_secs += sample.active_secs;
+        begun.calls = begun.calls.saturating_add(calls);
+        let window = *begun;
+        let sparse = self.is_sparse();
+        let gap = if sparse {
+            self.judge_gap(sample, calls)
+        } else {
+            None
+        };
+        if calls > 0 {
+            self.gaps.call(sample.start, self.evidence.is_anomalous());
+        }
+        if window.seconds < self.span {
+            return gap;
+        }
+        self.begun = None;
+        if sparse && self.rule.progress(self.active_secs, self.calls).is_none() {
+            // The window only teaches the rate; the gaps decide.
+            if !self.evidence.is_anomalous() {
+                self.model.learn(window.calls, f64::from(window.seconds));
+                self.calls = self.calls.saturating_add(window.calls);
+                self.choose_span();
+            }
+            return gap;
+        }
+        Some(self.judge_window(window))
+    }
+
+    fn skip_to(&mut self, time: Time) {
+        self.begun = None;
+        self.candidate = None;
+        self.gaps.last_call = None;
+        self.gaps.since = self.gaps.since.map(|_| time);
+        self.gaps.unjudged_secs = 0;
+    }
+}
+
+impl Gaps {
+    fn call(&mut self, at: Time, was_silent: bool) {
+        if let Some(last) = self.last_call
+            && !was_silent
+        {
+            let gap = at.since(last).as_secs_f64();
+            self.known = (self.known + 1.0).min(MEMORY);
+            self.mean_secs += (gap - self.mean_secs) / self.known;
+            // The longest gap is forgotten over some thousand calls.
+            self.longest_secs = (self.longest_secs * 0.9995).max(gap);
+        }
+        self.last_call = Some(at);
+        self.since = Some(at);
+    }
+}
+
+impl Model {
+    fn predictive(&self) -> f64 {
+        let known = self.windows.min(MEMORY);
+        ((PRIOR_WINDOWS * PRIOR_DISPERSION + known * self.dispersion) / (PRIOR_WINDOWS + known))
+            .clamp(0.0, MOST_DISPERSION)
+            // The rate itself is uncertain by one window in so many.
+            + 0.5 * PRIOR_DISPERSION / known.max(1.0)
+    }
+
+    fn learn(&mut self, calls: u64, span_secs: f64) {
+        let calls = calls as f64;
+        self.windows += 1.0;
+        let weight = 1.0 / self.windows.min(MEMORY);
+        let mean = self.rate * span_secs;
+        if self.windows > 1.0 && mean >= 1.0 {
+            let residual = calls - mean;
+            let shown = ((residual * residual - mean) / (mean * mean)).min(1.0);
+            self.dispersion = (self.dispersion + (shown - self.dispersion) * weight).max(0.0);
+        }
+        self.rate += (calls / span_secs - self.rate) * weight;
+    }
+}
