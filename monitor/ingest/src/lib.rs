@@ -8,11 +8,13 @@
 //! Everything here is pure: bytes and state in, values out. No sockets, no files, no clock.
 
 pub mod container;
+pub mod decoded;
 pub mod formats;
 pub mod jsonlines;
 pub mod lines;
 pub mod multiline;
 pub mod otlp;
 pub mod redact;
+pub mod resource;
 pub mod routes;
 pub mod templates;
