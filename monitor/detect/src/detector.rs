@@ -60,6 +60,8 @@ pub struct Verdict {
     /// This stretch alone lies outside the band.
     pub outside: bool,
     pub phase: Phase,
+    /// The model is still learning; only what can never be normal was judged.
+    pub guarded: bool,
     /// The judged stretch.
     pub start: Time,
     pub end: Time,

@@ -193,7 +193,13 @@ impl Detector for RatioDetector {
                 self.seconds = self.seconds.saturating_add(sample.active_secs);
             }
         }
-        let upper = beta_binomial_quantile(OUTSIDE, whole, a, b);
+        // The band costs more than the verdict, and a service has many templates.
+        let wanted = p < OUTSIDE || matches!(self.kind, RatioKind::Errors | RatioKind::LogErrors);
+        let upper = if wanted {
+            beta_binomial_quantile(OUTSIDE, whole, a, b)
+        } else {
+            0
+        };
         Some(Verdict {
             score: if learning.is_some() && !phase.is_anomalous() {
                 Score::NORMAL
@@ -202,6 +208,7 @@ impl Detector for RatioDetector {
             },
             outside: p < OUTSIDE,
             phase,
+            guarded: learning.is_some(),
             start: sample.start,
             end: sample.end(),
             statistic: match self.kind {

@@ -248,6 +248,7 @@ fn verdict(
         score,
         outside,
         phase,
+        guarded: matches!(phase, Phase::Learning(_)),
         start: sample.start,
         end: sample.end(),
         statistic,

@@ -275,6 +275,7 @@ impl TrafficDetector {
             score,
             outside: p < OUTSIDE,
             phase,
+            guarded: matches!(phase, Phase::Learning(_)),
             start,
             end,
             statistic: "rate",

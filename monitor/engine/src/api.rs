@@ -1,16 +1,26 @@
 //! One Api: its numbers, its models, its open anomalies.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use monitor_core::{ApiKey, ApiState, ApiView, CallSource, Score, SignalView, Time};
+use monitor_core::{Anomaly, ApiKey, ApiState, ApiView, CallSource, Measure, Score, Subject, Time};
+use monitor_detect::{Detector, Phase, Progress, Reading, Sample, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::CallBucket;
+use crate::config::EngineConfig;
+use crate::contrast::contributions;
+use crate::dimensions::{Dimensions, Selection};
+use crate::episode::{Change, Episode, Origin};
+use crate::models::ApiModels;
 use crate::rollup::Rollups;
 use crate::source::SourceChoice;
+use crate::window::CallWindow;
 
 /// The view shows what happened in this many seconds before the watermark.
 pub(crate) const VIEW_SECS: i64 = 60;
+/// Histograms usually come once a minute or more often; four of them smooth the steps.
+const METRIC_SPAN_SECS: u32 = 240;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ApiTrack {
@@ -21,10 +31,20 @@ pub(crate) struct ApiTrack {
     errors_total: u64,
     source: SourceChoice,
     pub(crate) rollups: Rollups,
+    window: CallWindow,
+    /// What the calls of normal times were like.
+    usual: Dimensions,
+    models: ApiModels,
+    latency: Episode,
+    errors: Episode,
+    traffic: Episode,
+    /// `None` once there is a verdict.
+    learning: Option<Progress>,
+    learned_from: u64,
 }
 
 impl ApiTrack {
-    pub(crate) fn new(key: Arc<ApiKey>, second: i64) -> ApiTrack {
+    pub(crate) fn new(key: Arc<ApiKey>, second: i64, config: &EngineConfig) -> ApiTrack {
         ApiTrack {
             key,
             first_seen: second,
@@ -33,39 +53,183 @@ impl ApiTrack {
             errors_total: 0,
             source: SourceChoice::default(),
             rollups: Rollups::default(),
+            window: CallWindow::default(),
+            usual: Dimensions::default(),
+            models: ApiModels::new(config),
+            latency: Episode::default(),
+            errors: Episode::default(),
+            traffic: Episode::default(),
+            learning: Some(nothing_learned(config)),
+            learned_from: 0,
         }
     }
 
     /// Judges one second; `buckets` is empty when nothing came.
-    pub(crate) fn step(&mut self, second: i64, buckets: &[(CallSource, Box<CallBucket>)]) {
-        if buckets.is_empty() {
-            return;
+    pub(crate) fn step(
+        &mut self,
+        second: i64,
+        buckets: &[(CallSource, Box<CallBucket>)],
+        config: &EngineConfig,
+        changes: &mut Vec<Change>,
+    ) {
+        if !buckets.is_empty() {
+            self.choose_source(second, buckets, config);
         }
-        let calls: Vec<(CallSource, u64)> = buckets
-            .iter()
-            .map(|(source, bucket)| (*source, bucket.calls))
-            .collect();
-        self.source.see(second, &calls, true);
         let chosen = self.source.chosen();
-        if let Some((_, bucket)) = buckets.iter().find(|(source, _)| *source == chosen) {
+        let bucket = buckets
+            .iter()
+            .find(|(source, bucket)| *source == chosen && bucket.calls > 0)
+            .map(|(_, bucket)| &**bucket);
+        if let Some(bucket) = bucket {
             self.calls_total += bucket.calls;
             self.errors_total += bucket.server_errors;
             self.last_seen = second;
             self.rollups.add(second, bucket);
+            self.window.add(second, bucket);
         }
+        if let Some(window) = self.window.take_complete(second) {
+            self.judge_window(window, changes);
+        }
+        if self.calls_total > 0 {
+            self.judge_traffic(second, bucket, changes);
+        }
+        self.expire(second, changes);
     }
 
     /// Nothing is known of the time until `second`.
-    pub(crate) fn skip_to(&mut self, _second: i64) {}
+    pub(crate) fn skip_to(&mut self, second: i64) {
+        let time = Time::from_secs(second);
+        self.window = CallWindow::default();
+        self.models.latency.skip_to(time);
+        self.models.errors.skip_to(time);
+        self.models.traffic.skip_to(time);
+    }
 
-    pub(crate) fn view(&self, watermark: i64) -> ApiView {
+    /// Judges what has been gathered, at the end of a recording.
+    pub(crate) fn finish(&mut self, changes: &mut Vec<Change>) {
+        if let Some(window) = self.window.take() {
+            self.judge_window(window, changes);
+        }
+    }
+
+    fn choose_source(
+        &mut self,
+        second: i64,
+        buckets: &[(CallSource, Box<CallBucket>)],
+        config: &EngineConfig,
+    ) {
+        let calls: Vec<(CallSource, u64)> = buckets
+            .iter()
+            .map(|(source, bucket)| (*source, bucket.calls))
+            .collect();
+        if self.source.see(second, &calls, self.learning.is_some()) {
+            self.models = ApiModels::new(config);
+            self.window = CallWindow::default();
+            self.usual.clear();
+            self.learning = Some(nothing_learned(config));
+        }
+        if self.source.chosen() == CallSource::Metric {
+            self.models.traffic.set_shortest_span(METRIC_SPAN_SECS);
+        }
+    }
+
+    fn judge_window(&mut self, window: CallWindow, changes: &mut Vec<Change>) {
+        let subject = Subject::Api(self.key.clone());
+        let sample = |reading| Sample {
+            start: window.start(),
+            span: window.span(),
+            active_secs: window.active_secs,
+            reading,
+        };
+        let usual = &self.usual;
+        let mut normal = true;
+        if let Some(verdict) = self.models.errors.judge(&sample(Reading::Share {
+            part: window.errors,
+            whole: window.calls,
+        })) {
+            self.learning = match verdict.phase {
+                Phase::Learning(progress) => Some(progress),
+                _ if verdict.guarded => self.learning,
+                _ => None,
+            };
+            self.learned_from = verdict.learned_from;
+            normal &= !verdict.outside && !verdict.phase.is_anomalous();
+            let origin = origin(&subject, Measure::ErrorRatio, self.models.errors.name());
+            changes.extend(self.errors.follow(&verdict, origin, |_| {
+                contributions(&window.dimensions, usual, Selection::Errors)
+            }));
+        }
+        let durations = sample(Reading::Durations(&window.latencies));
+        if let Some(verdict) = self.models.latency.judge(&durations) {
+            normal &= !verdict.outside && !verdict.phase.is_anomalous();
+            let origin = origin(&subject, Measure::Latency, self.models.latency.name());
+            let slow = |verdict: &Verdict| {
+                let limit = if verdict.statistic == "p50" {
+                    verdict.typical
+                } else {
+                    verdict.band.upper
+                };
+                contributions(&window.dimensions, usual, Selection::SlowerThan(limit))
+            };
+            changes.extend(self.latency.follow(&verdict, origin, slow));
+        }
+        if normal {
+            self.usual.learn(&window.dimensions);
+        }
+    }
+
+    fn judge_traffic(
+        &mut self,
+        second: i64,
+        bucket: Option<&CallBucket>,
+        changes: &mut Vec<Change>,
+    ) {
+        if self.source.others_go_on() {
+            // The Api is called; only the evidence that we count stays away.
+            self.models.traffic.skip_to(Time::from_secs(second + 1));
+            return;
+        }
+        let sample = Sample {
+            start: Time::from_secs(second),
+            span: Duration::from_secs(1),
+            active_secs: u32::from(bucket.is_some()),
+            reading: Reading::Count(bucket.map_or(0, |bucket| bucket.calls)),
+        };
+        if let Some(verdict) = self.models.traffic.judge(&sample) {
+            let subject = Subject::Api(self.key.clone());
+            let origin = origin(&subject, Measure::Rate, self.models.traffic.name());
+            changes.extend(self.traffic.follow(&verdict, origin, |_| Vec::new()));
+        }
+    }
+
+    fn expire(&mut self, second: i64, changes: &mut Vec<Change>) {
+        let now = Time::from_secs(second);
+        for episode in [&mut self.latency, &mut self.errors] {
+            if episode.open.is_some() {
+                changes.extend(episode.expire(now));
+            }
+        }
+    }
+
+    pub(crate) fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
+        [&self.errors, &self.latency, &self.traffic]
+            .into_iter()
+            .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
+    }
+
+    pub(crate) fn view(&self, watermark: i64, paused: bool) -> ApiView {
         let minute = self.rollups.between(watermark - VIEW_SECS, watermark);
         let calls = minute.calls as f64;
+        let (state, reason) = self.state(paused);
+        let score = [&self.latency, &self.errors, &self.traffic]
+            .into_iter()
+            .map(|episode| episode.seen.score.get())
+            .fold(0.0, f64::max);
         ApiView {
             key: self.key.clone(),
-            state: ApiState::Learning,
-            reason: "learning".to_owned(),
-            score: Score::NORMAL,
+            state,
+            reason,
+            score: Score::new(score),
             source: self.source.chosen(),
             rate: calls / VIEW_SECS as f64,
             error_ratio: if minute.calls > 0 {
@@ -76,13 +240,59 @@ impl ApiTrack {
             p50: minute.latencies.quantile(0.5),
             p95: minute.latencies.quantile(0.95),
             p99: minute.latencies.quantile(0.99),
-            rate_signal: SignalView::default(),
-            error_signal: SignalView::default(),
-            latency_signal: SignalView::default(),
+            rate_signal: self.traffic.seen,
+            error_signal: self.errors.seen,
+            latency_signal: self.latency.seen,
             calls_total: self.calls_total,
             errors_total: self.errors_total,
             first_seen: Time::from_secs(self.first_seen),
             last_seen: Time::from_secs(self.last_seen),
         }
+    }
+
+    fn state(&self, paused: bool) -> (ApiState, String) {
+        if paused {
+            return (ApiState::Paused, "paused: nobody is told".to_owned());
+        }
+        let mut open: Vec<&Anomaly> = self.open_anomalies().collect();
+        open.sort_by(|a, b| b.score.get().total_cmp(&a.score.get()));
+        if let Some(worst) = open.first() {
+            let silent = self
+                .traffic
+                .open
+                .as_ref()
+                .is_some_and(|open| open.anomaly.explanation.actual == 0.0);
+            let state = if silent {
+                ApiState::Silent
+            } else {
+                ApiState::Anomalous
+            };
+            return (state, worst.explanation.why.clone());
+        }
+        match self.learning {
+            Some(progress) => (ApiState::Learning, progress.to_string()),
+            None => (
+                ApiState::Ok,
+                format!("ok: as learned from {} calls", self.learned_from),
+            ),
+        }
+    }
+}
+
+fn origin<'a>(subject: &'a Subject, measure: Measure, detector: &'static str) -> Origin<'a> {
+    Origin {
+        subject,
+        measure,
+        detector,
+        scale: 1.0,
+    }
+}
+
+fn nothing_learned(config: &EngineConfig) -> Progress {
+    Progress {
+        seconds: 0,
+        of_seconds: config.learn_seconds,
+        calls: 0,
+        of_calls: config.learn_calls,
     }
 }

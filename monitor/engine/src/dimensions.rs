@@ -106,7 +106,6 @@ struct Entry {
 /// Which of a bucket's calls are looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Selection {
-    All,
     Errors,
     /// Calls that took longer than this many seconds.
     SlowerThan(f64),
@@ -233,7 +232,6 @@ impl Dimensions {
 
 fn count(tally: &Tally, selection: Selection) -> u64 {
     match selection {
-        Selection::All => tally.calls,
         Selection::Errors => tally.errors,
         Selection::SlowerThan(seconds) => tally.durations.above(seconds),
     }

@@ -1,23 +1,28 @@
 //! Observations and time in, effects out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Alert, Anomaly, ApiKey, CallSource, EngineCounts, Name, Observation, ServiceKey, Time, View,
+    Alert, Anomaly, ApiKey, CallSource, EngineCounts, Environment, Measure, Name, Observation,
+    ServiceKey, Time, View,
 };
+use monitor_diagnose::{AlertBook, AlertConfig, AlertCounts};
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiTrack;
 use crate::bucket::Second;
 use crate::config::{Clock, EngineConfig};
+use crate::episode::Change;
 use crate::places::Places;
 use crate::rollup::{SeriesPoint, Step};
 use crate::service::ServiceTrack;
 
 /// The route of the Apis that found no place of their own.
 const OTHER: &str = "~other";
+/// Closed anomalies that the view still shows.
+const CLOSED_KEPT: usize = 200;
 
 /// What has to happen in the world.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +62,9 @@ pub(crate) struct State {
     pending: BTreeMap<i64, Second>,
     pub(crate) apis: Vec<ApiTrack>,
     pub(crate) services: Vec<ServiceTrack>,
+    pub(crate) book: AlertBook,
+    /// The latest last.
+    pub(crate) closed: VecDeque<Anomaly>,
 }
 
 impl Engine {
@@ -145,6 +153,8 @@ impl Engine {
         self.state.watermark = self.state.watermark.max(Some(limit));
         let mut effects = Vec::new();
         self.judge_before(limit, &mut effects);
+        let resent = self.state.book.resend(now, &self.alert_config());
+        effects.extend(resent.into_iter().map(Effect::Resend));
         effects
     }
 
@@ -155,8 +165,45 @@ impl Engine {
             let limit = newest.as_secs().saturating_add(1);
             self.state.watermark = self.state.watermark.max(Some(limit));
             self.judge_before(limit, &mut effects);
+            let mut changes = Vec::new();
+            for api in &mut self.state.apis {
+                api.finish(&mut changes);
+            }
+            for service in &mut self.state.services {
+                service.finish(&self.config, &mut changes);
+            }
+            self.settle(limit, changes, &mut effects);
         }
         effects
+    }
+
+    /// Tells nobody of this service, in one environment or in all, until it is resumed; it is
+    /// still judged.
+    pub fn pause(&mut self, service: ServiceKey, environment: Option<Name>) {
+        self.state.book.pause(service, environment);
+    }
+
+    pub fn resume(&mut self, service: &ServiceKey, environment: Option<&Name>) {
+        self.state.book.resume(service, environment);
+    }
+
+    /// What is known of an environment beyond its name, for alerts' labels and the view.
+    pub fn describe_environment(&mut self, environment: Environment) {
+        self.state.book.describe_environment(environment);
+    }
+
+    /// When alerts have to be told again, and until when a receiver may believe them.
+    pub fn alert_config(&self) -> AlertConfig {
+        AlertConfig {
+            pending_for: self.config.pending_for,
+            keep_firing_for: self.config.keep_firing_for,
+            resend_every: self.config.resend_every,
+            resend_resolved_for: self.config.resend_resolved_for,
+        }
+    }
+
+    pub fn alert_counts(&self) -> AlertCounts {
+        self.state.book.counts()
     }
 
     /// The state of everything watched. O(Apis log Apis).
@@ -242,21 +289,75 @@ impl Engine {
             for service in &mut self.state.services {
                 service.skip_to(second);
             }
+            self.state
+                .book
+                .skip(Duration::from_secs(quiet.unsigned_abs()));
         }
     }
 
-    fn judge(&mut self, second: i64, bucket: Second, _effects: &mut Vec<Effect>) {
-        let calls = self.route_calls(second, bucket.calls);
-        let logs = self.route_logs(second, bucket.logs);
+    fn judge(&mut self, second: i64, bucket: Second, effects: &mut Vec<Effect>) {
+        let mut calls = self
+            .route_calls(second, bucket.calls)
+            .into_iter()
+            .peekable();
+        let mut logs = self.route_logs(second, bucket.logs).into_iter().peekable();
+        let mut changes = Vec::new();
         for (at, api) in (0u32..).zip(&mut self.state.apis) {
+            let buckets = calls.next_if(|(track, _)| *track == at);
+            let buckets = buckets.as_ref().map(|(_, buckets)| buckets.as_slice());
             api.step(
                 second,
-                calls.get(&at).map(Vec::as_slice).unwrap_or_default(),
+                buckets.unwrap_or_default(),
+                &self.config,
+                &mut changes,
             );
         }
         for (at, service) in (0u32..).zip(&mut self.state.services) {
-            service.step(second, logs.get(&at).map(|bucket| &**bucket));
+            let bucket = logs.next_if(|(track, _)| *track == at);
+            let bucket = bucket.as_ref().map(|(_, bucket)| &**bucket);
+            service.step(second, bucket, &self.config, &mut changes);
         }
+        self.settle(second.saturating_add(1), changes, effects);
+    }
+
+    /// Tells of what changed, and lets the alerts grow older.
+    fn settle(&mut self, end: i64, changes: Vec<Change>, effects: &mut Vec<Effect>) {
+        let now = Time::from_secs(end);
+        for change in changes {
+            let (Change::Opened(anomaly) | Change::Updated(anomaly) | Change::Closed(anomaly)) =
+                &change;
+            if self.pages(anomaly) {
+                self.state.book.record(anomaly, now);
+            }
+            effects.push(match change {
+                Change::Opened(anomaly) => {
+                    self.state.counts.anomalies_opened += 1;
+                    Effect::AnomalyOpened(anomaly)
+                }
+                Change::Updated(anomaly) => Effect::AnomalyUpdated(anomaly),
+                Change::Closed(anomaly) => {
+                    if self.state.closed.len() >= CLOSED_KEPT {
+                        self.state.closed.pop_front();
+                    }
+                    self.state.closed.push_back(anomaly.clone());
+                    Effect::AnomalyClosed(anomaly)
+                }
+            });
+        }
+        let changed = self.state.book.advance(now, &self.alert_config());
+        effects.extend(changed.into_iter().map(Effect::Alert));
+    }
+
+    /// A message that is no error may become frequent without waking anyone.
+    fn pages(&self, anomaly: &Anomaly) -> bool {
+        let Measure::TemplateRate(template) = anomaly.signal.measure else {
+            return true;
+        };
+        self.state.services.iter().any(|service| {
+            service.service == *anomaly.signal.subject.service()
+                && service.environment == *anomaly.signal.subject.environment()
+                && service.is_error_template(template)
+        })
     }
 
     /// Sends each bucket to its Api's track; new Apis get theirs in order of keys.
@@ -284,7 +385,7 @@ impl Engine {
                 .then(|| state.apis.iter().position(|track| track.key == key))
                 .flatten();
             let track = known.unwrap_or_else(|| {
-                state.apis.push(ApiTrack::new(key, second));
+                state.apis.push(ApiTrack::new(key, second, &self.config));
                 state.apis.len() - 1
             });
             state
@@ -329,9 +430,12 @@ impl Engine {
         for place in new {
             let (service, environment) = state.service_places.key(place).clone();
             let track = u32::try_from(state.services.len()).unwrap_or(u32::MAX);
-            state
-                .services
-                .push(ServiceTrack::new(service, environment, second));
+            state.services.push(ServiceTrack::new(
+                service,
+                environment,
+                second,
+                &self.config,
+            ));
             state.service_places.set_track(place, track);
         }
         logs.into_iter()

@@ -6,14 +6,18 @@
 mod api;
 mod bucket;
 mod config;
+mod contrast;
 mod dimensions;
 mod engine;
+mod episode;
+mod models;
 mod places;
 mod rollup;
 mod service;
 mod snapshot;
 mod source;
 mod view;
+mod window;
 
 pub use config::{Clock, EngineConfig};
 pub use engine::{Effect, Engine, RestoreError};

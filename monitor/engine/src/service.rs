@@ -1,12 +1,24 @@
 //! One service in one environment, as its logs show it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use monitor_core::{Name, ServiceKey, ServiceView, Time};
+use monitor_core::{
+    Anomaly, Contribution, Measure, Name, ServiceKey, ServiceView, Subject, TemplateId, Time,
+};
+use monitor_detect::{Detector, RatioDetector, RatioKind, Reading, Sample};
 use serde::{Deserialize, Serialize};
 
 use crate::api::VIEW_SECS;
-use crate::bucket::LogBucket;
+use crate::bucket::{LogBucket, TemplateCount};
+use crate::config::EngineConfig;
+use crate::episode::{Change, Episode, Origin};
+use crate::models;
+use crate::window::LogWindow;
+
+/// Templates watched of one service; the rest are counted in its totals only.
+const MAX_WATCHED: usize = 128;
+/// A template with this share of the error records, and more than usual, is named as the reason.
+const NAMED_SHARE: f64 = 0.3;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ServiceTrack {
@@ -17,10 +29,30 @@ pub(crate) struct ServiceTrack {
     log_errors_total: u64,
     /// Second, records, errors.
     recent: VecDeque<(i64, u64, u64)>,
+    window: LogWindow,
+    model: RatioDetector,
+    errors: Episode,
+    watched: BTreeMap<TemplateId, Watched>,
+    /// Seconds with records, and records, that windows have judged.
+    judged_secs: u32,
+    judged: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Watched {
+    model: RatioDetector,
+    episode: Episode,
+    records: u64,
+    errors: u64,
 }
 
 impl ServiceTrack {
-    pub(crate) fn new(service: ServiceKey, environment: Name, second: i64) -> ServiceTrack {
+    pub(crate) fn new(
+        service: ServiceKey,
+        environment: Name,
+        second: i64,
+        config: &EngineConfig,
+    ) -> ServiceTrack {
         ServiceTrack {
             service,
             environment,
@@ -28,36 +60,210 @@ impl ServiceTrack {
             logs_total: 0,
             log_errors_total: 0,
             recent: VecDeque::new(),
+            window: LogWindow::default(),
+            model: models::log_errors(config),
+            errors: Episode::default(),
+            watched: BTreeMap::new(),
+            judged_secs: 0,
+            judged: 0,
         }
     }
 
     /// Judges one second; `None` when nothing came.
-    pub(crate) fn step(&mut self, second: i64, bucket: Option<&LogBucket>) {
-        let Some(bucket) = bucket else {
-            return;
-        };
-        self.last_seen = second;
-        self.logs_total += bucket.records;
-        self.log_errors_total += bucket.errors;
-        while self
-            .recent
-            .front()
-            .is_some_and(|oldest| oldest.0 <= second - VIEW_SECS)
-        {
-            self.recent.pop_front();
+    pub(crate) fn step(
+        &mut self,
+        second: i64,
+        bucket: Option<&LogBucket>,
+        config: &EngineConfig,
+        changes: &mut Vec<Change>,
+    ) {
+        if let Some(bucket) = bucket {
+            self.last_seen = second;
+            self.logs_total += bucket.records;
+            self.log_errors_total += bucket.errors;
+            while self
+                .recent
+                .front()
+                .is_some_and(|oldest| oldest.0 <= second - VIEW_SECS)
+            {
+                self.recent.pop_front();
+            }
+            self.recent
+                .push_back((second, bucket.records, bucket.errors));
+            self.window.add(second, bucket);
         }
-        self.recent
-            .push_back((second, bucket.records, bucket.errors));
+        if let Some(window) = self.window.take_complete(second) {
+            self.judge(&window, config, changes);
+        }
+        let now = Time::from_secs(second);
+        if self.errors.open.is_some() {
+            changes.extend(self.errors.expire(now));
+        }
+        if bucket.is_none() {
+            for watched in self.watched.values_mut() {
+                if watched.episode.open.is_some() {
+                    changes.extend(watched.episode.expire(now));
+                }
+            }
+        }
     }
 
     /// Nothing is known of the time until `second`.
-    pub(crate) fn skip_to(&mut self, _second: i64) {}
+    pub(crate) fn skip_to(&mut self, second: i64) {
+        let time = Time::from_secs(second);
+        self.window = LogWindow::default();
+        self.model.skip_to(time);
+        for watched in self.watched.values_mut() {
+            watched.model.skip_to(time);
+        }
+    }
+
+    pub(crate) fn finish(&mut self, config: &EngineConfig, changes: &mut Vec<Change>) {
+        if let Some(window) = self.window.take() {
+            self.judge(&window, config, changes);
+        }
+    }
+
+    fn judge(&mut self, window: &LogWindow, config: &EngineConfig, changes: &mut Vec<Change>) {
+        let subject = self.subject();
+        let sample = |part| Sample {
+            start: window.start(),
+            span: window.span(),
+            active_secs: window.active_secs,
+            reading: Reading::Share {
+                part,
+                whole: window.sum.records,
+            },
+        };
+        if let Some(verdict) = self.model.judge(&sample(window.sum.errors)) {
+            let origin = Origin {
+                subject: &subject,
+                measure: Measure::LogErrorRatio,
+                detector: self.model.name(),
+                scale: 1.0,
+            };
+            let named = self.named(window);
+            changes.extend(self.errors.follow(&verdict, origin, |_| named));
+        }
+        self.watch_new(window, config);
+        let per_second = window.sum.records as f64 / window.span().as_secs_f64().max(1.0);
+        for (template, watched) in &mut self.watched {
+            let count = window
+                .sum
+                .templates
+                .get(template)
+                .copied()
+                .unwrap_or_default();
+            watched.records += count.records;
+            watched.errors += count.errors;
+            if let Some(verdict) = watched.model.judge(&sample(count.records)) {
+                let origin = Origin {
+                    subject: &subject,
+                    measure: Measure::TemplateRate(*template),
+                    detector: watched.model.name(),
+                    scale: per_second,
+                };
+                changes.extend(watched.episode.follow(&verdict, origin, |_| Vec::new()));
+            }
+        }
+        self.judged_secs = self.judged_secs.saturating_add(window.active_secs);
+        self.judged = self.judged.saturating_add(window.sum.records);
+    }
+
+    /// Begins to watch the window's templates that were not seen before. Once the service is
+    /// known, an error message that was never seen is judged at once; any other new message is
+    /// learned first.
+    fn watch_new(&mut self, window: &LogWindow, config: &EngineConfig) {
+        let known = self.judged_secs >= config.learn_seconds && self.judged >= config.learn_calls;
+        for (template, count) in &window.sum.templates {
+            if self.watched.contains_key(template) {
+                continue;
+            }
+            let error = count.errors > 0;
+            if self.watched.len() >= MAX_WATCHED && !(error && self.make_room()) {
+                continue;
+            }
+            let model = if known && error {
+                models::template(config, RatioKind::NewTemplate)
+                    .never_seen(self.judged, self.judged_secs)
+            } else if known {
+                models::template(config, RatioKind::Template)
+            } else {
+                models::template(config, RatioKind::Template)
+                    .never_seen(self.judged, self.judged_secs)
+            };
+            self.watched.insert(
+                *template,
+                Watched {
+                    model,
+                    episode: Episode::default(),
+                    records: 0,
+                    errors: 0,
+                },
+            );
+        }
+    }
+
+    /// Forgets the template with the fewest records that has no anomaly open.
+    fn make_room(&mut self) -> bool {
+        let rarest = self
+            .watched
+            .iter()
+            .filter(|(_, watched)| watched.episode.open.is_none())
+            .min_by_key(|(template, watched)| (watched.records, **template))
+            .map(|(template, _)| *template);
+        rarest.is_some_and(|template| self.watched.remove(&template).is_some())
+    }
+
+    /// The templates that the window's error records are of, when that is unusual.
+    fn named(&self, window: &LogWindow) -> Vec<Contribution> {
+        if window.sum.errors < 3 || self.judged == 0 {
+            return Vec::new();
+        }
+        let mut errors: Vec<(&TemplateId, &TemplateCount)> = window.sum.templates.iter().collect();
+        errors.sort_by_key(|(template, count)| (std::cmp::Reverse(count.errors), **template));
+        errors
+            .into_iter()
+            .take(2)
+            .map(|(template, count)| Contribution {
+                dimension: "template".into(),
+                value: template.to_string().into(),
+                share: count.errors as f64 / window.sum.errors as f64,
+                usual_share: self.watched.get(template).map_or(0.0, |watched| {
+                    watched.errors as f64 / self.log_errors_total.max(1) as f64
+                }),
+            })
+            .filter(|contribution| {
+                contribution.share >= NAMED_SHARE && contribution.share > contribution.usual_share
+            })
+            .collect()
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Service {
+            service: self.service.clone(),
+            environment: self.environment.clone(),
+        }
+    }
+
+    /// Whether a message of this template was ever an error: only those page.
+    pub(crate) fn is_error_template(&self, template: TemplateId) -> bool {
+        self.watched
+            .get(&template)
+            .is_some_and(|watched| watched.errors > 0)
+    }
+
+    pub(crate) fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
+        std::iter::once(&self.errors)
+            .chain(self.watched.values().map(|watched| &watched.episode))
+            .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
+    }
 
     pub(crate) fn view(&self, watermark: i64) -> ServiceView {
         let (records, errors) = self
             .recent
             .iter()
-            .filter(|(second, ..)| *second >= watermark - VIEW_SECS)
+            .filter(|(second, ..)| (watermark - VIEW_SECS..watermark).contains(second))
             .fold((0, 0), |sum, (_, records, errors)| {
                 (sum.0 + records, sum.1 + errors)
             });
@@ -72,7 +278,7 @@ impl ServiceTrack {
             },
             logs_total: self.logs_total,
             log_errors_total: self.log_errors_total,
-            templates: 0,
+            templates: self.watched.len() as u64,
             last_seen: Time::from_secs(self.last_seen),
         }
     }

@@ -16,6 +16,8 @@ const CLEARLY_MORE: f64 = 1.5;
 const STOPPED_SECS: i64 = 60;
 /// … while another one saw at least this many calls.
 const GOES_ON: u64 = 30;
+/// So few calls may belong to the same second as the chosen source's last ones.
+const FEW: u64 = 3;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SourceChoice {
@@ -81,7 +83,7 @@ impl SourceChoice {
     /// Whether another source has seen calls since the chosen one fell quiet: then quiet is not
     /// silence.
     pub(crate) fn others_go_on(&self) -> bool {
-        self.seen.iter().any(|seen| seen.since_chosen > 0)
+        self.seen.iter().any(|seen| seen.since_chosen >= FEW)
     }
 
     fn of(&self, source: CallSource) -> Seen {

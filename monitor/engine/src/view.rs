@@ -2,13 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use monitor_core::{Environment, Name, Time, View};
+use monitor_core::{Anomaly, Environment, Name, Time, View};
 
 use crate::engine::State;
 
 pub(crate) fn view(state: &State) -> View {
     let watermark = state.watermark.unwrap_or_default();
-    let mut apis: Vec<_> = state.apis.iter().map(|api| api.view(watermark)).collect();
+    let mut apis: Vec<_> = state
+        .apis
+        .iter()
+        .map(|api| {
+            let paused = state.book.is_paused(&api.key.service, &api.key.environment);
+            api.view(watermark, paused)
+        })
+        .collect();
     apis.sort_by(|a, b| {
         b.score
             .get()
@@ -36,15 +43,37 @@ pub(crate) fn view(state: &State) -> View {
         at: Time::from_secs(watermark),
         environments: names
             .into_iter()
-            .map(|name| Environment {
-                name,
-                ..Environment::default()
+            .map(|name| match state.book.environment(&name) {
+                Some(known) => known.clone(),
+                None => Environment {
+                    name,
+                    ..Environment::default()
+                },
             })
             .collect(),
         apis,
         services,
-        anomalies: Vec::new(),
-        alerts: Vec::new(),
+        anomalies: anomalies(state),
+        alerts: state.book.alerts(Time::from_secs(watermark)),
         counts: state.counts,
     }
+}
+
+/// Open ones, then those that ended lately, newest first.
+fn anomalies(state: &State) -> Vec<Anomaly> {
+    let mut open: Vec<Anomaly> = state
+        .apis
+        .iter()
+        .flat_map(|api| api.open_anomalies())
+        .chain(
+            state
+                .services
+                .iter()
+                .flat_map(|service| service.open_anomalies()),
+        )
+        .cloned()
+        .collect();
+    open.sort_by(|a, b| b.start.cmp(&a.start).then(a.id.cmp(&b.id)));
+    open.extend(state.closed.iter().rev().cloned());
+    open
 }

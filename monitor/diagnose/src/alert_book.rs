@@ -1,0 +1,470 @@
+//! The life of alerts: pending, firing, resolved.
+//!
+//! All anomalies of one service in one environment are one alert: the routes of a service that is
+//! in trouble suffer together, and a person is told once. What an alert is (its labels) is settled
+//! when it fires and never changes while it does, because to Alertmanager the labels are the
+//! identity. When it gets worse than its `severity` label says, the old alert is resolved and a
+//! worse one fires.
+//!
+//! Two clocks come in. States change in event time ([`AlertBook::advance`]), so a replay gives
+//! what the live run gave. What was told is told again by the wall clock ([`AlertBook::resend`]),
+//! as Alertmanager's documentation asks of its clients: firing alerts again and again until they
+//! are resolved, resolved ones for some minutes more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use monitor_core::{
+    Alert, AlertSeverity, AlertState, Anomaly, AnomalyId, Environment, Name, ServiceKey, Subject,
+    Time,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::explain::duration_text;
+use crate::identity::alert_id;
+use crate::severity::{alert_name, severity};
+
+/// Anomalies carried by one alert; more are counted in its description.
+const MAX_ANOMALIES: usize = 64;
+/// Sentences in a description.
+const MAX_SENTENCES: usize = 10;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertConfig {
+    pub pending_for: Duration,
+    pub keep_firing_for: Duration,
+    pub resend_every: Duration,
+    pub resend_resolved_for: Duration,
+}
+
+impl AlertConfig {
+    /// The `endsAt` to send with an alert: when it was resolved, or until when a receiver may
+    /// believe that it still fires if it hears nothing more.
+    pub fn ends_at(&self, alert: &Alert, now: Time) -> Time {
+        alert.ends_at.unwrap_or(now + self.resend_every * 4)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertCounts {
+    pub fired: u64,
+    pub resolved: u64,
+    /// Pending alerts whose anomalies ended before anyone was told.
+    pub dropped: u64,
+}
+
+type GroupKey = (ServiceKey, Name);
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlertBook {
+    groups: BTreeMap<GroupKey, Group>,
+    /// Told that they are over; told again until their time is up.
+    resolved: Vec<Resolved>,
+    paused: BTreeSet<(ServiceKey, Option<Name>)>,
+    environments: BTreeMap<Name, Environment>,
+    counts: AlertCounts,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Group {
+    anomalies: BTreeMap<AnomalyId, Anomaly>,
+    /// When it was first seen, moved along over blind times.
+    since: Time,
+    /// When its last open anomaly ended.
+    quiet_since: Option<Time>,
+    firing: Option<Firing>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Firing {
+    labels: BTreeMap<Name, Name>,
+    severity: AlertSeverity,
+    /// The anomaly that named it.
+    leading: AnomalyId,
+    starts_at: Time,
+    /// Nobody was told while it was paused.
+    told: bool,
+    last_sent: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Resolved {
+    alert: Alert,
+    first_sent: Option<Time>,
+    last_sent: Option<Time>,
+}
+
+impl AlertBook {
+    /// An anomaly opened, changed or closed.
+    pub fn record(&mut self, anomaly: &Anomaly, now: Time) {
+        let key = group_key(&anomaly.signal.subject);
+        if anomaly.end.is_some() && !self.groups.contains_key(&key) {
+            return;
+        }
+        let group = self.groups.entry(key).or_insert_with(|| Group {
+            anomalies: BTreeMap::new(),
+            since: now,
+            quiet_since: None,
+            firing: None,
+        });
+        group.anomalies.insert(anomaly.id, anomaly.clone());
+        group.forget_some();
+        group.quiet_since = if group.is_open() {
+            None
+        } else {
+            group.quiet_since.or(Some(now))
+        };
+    }
+
+    /// Lets event time pass; returns the alerts that began to fire or were resolved, in order of
+    /// service and environment. O(groups).
+    pub fn advance(&mut self, now: Time, config: &AlertConfig) -> Vec<Alert> {
+        let mut changed = Vec::new();
+        let mut over = Vec::new();
+        for (key, group) in &mut self.groups {
+            let paused = is_paused(&self.paused, key);
+            let quiet_for = group.quiet_since.map(|since| now.since(since));
+            if group.firing.is_none() {
+                if quiet_for.is_some() {
+                    self.counts.dropped += 1;
+                    over.push(key.clone());
+                    continue;
+                }
+                if now.since(group.since) < config.pending_for {
+                    continue;
+                }
+                group.fire(key, self.environments.get(&key.1), now);
+            } else if quiet_for.is_some_and(|quiet| quiet >= config.keep_firing_for) {
+                if let Some(alert) = group.resolve(now) {
+                    changed.push(alert);
+                }
+                over.push(key.clone());
+                continue;
+            } else if group.has_become_worse() {
+                if let Some(alert) = group.resolve(now) {
+                    changed.push(alert);
+                }
+                group.fire(key, self.environments.get(&key.1), now);
+            }
+            if !paused
+                && let Some(firing) = group.firing.as_mut()
+                && !firing.told
+            {
+                firing.told = true;
+                changed.extend(group.alert(now));
+            }
+        }
+        for key in over {
+            self.groups.remove(&key);
+        }
+        for alert in &changed {
+            self.note(alert);
+        }
+        changed
+    }
+
+    /// What has to be told again at this moment of the wall clock. Also starts the clock for what
+    /// [`AlertBook::advance`] returned since the last time.
+    pub fn resend(&mut self, now: Time, config: &AlertConfig) -> Vec<Alert> {
+        let mut due = Vec::new();
+        for (key, group) in &mut self.groups {
+            if is_paused(&self.paused, key) {
+                continue;
+            }
+            let Some(firing) = group.firing.as_mut().filter(|firing| firing.told) else {
+                continue;
+            };
+            if is_due(&mut firing.last_sent, now, config) {
+                due.extend(group.alert(now));
+            }
+        }
+        self.resolved.retain_mut(|resolved| {
+            let first = *resolved.first_sent.get_or_insert(now);
+            if now.since(first) > config.resend_resolved_for {
+                return false;
+            }
+            if is_due(&mut resolved.last_sent, now, config) {
+                due.push(resolved.alert.clone());
+            }
+            true
+        });
+        due
+    }
+
+    /// We were blind for this long: no timer ran meanwhile.
+    pub fn skip(&mut self, blind: Duration) {
+        for group in self.groups.values_mut() {
+            if group.firing.is_none() {
+                group.since = group.since + blind;
+            }
+            group.quiet_since = group.quiet_since.map(|since| since + blind);
+        }
+    }
+
+    /// Tells nobody of this service (in one environment, or in all) until it is resumed.
+    pub fn pause(&mut self, service: ServiceKey, environment: Option<Name>) {
+        self.paused.insert((service, environment));
+    }
+
+    pub fn resume(&mut self, service: &ServiceKey, environment: Option<&Name>) {
+        self.paused.remove(&(service.clone(), environment.cloned()));
+    }
+
+    pub fn is_paused(&self, service: &ServiceKey, environment: &Name) -> bool {
+        is_paused(&self.paused, &(service.clone(), environment.clone()))
+    }
+
+    /// Labels `cluster` and `region` come from here; alerts that already fire keep theirs.
+    pub fn describe_environment(&mut self, environment: Environment) {
+        self.environments
+            .insert(environment.name.clone(), environment);
+    }
+
+    pub fn environment(&self, name: &Name) -> Option<&Environment> {
+        self.environments.get(name)
+    }
+
+    /// Pending and firing ones, in order of service and environment.
+    pub fn alerts(&self, now: Time) -> Vec<Alert> {
+        self.groups
+            .iter()
+            .filter_map(|(key, group)| {
+                group
+                    .alert(now)
+                    .or_else(|| group.pending(key, self.environments.get(&key.1)))
+            })
+            .collect()
+    }
+
+    pub fn counts(&self) -> AlertCounts {
+        self.counts
+    }
+
+    fn note(&mut self, alert: &Alert) {
+        // The same alert that fires again is no longer to be reported as over.
+        self.resolved
+            .retain(|resolved| resolved.alert.id != alert.id);
+        if alert.state == AlertState::Resolved {
+            self.counts.resolved += 1;
+            self.resolved.push(Resolved {
+                alert: alert.clone(),
+                first_sent: None,
+                last_sent: None,
+            });
+        } else {
+            self.counts.fired += 1;
+        }
+    }
+}
+
+impl Group {
+    fn is_open(&self) -> bool {
+        self.anomalies.values().any(|anomaly| anomaly.end.is_none())
+    }
+
+    /// Open ones only, unless there are none: then those that were.
+    fn relevant(&self) -> Vec<&Anomaly> {
+        let open = self.is_open();
+        let mut anomalies: Vec<&Anomaly> = self
+            .anomalies
+            .values()
+            .filter(|anomaly| !open || anomaly.end.is_none())
+            .collect();
+        anomalies.sort_by(|a, b| {
+            severity(b)
+                .cmp(&severity(a))
+                .then(b.score.get().total_cmp(&a.score.get()))
+                .then(a.start.cmp(&b.start))
+                .then(a.id.cmp(&b.id))
+        });
+        anomalies
+    }
+
+    fn worst(&self) -> AlertSeverity {
+        self.relevant()
+            .first()
+            .map_or(AlertSeverity::Info, |anomaly| severity(anomaly))
+    }
+
+    fn has_become_worse(&self) -> bool {
+        self.is_open()
+            && self
+                .firing
+                .as_ref()
+                .is_some_and(|firing| self.worst() > firing.severity)
+    }
+
+    fn fire(&mut self, key: &GroupKey, environment: Option<&Environment>, now: Time) {
+        let Some(&leading) = self.relevant().first() else {
+            return;
+        };
+        self.firing = Some(Firing {
+            labels: self.labels(key, environment, leading),
+            severity: severity(leading),
+            leading: leading.id,
+            starts_at: now,
+            told: false,
+            last_sent: None,
+        });
+    }
+
+    /// The end of what was told; `None` when nobody was.
+    fn resolve(&mut self, now: Time) -> Option<Alert> {
+        let told = self.firing.as_ref().is_some_and(|firing| firing.told);
+        let alert = self.alert(now).filter(|_| told).map(|alert| Alert {
+            state: AlertState::Resolved,
+            ends_at: Some(now),
+            ..alert
+        });
+        self.firing = None;
+        alert
+    }
+
+    /// What it would be if it fired now.
+    fn pending(&self, key: &GroupKey, environment: Option<&Environment>) -> Option<Alert> {
+        let leading = *self.relevant().first()?;
+        let labels = self.labels(key, environment, leading);
+        Some(Alert {
+            id: alert_id(&labels),
+            state: AlertState::Pending,
+            severity: severity(leading),
+            labels,
+            annotations: self.annotations(leading, self.since),
+            starts_at: self.since,
+            ends_at: None,
+            anomalies: self.relevant().into_iter().cloned().collect(),
+        })
+    }
+
+    fn alert(&self, now: Time) -> Option<Alert> {
+        let firing = self.firing.as_ref()?;
+        let anomalies = self.relevant();
+        let leading = self
+            .anomalies
+            .get(&firing.leading)
+            .or_else(|| anomalies.first().copied())?;
+        Some(Alert {
+            id: alert_id(&firing.labels),
+            state: AlertState::Firing,
+            severity: firing.severity,
+            labels: firing.labels.clone(),
+            annotations: self.annotations(leading, now),
+            starts_at: firing.starts_at,
+            ends_at: None,
+            anomalies: anomalies.into_iter().cloned().collect(),
+        })
+    }
+
+    fn labels(
+        &self,
+        (service, environment): &GroupKey,
+        details: Option<&Environment>,
+        leading: &Anomaly,
+    ) -> BTreeMap<Name, Name> {
+        let mut labels: BTreeMap<Name, Name> = BTreeMap::new();
+        let mut label = |name: &str, value: &str| {
+            if !value.is_empty() {
+                labels.insert(name.into(), value.into());
+            }
+        };
+        label("severity", severity(leading).as_str());
+        label("namespace", &service.namespace);
+        label("service", &service.name);
+        label("environment", environment);
+        if let Some(details) = details {
+            label("cluster", details.cluster.as_deref().unwrap_or_default());
+            label("region", details.region.as_deref().unwrap_or_default());
+        }
+        label("anomaly_type", &leading.detector);
+        let apis: BTreeSet<_> = self
+            .relevant()
+            .into_iter()
+            .filter_map(|anomaly| match &anomaly.signal.subject {
+                Subject::Api(api) => Some(api),
+                Subject::Service { .. } => None,
+            })
+            .collect();
+        match apis.first() {
+            Some(api) if apis.len() == 1 => {
+                label("method", &api.method);
+                label("route", &api.route);
+                label("alertname", alert_name(leading));
+            }
+            Some(_) => label("alertname", "ServiceAnomalous"),
+            None => label("alertname", alert_name(leading)),
+        }
+        labels
+    }
+
+    fn annotations(&self, leading: &Anomaly, now: Time) -> BTreeMap<Name, String> {
+        let anomalies = self.relevant();
+        let sentence =
+            |anomaly: &Anomaly| format!("{}: {}", anomaly.signal.subject, anomaly.explanation.why);
+        let mut description: Vec<String> = anomalies
+            .iter()
+            .take(MAX_SENTENCES)
+            .map(|anomaly| {
+                format!(
+                    "{} (for {})",
+                    sentence(anomaly),
+                    duration_text(anomaly.duration(now))
+                )
+            })
+            .collect();
+        if anomalies.len() > MAX_SENTENCES {
+            description.push(format!("and {} more", anomalies.len() - MAX_SENTENCES));
+        }
+        let evidence: Vec<String> = anomalies
+            .iter()
+            .map(|anomaly| anomaly.id.to_string())
+            .collect();
+        [
+            ("summary", sentence(leading)),
+            ("description", description.join("\n")),
+            ("evidence", format!("anomalies {}", evidence.join(", "))),
+        ]
+        .into_iter()
+        .map(|(name, text)| (name.into(), text))
+        .collect()
+    }
+
+    /// Keeps what is open and the latest of what is over.
+    fn forget_some(&mut self) {
+        while self.anomalies.len() > MAX_ANOMALIES {
+            let oldest = self
+                .anomalies
+                .values()
+                .min_by_key(|anomaly| (anomaly.end.unwrap_or(Time::MAX), anomaly.start, anomaly.id))
+                .map(|anomaly| anomaly.id);
+            let Some(oldest) = oldest else {
+                break;
+            };
+            self.anomalies.remove(&oldest);
+        }
+    }
+}
+
+fn group_key(subject: &Subject) -> GroupKey {
+    (subject.service().clone(), subject.environment().clone())
+}
+
+fn is_paused(paused: &BTreeSet<(ServiceKey, Option<Name>)>, key: &GroupKey) -> bool {
+    !paused.is_empty()
+        && (paused.contains(&(key.0.clone(), None))
+            || paused.contains(&(key.0.clone(), Some(key.1.clone()))))
+}
+
+/// Starts the interval when it is first asked, is true once each interval after that.
+fn is_due(last: &mut Option<Time>, now: Time, config: &AlertConfig) -> bool {
+    match *last {
+        Some(sent) if now.since(sent) >= config.resend_every => {
+            *last = Some(now);
+            true
+        }
+        Some(_) => false,
+        None => {
+            *last = Some(now);
+            false
+        }
+    }
+}

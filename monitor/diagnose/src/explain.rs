@@ -1,0 +1,251 @@
+//! Why something is anomalous, in one sentence that a person understands.
+
+use std::time::Duration;
+
+use monitor_core::{Band, Contribution, Direction, Measure};
+
+/// What is known of an anomaly when its sentence is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    pub measure: Measure,
+    /// `p95`, `p50`, …
+    pub statistic: &'a str,
+    /// The detector's name.
+    pub detector: &'a str,
+    pub direction: Direction,
+    pub typical: f64,
+    pub actual: f64,
+    pub band: Band,
+    /// Calls or records that the actual value rests on.
+    pub observations: u64,
+    pub learned_from: u64,
+    /// The length of the judged stretch.
+    pub span: Duration,
+    pub contributions: &'a [Contribution],
+    /// The model was still learning: only what can never be normal was judged.
+    pub learning: bool,
+}
+
+/// `p95 812 ms against 95–140 ms expected (8.1× typical), 214 calls in 20 s; version v42 makes up
+/// 100 % of the slow calls (usually 12 %)`
+pub fn why(facts: &Facts<'_>) -> String {
+    let mut text = match facts.measure {
+        Measure::Latency => latency(facts),
+        Measure::ErrorRatio => failures(facts),
+        Measure::Rate => rate(facts),
+        Measure::LogErrorRatio => log_errors(facts),
+        Measure::TemplateRate(_) => template(facts),
+    };
+    let noun = match facts.measure {
+        Measure::Latency => "the slow calls",
+        Measure::ErrorRatio => "the failures",
+        Measure::Rate => "the calls",
+        Measure::LogErrorRatio => "the error records",
+        Measure::TemplateRate(_) => "the records",
+    };
+    for (at, contribution) in facts.contributions.iter().enumerate() {
+        let separator = if at == 0 { "; " } else { ", " };
+        let made = if at == 0 {
+            format!(
+                " makes up {} of {noun} (usually {})",
+                percent(contribution.share),
+                percent(contribution.usual_share)
+            )
+        } else {
+            format!(
+                " {} (usually {})",
+                percent(contribution.share),
+                percent(contribution.usual_share)
+            )
+        };
+        text.push_str(separator);
+        text.push_str(&contribution.dimension);
+        text.push(' ');
+        text.push_str(&contribution.value);
+        text.push_str(&made);
+    }
+    text
+}
+
+fn latency(facts: &Facts<'_>) -> String {
+    format!(
+        "{} {} against {} expected ({} typical), {} calls in {}",
+        facts.statistic,
+        seconds(facts.actual),
+        seconds_range(facts.band),
+        times(facts.actual, facts.typical),
+        grouped(facts.observations),
+        duration_text(facts.span),
+    )
+}
+
+fn failures(facts: &Facts<'_>) -> String {
+    let came = format!(
+        "{} of calls failed ({} of {} in {})",
+        percent(facts.actual),
+        grouped(cases(facts)),
+        grouped(facts.observations),
+        duration_text(facts.span),
+    );
+    if facts.learning {
+        format!("{came} while still learning, and so many failures are normal for no Api")
+    } else {
+        format!(
+            "{came} against at most {} expected",
+            percent(facts.band.upper)
+        )
+    }
+}
+
+fn rate(facts: &Facts<'_>) -> String {
+    if facts.actual == 0.0 {
+        return format!(
+            "no calls for {} against {} calls/s expected",
+            duration_text(facts.span),
+            number_range(facts.band),
+        );
+    }
+    let change = (facts.actual / facts.typical - 1.0).abs();
+    let word = match facts.direction {
+        Direction::Below => "below",
+        Direction::Above => "above",
+    };
+    format!(
+        "{} calls/s against {} calls/s expected ({} {word} typical), {} calls in {}",
+        number(facts.actual),
+        number_range(facts.band),
+        percent(change),
+        grouped(facts.observations),
+        duration_text(facts.span),
+    )
+}
+
+fn log_errors(facts: &Facts<'_>) -> String {
+    format!(
+        "{} of log records are errors ({} of {} in {}) against at most {} expected",
+        percent(facts.actual),
+        grouped(cases(facts)),
+        grouped(facts.observations),
+        duration_text(facts.span),
+        percent(facts.band.upper),
+    )
+}
+
+fn template(facts: &Facts<'_>) -> String {
+    let came = format!(
+        "{} of {} records in {}",
+        grouped(cases(facts)),
+        grouped(facts.observations),
+        duration_text(facts.span),
+    );
+    if facts.detector == "new-log-template" {
+        format!(
+            "an error message never seen in {} records before: {came}",
+            grouped(facts.learned_from)
+        )
+    } else {
+        format!(
+            "a log message makes up {} of the records ({came}) against at most {} expected",
+            percent(facts.actual),
+            percent(facts.band.upper),
+        )
+    }
+}
+
+fn cases(facts: &Facts<'_>) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a count, which it was computed from"
+    )]
+    let cases = (facts.actual * facts.observations as f64).round() as u64;
+    cases
+}
+
+/// `20 s`, `4 min`, `2 h 5 min`.
+pub fn duration_text(duration: Duration) -> String {
+    let secs = duration.as_secs();
+    match secs {
+        0 => format!("{} ms", duration.as_millis()),
+        1..=119 => format!("{secs} s"),
+        120..=3599 => format!("{} min", secs / 60),
+        _ if secs % 3600 < 60 => format!("{} h", secs / 3600),
+        _ => format!("{} h {} min", secs / 3600, secs % 3600 / 60),
+    }
+}
+
+/// Two or three significant digits, which is all that a window of calls can tell.
+fn number(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude >= 100.0 || (magnitude.fract() == 0.0 && magnitude >= 1.0) {
+        format!("{value:.0}")
+    } else if magnitude >= 10.0 {
+        format!("{value:.1}")
+    } else if magnitude >= 0.1 || magnitude == 0.0 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.4}")
+    }
+}
+
+fn number_range(band: Band) -> String {
+    format!("{}–{}", number(band.lower), number(band.upper))
+}
+
+fn seconds(value: f64) -> String {
+    let (scaled, unit) = scale(value);
+    format!("{} {unit}", number(scaled))
+}
+
+/// Both ends in the unit of the upper one: `95–140 ms`.
+fn seconds_range(band: Band) -> String {
+    let (upper, unit) = scale(band.upper);
+    let lower = if band.upper > 0.0 {
+        upper * band.lower / band.upper
+    } else {
+        0.0
+    };
+    format!("{}–{} {unit}", number(lower), number(upper))
+}
+
+fn scale(seconds: f64) -> (f64, &'static str) {
+    if seconds >= 1.0 {
+        (seconds, "s")
+    } else if seconds >= 1e-3 {
+        (seconds * 1e3, "ms")
+    } else {
+        (seconds * 1e6, "µs")
+    }
+}
+
+fn percent(share: f64) -> String {
+    let value = share * 100.0;
+    if value == 0.0 || value >= 10.0 {
+        format!("{value:.0} %")
+    } else if value >= 0.1 {
+        format!("{value:.1} %")
+    } else {
+        format!("{value:.3} %")
+    }
+}
+
+fn times(actual: f64, typical: f64) -> String {
+    if typical > 0.0 {
+        format!("{:.1}×", actual / typical)
+    } else {
+        "∞×".to_owned()
+    }
+}
+
+/// `12,480`
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,33 @@
+//! How bad an anomaly is for those who call the Api, and what its alert is called.
+
+use monitor_core::{AlertSeverity, Anomaly, Measure};
+
+/// This share of failing calls is an outage to somebody.
+const CRITICAL_FAILURES: f64 = 0.25;
+/// So many times the typical response time is an outage to anyone with a timeout.
+const CRITICAL_SLOWNESS: f64 = 5.0;
+
+pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
+    let actual = anomaly.explanation.actual;
+    let critical = match anomaly.signal.measure {
+        Measure::ErrorRatio => actual >= CRITICAL_FAILURES,
+        Measure::Latency => actual >= CRITICAL_SLOWNESS * anomaly.explanation.typical,
+        Measure::Rate => actual == 0.0,
+        Measure::LogErrorRatio | Measure::TemplateRate(_) => false,
+    };
+    if critical {
+        AlertSeverity::Critical
+    } else {
+        AlertSeverity::Warning
+    }
+}
+
+pub(crate) fn alert_name(anomaly: &Anomaly) -> &'static str {
+    match anomaly.signal.measure {
+        Measure::ErrorRatio => "ApiErrorsHigh",
+        Measure::Latency => "ApiLatencyHigh",
+        Measure::Rate => "ApiTrafficLow",
+        Measure::LogErrorRatio => "ServiceLogErrorsHigh",
+        Measure::TemplateRate(_) => "ServiceLogMessageUnusual",
+    }
+}
