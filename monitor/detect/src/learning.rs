@@ -43,7 +43,12 @@ impl fmt::Display for Progress {
                 self.seconds, self.of_seconds
             )
         } else {
-            write!(f, "learning: {} of {} calls", self.calls, self.of_calls)
+            write!(
+                f,
+                "learning: {} of {} calls",
+                self.calls.min(self.of_calls),
+                self.of_calls
+            )
         }
     }
 }

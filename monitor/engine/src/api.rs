@@ -270,7 +270,14 @@ impl ApiTrack {
             return (state, worst.explanation.why.clone());
         }
         match self.learning {
-            Some(progress) => (ApiState::Learning, progress.to_string()),
+            Some(progress) => {
+                let so_far = Progress {
+                    seconds: progress.seconds + self.window.active_secs,
+                    calls: progress.calls + self.window.calls,
+                    ..progress
+                };
+                (ApiState::Learning, so_far.to_string())
+            }
             None => (
                 ApiState::Ok,
                 format!("ok: as learned from {} calls", self.learned_from),

@@ -1,0 +1,6 @@
+//! The engine's behaviour in the domain's words, on simulated traffic.
+
+mod anomalies;
+mod laws;
+mod quiet;
+mod world;

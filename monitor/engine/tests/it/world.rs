@@ -1,0 +1,295 @@
+//! A small simulated platform: seeded Poisson traffic with log-normal response times.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use monitor_core::{
+    Alert, AlertState, Anomaly, ApiKey, ApiView, Call, CallSource, CallStatus, Name, Observation,
+    ServiceKey, Severity, TemplateId, Time,
+};
+use monitor_engine::{Effect, Engine, EngineConfig};
+
+/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): small, seeded and the same everywhere.
+#[derive(Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// In [0, 1).
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    pub(crate) fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
+    }
+
+    /// Knuth's method for small means, the normal approximation for large ones.
+    pub(crate) fn poisson(&mut self, mean: f64) -> u64 {
+        if mean > 50.0 {
+            return (mean + mean.sqrt() * self.normal()).round().max(0.0) as u64;
+        }
+        let limit = (-mean).exp();
+        let (mut count, mut product) = (0, self.unit());
+        while product > limit {
+            count += 1;
+            product *= self.unit();
+        }
+        count
+    }
+}
+
+/// How an Api is called and answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Traffic {
+    pub(crate) service: &'static str,
+    pub(crate) route: &'static str,
+    pub(crate) per_second: f64,
+    pub(crate) median_ms: f64,
+    /// Of the logarithm.
+    pub(crate) spread: f64,
+    pub(crate) failing: f64,
+    pub(crate) source: CallSource,
+    /// Version and its share; the rest is `v41`.
+    pub(crate) canary: (&'static str, f64),
+    /// Only the canary is slow and failing; the rest answers in 50 ms.
+    pub(crate) canary_only: bool,
+}
+
+pub(crate) fn orders() -> Traffic {
+    Traffic {
+        service: "orders",
+        route: "/orders/{id}",
+        per_second: 20.0,
+        median_ms: 50.0,
+        spread: 0.4,
+        failing: 0.002,
+        source: CallSource::Span,
+        canary: ("v42", 0.12),
+        canary_only: false,
+    }
+}
+
+impl Traffic {
+    pub(crate) fn slower(mut self, factor: f64) -> Traffic {
+        self.median_ms *= factor;
+        self
+    }
+
+    pub(crate) fn failing(mut self, share: f64) -> Traffic {
+        self.failing = share;
+        self
+    }
+
+    pub(crate) fn rate(mut self, per_second: f64) -> Traffic {
+        self.per_second = per_second;
+        self
+    }
+
+    pub(crate) fn at(mut self, service: &'static str, route: &'static str) -> Traffic {
+        self.service = service;
+        self.route = route;
+        self
+    }
+
+    pub(crate) fn key(&self) -> ApiKey {
+        ApiKey {
+            environment: "cloud-a".into(),
+            service: ServiceKey::new("shop", self.service),
+            method: "GET".into(),
+            route: self.route.into(),
+        }
+    }
+
+    fn call(&self, random: &mut Random, time: Time) -> Call {
+        let canary = random.unit() < self.canary.1;
+        let affected = canary || !self.canary_only;
+        let median_ms = if affected { self.median_ms } else { 50.0 };
+        let ms = median_ms * (self.spread * random.normal()).exp();
+        let failed = affected && random.unit() < self.failing;
+        Call {
+            api: Arc::new(self.key()),
+            source: self.source,
+            end: time,
+            duration: Some(Duration::from_secs_f64(ms / 1e3)),
+            status: CallStatus::Http(if failed { 503 } else { 200 }),
+            error_type: failed.then(|| Name::from("upstream_unavailable")),
+            instance: format!("pod-{}", random.next() % 3).into(),
+            version: Some(Name::from(if canary { self.canary.0 } else { "v41" })),
+            caller: None,
+            client: None,
+            trace_id: None,
+            span_id: None,
+            parent: None,
+            request_id: None,
+            synthetic: false,
+        }
+    }
+}
+
+/// One second of traffic, in order of time.
+pub(crate) fn second(random: &mut Random, at: i64, traffic: &[Traffic]) -> Vec<Observation> {
+    let mut calls: Vec<Call> = Vec::new();
+    for api in traffic {
+        for _ in 0..random.poisson(api.per_second) {
+            let time = Time::from_secs(at) + Duration::from_micros(random.next() % 1_000_000);
+            calls.push(api.call(random, time));
+        }
+    }
+    calls.sort_by_key(|call| call.end);
+    calls.into_iter().map(Observation::Call).collect()
+}
+
+pub(crate) fn log(service: &str, at: Time, severity: Severity, template: u64) -> Observation {
+    Observation::Log {
+        service: ServiceKey::new("shop", service),
+        environment: "cloud-a".into(),
+        time: at,
+        severity: Some(severity),
+        template: Some(TemplateId(template)),
+    }
+}
+
+/// An engine with its traffic and everything it said.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) random: Random,
+    pub(crate) now: i64,
+    pub(crate) effects: Vec<Effect>,
+}
+
+pub(crate) const START: i64 = 1_700_000_000;
+
+impl World {
+    pub(crate) fn new(seed: u64) -> World {
+        World::with(EngineConfig::default(), seed)
+    }
+
+    pub(crate) fn with(config: EngineConfig, seed: u64) -> World {
+        World {
+            engine: Engine::new(config),
+            random: Random::new(seed),
+            now: START,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Lets so many seconds pass with this traffic.
+    pub(crate) fn run(&mut self, seconds: i64, traffic: &[Traffic]) -> &mut World {
+        for _ in 0..seconds {
+            for observation in second(&mut self.random, self.now, traffic) {
+                self.engine.observe(&observation);
+            }
+            self.pass_second();
+        }
+        self
+    }
+
+    /// The same with logs: (service, severity, template, records a second).
+    pub(crate) fn run_logs(
+        &mut self,
+        seconds: i64,
+        logs: &[(&str, Severity, u64, f64)],
+    ) -> &mut World {
+        for _ in 0..seconds {
+            for (service, severity, template, per_second) in logs {
+                for _ in 0..self.random.poisson(*per_second) {
+                    let time = Time::from_secs(self.now);
+                    self.engine
+                        .observe(&log(service, time, *severity, *template));
+                }
+            }
+            self.pass_second();
+        }
+        self
+    }
+
+    pub(crate) fn observe(&mut self, observation: &Observation) -> &mut World {
+        self.engine.observe(observation);
+        self
+    }
+
+    /// Time in which nothing arrives from anyone.
+    pub(crate) fn blind(&mut self, seconds: i64) -> &mut World {
+        self.now += seconds;
+        self
+    }
+
+    fn pass_second(&mut self) {
+        self.now += 1;
+        let effects = self.engine.tick(Time::from_secs(self.now));
+        self.effects.extend(effects);
+    }
+
+    pub(crate) fn opened(&self) -> Vec<&Anomaly> {
+        self.effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::AnomalyOpened(anomaly) => Some(anomaly),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn alerts(&self, state: AlertState) -> Vec<&Alert> {
+        self.effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Alert(alert) if alert.state == state => Some(alert),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn api(&self, traffic: &Traffic) -> ApiView {
+        self.engine
+            .view()
+            .apis
+            .into_iter()
+            .find(|api| *api.key == traffic.key())
+            .expect("the Api was called")
+    }
+
+    /// What was said of anomalies and alerts: seconds since the start and the sentence.
+    pub(crate) fn story(&self) -> String {
+        let mut lines = Vec::new();
+        let since = |time: Time| time.as_secs() - START;
+        for effect in &self.effects {
+            match effect {
+                Effect::AnomalyOpened(anomaly) => lines.push(format!(
+                    "+{} s {} since +{} s: {}",
+                    since(anomaly.detected),
+                    anomaly.detector,
+                    since(anomaly.start),
+                    anomaly.explanation.why
+                )),
+                Effect::AnomalyClosed(anomaly) => lines.push(format!(
+                    "{} over at +{} s",
+                    anomaly.detector,
+                    since(anomaly.end.expect("closed anomalies have an end"))
+                )),
+                Effect::Alert(alert) => lines.push(format!(
+                    "{} {} {}",
+                    alert.labels["alertname"],
+                    alert.labels["severity"],
+                    alert.state.as_str()
+                )),
+                Effect::AnomalyUpdated(_) | Effect::Resend(_) => {}
+            }
+        }
+        lines.join("\n")
+    }
+}
