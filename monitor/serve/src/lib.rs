@@ -2,8 +2,24 @@
 //!
 //! Knows neither tantivy nor the engine: everything comes through [`Ports`].
 
+mod health;
+mod live;
+mod metrics;
+mod openapi;
+mod page;
 pub mod ports;
-pub mod query;
+mod query;
 pub mod receive;
+mod site;
 
+pub use openapi::openapi_json;
 pub use ports::{Clock, Intake, LiveEvent, Ports, Refused};
+pub use site::router;
+
+use site::Shared;
+
+/// All crates of the workspace have one version.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Given by whoever builds a release: `CROSSWATCH_REVISION=$(git rev-parse --short HEAD)`.
+const REVISION: Option<&str> = option_env!("CROSSWATCH_REVISION");

@@ -1,1 +1,60 @@
+//! The query API under `/api/v1`: what is watched, what is wrong and why, and the stored records.
+//!
+//! Each endpoint reads the latest [`View`](monitor_core::View) or asks the search port; nothing here
+//! holds state of its own. Handlers translate into the wire's words (`monitor-api`), so that the
+//! monitor's types can change without anyone outside noticing.
 
+pub(crate) mod alerts;
+pub(crate) mod anomalies;
+pub(crate) mod apis;
+mod headline;
+pub(crate) mod params;
+pub(crate) mod places;
+pub(crate) mod problem;
+pub(crate) mod search;
+pub(crate) mod status;
+pub(crate) mod streams;
+pub(crate) mod tail;
+pub(crate) mod traces;
+mod when;
+pub(crate) mod words;
+
+use axum::Router;
+use axum::routing::get;
+
+use self::problem::Failure;
+use crate::{Shared, live, openapi};
+
+/// Everything under `/api/v1`; what is not there answers with a problem document.
+pub(crate) fn routes() -> Router<Shared> {
+    let v1 = Router::new()
+        .route("/status", get(status::get_status))
+        .route("/apis", get(apis::list_apis))
+        .route("/apis/{id}", get(apis::get_api))
+        .route("/services", get(places::list_services))
+        .route("/environments", get(places::list_environments))
+        .route("/anomalies", get(anomalies::list_anomalies))
+        .route("/anomalies/{id}", get(anomalies::get_anomaly))
+        .route("/alerts", get(alerts::list_alerts))
+        .route("/search", get(search::search))
+        .route("/search/histogram", get(search::histogram))
+        .route("/search/facets", get(search::facets))
+        .route("/search/tail", get(tail::tail))
+        .route("/traces/{trace_id}", get(traces::get_trace))
+        .route("/streams", get(streams::list_streams))
+        .route("/templates", get(streams::list_templates))
+        .route("/live", get(live::live))
+        .route("/openapi.json", get(openapi::document))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method);
+    Router::new().nest(monitor_api::PREFIX, v1)
+}
+
+async fn unknown_path() -> Failure {
+    Failure::not_found("the API has no such path".to_owned())
+        .hint("GET /api/v1/openapi.json describes all that there are")
+}
+
+async fn wrong_method() -> Failure {
+    Failure::method_not_allowed()
+}

@@ -1,0 +1,501 @@
+//! An invented platform that carries parcels: what the site's tests and the page's example show.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use monitor_core::*;
+use monitor_serve::{Clock, Intake, Ports, Refused};
+use tokio::sync::{broadcast, watch};
+
+/// What holds the other ends of the ports.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) ports: Ports,
+    pub(crate) view: watch::Sender<Arc<View>>,
+    pub(crate) ingest: watch::Sender<Arc<IngestView>>,
+    pub(crate) ready: watch::Sender<Result<(), String>>,
+}
+
+pub(crate) fn noon() -> Time {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn site(clock: Arc<dyn Clock>) -> Site {
+    let now = clock.now();
+    let (view_in, view) = watch::channel(Arc::new(view(now)));
+    let (ingest_in, ingest) = watch::channel(Arc::new(ingest(now)));
+    let (ready_in, ready) = watch::channel(Ok(()));
+    let registry = prometheus::Registry::new();
+    let syncs = prometheus::IntCounter::new(
+        "crosswatch_wal_syncs_total",
+        "Groups of batches forced to disk before they were acknowledged.",
+    )
+    .unwrap();
+    syncs.inc_by(7);
+    registry.register(Box::new(syncs)).unwrap();
+    let commit = prometheus::HistogramOpts::new(
+        "crosswatch_index_commit_duration_seconds",
+        "How long a commit of the index takes.",
+    )
+    .buckets(vec![0.005, 0.1]);
+    let commit = prometheus::Histogram::with_opts(commit).unwrap();
+    commit.observe(0.07);
+    commit.observe(3.0);
+    registry.register(Box::new(commit)).unwrap();
+    let ports = Ports {
+        clock,
+        intake: Arc::new(NoIntake),
+        search: Arc::new(Records(records(now))),
+        view,
+        ingest,
+        live: broadcast::channel(16).0,
+        ready,
+        registry,
+    };
+    Site { ports, view: view_in, ingest: ingest_in, ready: ready_in }
+}
+
+/// A clock that stands still.
+#[derive(Debug)]
+pub(crate) struct Stopped(pub(crate) Time);
+
+impl Clock for Stopped {
+    fn now(&self) -> Time {
+        self.0
+    }
+}
+
+#[derive(Debug)]
+struct NoIntake;
+
+impl Intake for NoIntake {
+    fn submit(&self, _batch: Batch) -> BoxFuture<'_, Result<(), Refused>> {
+        Box::pin(async { Err(Refused::Stopping) })
+    }
+}
+
+pub(crate) fn key(environment: &str, service: &str, method: &str, route: &str) -> Arc<ApiKey> {
+    Arc::new(ApiKey {
+        environment: environment.into(),
+        service: ServiceKey::new("post", service),
+        method: method.into(),
+        route: route.into(),
+    })
+}
+
+/// An Api that is as expected, with response times around `p50` seconds.
+pub(crate) fn calm(key: Arc<ApiKey>, now: Time, rate: f64, p50: f64) -> ApiView {
+    let signal = |actual: f64, spread: f64, score: f64| SignalView {
+        actual: Some(actual),
+        typical: Some(actual),
+        band: Some(Band { lower: actual * (1.0 - spread), upper: actual * (1.0 + spread) }),
+        score: Score::new(score),
+    };
+    ApiView {
+        key,
+        state: ApiState::Ok,
+        reason: "ok: all signals are within their bands".to_owned(),
+        score: Score::new(0.4),
+        source: CallSource::Span,
+        rate,
+        error_ratio: 0.001,
+        p50: Some(p50),
+        p95: Some(p50 * 2.5),
+        p99: Some(p50 * 4.0),
+        rate_signal: signal(rate, 0.5, 0.4),
+        error_signal: SignalView {
+            actual: Some(0.001),
+            typical: Some(0.001),
+            band: Some(Band { lower: 0.0, upper: 0.02 }),
+            score: Score::new(0.1),
+        },
+        latency_signal: signal(p50 * 4.0, 0.4, 0.3),
+        calls_total: (rate * 3_600.0) as u64,
+        errors_total: (rate * 3.6) as u64,
+        first_seen: now - Duration::from_hours(1),
+        last_seen: now,
+    }
+}
+
+pub(crate) fn view(now: Time) -> View {
+    let at = now - Duration::from_secs(2);
+    let slow = key("aws-eu-central-1", "tariffs", "GET", "/quotes/{id}");
+    let failing = key("dc-north", "labels", "POST", "/labels");
+    let mut first = calm(slow.clone(), at, 41.25, 0.018);
+    first.state = ApiState::Anomalous;
+    first.reason = "anomalous: latency is above its band".to_owned();
+    first.score = Score::new(4.2);
+    first.p95 = Some(1.31);
+    first.p99 = Some(2.4);
+    first.latency_signal = SignalView {
+        actual: Some(2.4),
+        typical: Some(0.071),
+        band: Some(Band { lower: 0.04, upper: 0.13 }),
+        score: Score::new(4.2),
+    };
+    let mut second = calm(failing.clone(), at, 6.5, 0.05);
+    second.state = ApiState::Anomalous;
+    second.reason = "anomalous: error_ratio is above its band".to_owned();
+    second.score = Score::new(1.8);
+    second.error_ratio = 0.23;
+    second.source = CallSource::Log;
+    second.error_signal = SignalView {
+        actual: Some(0.23),
+        typical: Some(0.004),
+        band: Some(Band { lower: 0.0, upper: 0.03 }),
+        score: Score::new(1.8),
+    };
+    let mut silent = calm(key("dc-north", "depots", "CONSUME", "arrivals"), at, 0.0, 0.01);
+    silent.state = ApiState::Silent;
+    silent.reason = "silent: 2.4 calls/s are usual, none came for 45 s".to_owned();
+    silent.score = Score::new(1.5);
+    (silent.p50, silent.p95, silent.p99) = (None, None, None);
+    silent.last_seen = at - Duration::from_secs(45);
+    let mut learning = calm(key("gcp-europe-west4", "notify", "RPC", "post.Notify/Send"), at, 1.5, 0.004);
+    learning.state = ApiState::Learning;
+    learning.reason = "learning: 41 of 60 seconds with calls".to_owned();
+    learning.score = Score::NORMAL;
+    for signal in
+        [&mut learning.rate_signal, &mut learning.error_signal, &mut learning.latency_signal]
+    {
+        (signal.typical, signal.band, signal.score) = (None, None, Score::NORMAL);
+    }
+    let apis = vec![
+        first,
+        second,
+        silent,
+        calm(key("aws-eu-central-1", "gateway", "GET", "/parcels/{id}"), at, 120.0, 0.031),
+        calm(key("aws-eu-central-1", "gateway", "POST", "/parcels"), at, 18.0, 0.062),
+        calm(key("aws-eu-central-1", "gateway", "", "~other"), at, 0.4, 0.02),
+        learning,
+    ];
+    let latency = anomaly(
+        0x51,
+        Subject::Api(slow),
+        Measure::Latency,
+        "latency-spike",
+        at - Duration::from_secs(12),
+        4.2,
+        Explanation {
+            typical: 0.071,
+            actual: 2.4,
+            band: Band { lower: 0.04, upper: 0.13 },
+            observations: 495,
+            learned_from: 86_400,
+            contributions: vec![
+                contribution("instance", "tariffs-7d9f-x2x", 0.97, 0.33),
+                contribution("version", "2.14.0", 0.95, 0.31),
+            ],
+            why: "the 99th percentile is 2.4 s where 0.04 to 0.13 s is usual; 97 % of the slow \
+                  calls are of instance tariffs-7d9f-x2x"
+                .to_owned(),
+        },
+    );
+    let errors = anomaly(
+        0x52,
+        Subject::Api(failing),
+        Measure::ErrorRatio,
+        "error-ratio",
+        at - Duration::from_mins(3),
+        1.8,
+        Explanation {
+            typical: 0.004,
+            actual: 0.23,
+            band: Band { lower: 0.0, upper: 0.03 },
+            observations: 1_170,
+            learned_from: 23_400,
+            contributions: vec![contribution("error.type", "PrinterOffline", 0.88, 0.02)],
+            why: "23 % of the calls fail where up to 3 % is usual".to_owned(),
+        },
+    );
+    let mut logs = anomaly(
+        0x53,
+        Subject::Service {
+            service: ServiceKey::new("post", "depots"),
+            environment: "dc-north".into(),
+        },
+        Measure::TemplateRate(TemplateId(0xbeef)),
+        "template-burst",
+        at - Duration::from_mins(40),
+        2.2,
+        Explanation {
+            typical: 0.1,
+            actual: 12.0,
+            band: Band { lower: f64::NEG_INFINITY, upper: 1.5 },
+            observations: 720,
+            learned_from: 5_000,
+            contributions: Vec::new(),
+            why: "this message came 120 times as often as usual".to_owned(),
+        },
+    );
+    logs.end = Some(at - Duration::from_mins(35));
+    let alert = Alert {
+        id: AlertId(0xa1),
+        state: AlertState::Firing,
+        severity: AlertSeverity::Critical,
+        labels: names(&[
+            ("alertname", "ApiAnomalous"),
+            ("service", "tariffs"),
+            ("severity", "critical"),
+        ]),
+        annotations: [(Name::from("summary"), "GET /quotes/{id} of post/tariffs is slow".to_owned())]
+            .into(),
+        starts_at: at - Duration::from_secs(9),
+        ends_at: None,
+        anomalies: vec![latency.clone()],
+    };
+    View {
+        at,
+        environments: vec![
+            environment("aws-eu-central-1", EnvironmentKind::Cloud, Some(("aws", "eu-central-1"))),
+            environment("dc-north", EnvironmentKind::OnPrem, None),
+            environment(
+                "gcp-europe-west4",
+                EnvironmentKind::Cloud,
+                Some(("gcp", "europe-west4")),
+            ),
+        ],
+        apis,
+        services: [
+            ("aws-eu-central-1", "gateway", 140.0, 0.002),
+            ("aws-eu-central-1", "tariffs", 44.0, 0.06),
+            ("dc-north", "labels", 8.0, 0.21),
+            ("dc-north", "depots", 0.3, 0.0),
+        ]
+        .into_iter()
+        .map(|(environment, service, rate, errors)| ServiceView {
+            service: ServiceKey::new("post", service),
+            environment: environment.into(),
+            log_rate: rate,
+            log_error_ratio: errors,
+            logs_total: (rate * 3_600.0) as u64,
+            log_errors_total: (rate * errors * 3_600.0) as u64,
+            templates: 14,
+            last_seen: at,
+        })
+        .collect(),
+        anomalies: vec![latency, errors, logs],
+        alerts: vec![alert],
+        counts: EngineCounts {
+            observations: 1_204_331,
+            late: 12,
+            future: 1,
+            anomalies_opened: 3,
+            overflowed: 88,
+        },
+    }
+}
+
+pub(crate) fn ingest(now: Time) -> IngestView {
+    let stream = |environment: &str, service: &str, stream: &str, format: Option<&str>| StreamView {
+        service: ServiceKey::new("post", service),
+        environment: environment.into(),
+        stream: stream.into(),
+        format: format.map(Name::from),
+        format_changes: 0,
+        records: 40_000,
+        unrecognised: Vec::new(),
+        examples: Vec::new(),
+        duration_unit: format.map(|_| "seconds (defined by the format)".to_owned()),
+        last_seen: now,
+    };
+    let mut odd = stream("dc-north", "scales", "/var/log/scales/out.log", None);
+    odd.records = 311;
+    odd.unrecognised = vec![("no format fits".into(), 311)];
+    odd.examples = [
+        "##77 W=12.4kg BELT3 ok",
+        "##78 W=0.9kg BELT1 ok",
+        "##79 W=<img src=x onerror=alert(1)> BELT2 jam",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    IngestView {
+        streams: vec![
+            stream("aws-eu-central-1", "gateway", "stdout", Some("nginx-combined")),
+            stream("aws-eu-central-1", "tariffs", "stdout", Some("json")),
+            odd,
+        ],
+        templates: vec![
+            template("tariffs", 0xfeed, "quote <*> priced in <*> ms", 22_000, now),
+            template("depots", 0xbeef, "scanner <*> answered late", 720, now),
+        ],
+        redactions: vec![("email".into(), 19), ("bearer-token".into(), 4)],
+    }
+}
+
+fn template(service: &str, id: u64, text: &str, records: u64, now: Time) -> TemplateView {
+    TemplateView {
+        service: ServiceKey::new("post", service),
+        id: TemplateId(id),
+        text: text.to_owned(),
+        records,
+        first_seen: now - Duration::from_hours(1),
+        last_seen: now,
+    }
+}
+
+pub(crate) fn records(now: Time) -> Vec<Hit> {
+    let trace: TraceId = "4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap();
+    let lines = [
+        ("gateway", Severity::Info, Some(trace), "GET /parcels/8812 200 0.031"),
+        ("tariffs", Severity::Warn, Some(trace), "quote 8812 priced in 2391 ms"),
+        ("tariffs", Severity::Error, Some(trace), "pricing table locked: lock wait timeout exceeded"),
+        ("labels", Severity::Error, None, "printer offline: <script>alert('no')</script>"),
+        ("gateway", Severity::Info, None, "GET /parcels/17 200 0.012"),
+    ];
+    lines
+        .into_iter()
+        .zip(0u32..)
+        .map(|((service, severity, trace_id, text), item)| Hit {
+            id: RecordId { batch: 40, item },
+            kind: Kind::Log,
+            time: now - Duration::from_secs(20) + Duration::from_millis(u64::from(item) * 700),
+            service: ServiceKey::new("post", service),
+            environment: "aws-eu-central-1".into(),
+            instance: format!("{service}-0").into(),
+            severity: Some(severity),
+            format: Some("json".into()),
+            text: text.to_owned(),
+            template: None,
+            trace_id,
+            span_id: None,
+            attributes: vec![
+                ("thread".into(), Value::Str("main".to_owned())),
+                ("attempt".into(), Value::Int(1)),
+                ("load".into(), Value::Float(f64::NAN)),
+            ],
+        })
+        .collect()
+}
+
+/// Answers from a list. Understands words, `service:x`, `trace_id:x`, and nothing else.
+#[derive(Debug)]
+pub(crate) struct Records(pub(crate) Vec<Hit>);
+
+impl Records {
+    fn matching(&self, request: &SearchRequest) -> Result<Vec<&Hit>, SearchError> {
+        if let Some(position) = request.query.find('(') {
+            let message = "this bracket is never closed".to_owned();
+            return Err(SearchError::Syntax { message, position });
+        }
+        let words: Vec<&str> =
+            request.query.split_whitespace().filter(|word| *word != "AND").collect();
+        for (field, _) in words.iter().filter_map(|word| word.split_once(':')) {
+            if !["service", "environment", "route", "trace_id", "severity", "template"].contains(&field) {
+                return Err(SearchError::UnknownField {
+                    field: field.to_owned(),
+                    known: "environment, service, trace_id".to_owned(),
+                });
+            }
+        }
+        let holds = |hit: &Hit, word: &str| match word.split_once(':') {
+            Some(("service", name)) => *hit.service.name == *name,
+            Some(("trace_id", id)) => hit.trace_id.is_some_and(|trace| trace.to_string() == id),
+            Some(_) => true,
+            None => hit.text.contains(word.trim_matches('"')),
+        };
+        Ok(self
+            .0
+            .iter()
+            .filter(|hit| request.from.is_none_or(|from| hit.time >= from))
+            .filter(|hit| request.to.is_none_or(|to| hit.time < to))
+            .filter(|hit| words.iter().all(|word| holds(hit, word)))
+            .collect())
+    }
+}
+
+impl LogSearch for Records {
+    fn search(&self, request: &SearchRequest) -> Result<SearchPage, SearchError> {
+        let mut hits = self.matching(request)?;
+        hits.sort_by_key(|hit| (hit.time, hit.id));
+        if request.newest_first {
+            hits.reverse();
+        }
+        Ok(SearchPage {
+            total: hits.len() as u64,
+            hits: hits.into_iter().skip(request.offset).take(request.limit).cloned().collect(),
+        })
+    }
+
+    fn histogram(
+        &self,
+        request: &SearchRequest,
+        step: Duration,
+    ) -> Result<Vec<HistogramBucket>, SearchError> {
+        let hits = self.matching(request)?;
+        let (Some(from), Some(to)) = (request.from, request.to) else { return Ok(Vec::new()) };
+        let mut buckets = Vec::new();
+        let mut start = from.floor(step);
+        while start < to {
+            let count = hits.iter().filter(|hit| hit.time.floor(step) == start).count() as u64;
+            buckets.push(HistogramBucket { start, count });
+            start = start + step;
+        }
+        Ok(buckets)
+    }
+
+    fn facets(
+        &self,
+        request: &SearchRequest,
+        field: &str,
+        limit: usize,
+    ) -> Result<Vec<FacetCount>, SearchError> {
+        if field != "service" {
+            return Err(SearchError::UnknownField {
+                field: field.to_owned(),
+                known: "environment, service, trace_id".to_owned(),
+            });
+        }
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for hit in self.matching(request)? {
+            *counts.entry(hit.service.name.to_string()).or_insert(0) += 1;
+        }
+        let mut counts: Vec<FacetCount> =
+            counts.into_iter().map(|(value, count)| FacetCount { value, count }).collect();
+        counts.sort_by_key(|facet| std::cmp::Reverse(facet.count));
+        counts.truncate(limit);
+        Ok(counts)
+    }
+}
+
+fn environment(name: &str, kind: EnvironmentKind, cloud: Option<(&str, &str)>) -> Environment {
+    Environment {
+        name: name.into(),
+        kind,
+        provider: cloud.map(|(provider, _)| provider.into()),
+        region: cloud.map(|(_, region)| region.into()),
+        ..Environment::default()
+    }
+}
+
+pub(crate) fn anomaly(
+    id: u64,
+    subject: Subject,
+    measure: Measure,
+    detector: &str,
+    start: Time,
+    score: f64,
+    explanation: Explanation,
+) -> Anomaly {
+    Anomaly {
+        id: AnomalyId(id),
+        signal: SignalKey { subject, measure },
+        detector: detector.into(),
+        direction: Direction::Above,
+        start,
+        detected: start + Duration::from_secs(3),
+        end: None,
+        score: Score::new(score),
+        explanation,
+    }
+}
+
+fn contribution(dimension: &str, value: &str, share: f64, usual_share: f64) -> Contribution {
+    Contribution { dimension: dimension.into(), value: value.into(), share, usual_share }
+}
+
+fn names(pairs: &[(&str, &str)]) -> BTreeMap<Name, Name> {
+    pairs.iter().map(|(name, value)| (Name::from(*name), Name::from(*value))).collect()
+}
