@@ -192,6 +192,12 @@ impl Detector for RatioDetector {
                 self.model.learn(part, whole);
                 self.seconds = self.seconds.saturating_add(sample.active_secs);
             }
+            if let Phase::Learning(_) = phase {
+                phase = match self.rule.progress(self.seconds, self.model.learned) {
+                    Some(progress) => Phase::Learning(progress),
+                    None => Phase::Normal,
+                };
+            }
         }
         // The band costs more than the verdict, and a service has many templates.
         let wanted = p < OUTSIDE || matches!(self.kind, RatioKind::Errors | RatioKind::LogErrors);

@@ -5,6 +5,7 @@
 //! name means, or of who is told. The engine feeds them and turns their verdicts into anomalies;
 //! [`compare`] judges two stretches of a recording that has no lead-in to learn from.
 
+pub mod compare;
 mod detector;
 mod errors;
 mod evidence;

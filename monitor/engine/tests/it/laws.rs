@@ -86,7 +86,7 @@ proptest! {
         for (_, observation) in &arrivals {
             engine.observe(observation);
             newest = newest.max(observation.time());
-            if random.next() % 400 == 0 {
+            if random.next().is_multiple_of(400) {
                 effects.extend(engine.tick(newest));
             }
         }
