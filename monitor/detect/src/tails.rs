@@ -29,10 +29,15 @@ pub(crate) fn student_quantile_above(tail: f64, freedom: f64) -> f64 {
     high
 }
 
+/// Calls up to which the beta-binomial tail is summed.
+const SUMMED: u64 = 4_096;
+
 /// P(K ≥ k) when K of n succeed and the chance itself is Beta(a, b) distributed.
 ///
 /// The sum runs upwards from k with the ratio of neighbouring terms, so it is O(terms that matter)
-/// and keeps its relative accuracy however small it is.
+/// and keeps its relative accuracy however small it is. For more than some thousand calls the
+/// scatter of the chance outweighs the drawing, and the tail is that of a Beta distribution with
+/// the same mean and variance: O(1).
 pub(crate) fn beta_binomial_above(k: u64, n: u64, a: f64, b: f64) -> f64 {
     if k == 0 {
         return 1.0;
@@ -46,6 +51,13 @@ pub(crate) fn beta_binomial_above(k: u64, n: u64, a: f64, b: f64) -> f64 {
         return 1.0 - 0.5 * (k as f64 / mean.max(1.0)).min(1.0);
     }
     let (kf, nf) = (k as f64, n as f64);
+    if n > SUMMED {
+        // Var(K/n) = q(1−q)(1/n + (1 − 1/n)/(a+b+1)) is that of a Beta whose size is one less than
+        // the inverse of the bracket.
+        let size = 1.0 / (1.0 / nf + (1.0 - 1.0 / nf) / (a + b + 1.0)) - 1.0;
+        let (a, b) = (a / (a + b) * size, b / (a + b) * size);
+        return beta_reg(b, a, 1.0 - (kf - 0.5) / nf);
+    }
     let ln_choose = ln_gamma(nf + 1.0) - ln_gamma(kf + 1.0) - ln_gamma(nf - kf + 1.0);
     let first = ln_choose + ln_beta(a + kf, b + nf - kf) - ln_beta(a, b);
     let (mut term, mut sum, mut i) = (1.0, 1.0, kf);
@@ -145,6 +157,25 @@ mod tests {
 
     fn close_to(found: f64, expected: f64) {
         assert!((found / expected - 1.0).abs() < 1e-4, "{found:e}");
+    }
+
+    #[test]
+    fn large_and_small_samples_agree_where_they_meet() {
+        for (a, b, k) in [
+            (2.0, 198.0, 120),
+            (2.0, 198.0, 200),
+            (0.2, 199.8, 60),
+            (20.0, 1980.0, 90),
+        ] {
+            let (summed, beta) = (
+                beta_binomial_above(k, SUMMED, a, b),
+                beta_binomial_above(k, SUMMED + 1, a, b),
+            );
+            assert!(
+                (summed.ln() / beta.ln() - 1.0).abs() < 0.05,
+                "{summed:e} {beta:e}"
+            );
+        }
     }
 
     #[test]

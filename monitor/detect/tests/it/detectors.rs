@@ -1,0 +1,220 @@
+//! Each detector on its own: what it finds, what it leaves alone, and that it is deterministic.
+
+use std::time::Duration;
+
+use monitor_core::{Sketch, Time};
+use monitor_detect::{
+    Detector, LatencyDetector, LearningRule, Options, Phase, RatioDetector, RatioKind, Reading,
+    Sample, Sensitivity, TrafficDetector, Verdict,
+};
+use proptest::prelude::*;
+
+use crate::random::Random;
+
+const RULE: LearningRule = LearningRule {
+    seconds: 25,
+    calls: 30,
+};
+const HALF_AN_HOUR: Duration = Duration::from_secs(1800);
+
+fn budget() -> Sensitivity {
+    Sensitivity::per_week(0.1)
+}
+
+fn latency(options: Options) -> LatencyDetector {
+    LatencyDetector::new(options, RULE, budget(), HALF_AN_HOUR)
+}
+
+fn errors() -> RatioDetector {
+    let options = RatioDetector::default_options();
+    RatioDetector::new(RatioKind::Errors, options, RULE, budget(), HALF_AN_HOUR)
+}
+
+fn traffic() -> TrafficDetector {
+    let options = TrafficDetector::default_options();
+    TrafficDetector::new(options, RULE, budget(), HALF_AN_HOUR)
+}
+
+/// Feeds windows of five seconds; the `i`-th is made by `reading`.
+fn feed(
+    detector: &mut dyn Detector,
+    windows: std::ops::Range<i64>,
+    mut reading: impl FnMut(i64) -> Fed,
+) -> Vec<Verdict> {
+    windows
+        .filter_map(|i| {
+            let fed = reading(i);
+            detector.judge(&Sample {
+                start: Time::from_secs(i * 5),
+                span: Duration::from_secs(5),
+                active_secs: 5,
+                reading: match &fed {
+                    Fed::Share(part, whole) => Reading::Share {
+                        part: *part,
+                        whole: *whole,
+                    },
+                    Fed::Durations(sketch) => Reading::Durations(sketch),
+                    Fed::Count(calls) => Reading::Count(*calls),
+                },
+            })
+        })
+        .collect()
+}
+
+enum Fed {
+    Share(u64, u64),
+    Durations(Sketch),
+    Count(u64),
+}
+
+fn durations(random: &mut Random, calls: usize, median: f64) -> Fed {
+    let mut sketch = Sketch::new();
+    (0..calls).for_each(|_| sketch.add(median * (0.4 * random.normal()).exp()));
+    Fed::Durations(sketch)
+}
+
+fn anomalous(verdicts: &[Verdict]) -> usize {
+    verdicts
+        .iter()
+        .filter(|verdict| verdict.phase.is_anomalous())
+        .count()
+}
+
+#[test]
+fn six_hours_of_ordinary_latency_is_normal_and_a_shift_is_not() {
+    let mut random = Random(1);
+    let mut detector = latency(LatencyDetector::default_options());
+    let usual = feed(&mut detector, 0..4_320, |_| {
+        durations(&mut random, 40, 0.05)
+    });
+    assert_eq!(anomalous(&usual), 0);
+    assert!(matches!(usual[0].phase, Phase::Learning(_)));
+    assert_eq!(usual[1000].phase, Phase::Normal);
+    let shifted = feed(&mut detector, 4_320..4_330, |_| {
+        durations(&mut random, 40, 0.1)
+    });
+    assert!(shifted[1].phase.is_anomalous(), "{shifted:?}");
+}
+
+#[test]
+fn one_pause_is_no_anomaly() {
+    let mut random = Random(2);
+    let mut detector = latency(LatencyDetector::default_options());
+    let verdicts = feed(&mut detector, 0..2_000, |i| {
+        let median = if i > 100 && i % 50 == 0 { 1.0 } else { 0.05 };
+        durations(&mut random, 40, median)
+    });
+    assert_eq!(anomalous(&verdicts), 0);
+}
+
+#[test]
+fn what_the_user_does_not_want_to_hear_is_not_said() {
+    let mut random = Random(3);
+    let options = Options {
+        min_rel_dev_from_expected: 3.0,
+        ..LatencyDetector::default_options()
+    };
+    let mut detector = latency(options);
+    let verdicts = feed(&mut detector, 0..200, |i| {
+        durations(&mut random, 40, if i < 100 { 0.05 } else { 0.15 })
+    });
+    assert_eq!(anomalous(&verdicts), 0);
+    let mut detector = latency(Options {
+        data_range: (0.0, 0.12),
+        ..options
+    });
+    let verdicts = feed(&mut detector, 0..200, |i| {
+        durations(&mut random, 40, if i < 100 { 0.05 } else { 0.15 })
+    });
+    assert!(anomalous(&verdicts) > 50);
+}
+
+#[test]
+fn failures_beyond_the_learned_share_are_found_in_one_window() {
+    let mut random = Random(4);
+    let mut detector = errors();
+    let usual = feed(&mut detector, 0..5_000, |_| {
+        Fed::Share(random.binomial(100, 0.01), 100)
+    });
+    assert_eq!(anomalous(&usual), 0);
+    let burst = feed(&mut detector, 5_000..5_001, |_| Fed::Share(20, 100));
+    assert!(burst[0].phase.is_anomalous(), "{burst:?}");
+    assert!(burst[0].band.upper < 0.1, "{burst:?}");
+}
+
+#[test]
+fn an_api_whose_failures_come_in_bursts_is_judged_by_its_bursts() {
+    let mut random = Random(5);
+    let mut detector = errors();
+    // Every tenth window one client fails for a while: four of a hundred calls.
+    let mut usual = |i: i64| {
+        let chance = if i % 10 == 3 { 0.04 } else { 0.002 };
+        Fed::Share(random.binomial(100, chance), 100)
+    };
+    assert_eq!(anomalous(&feed(&mut detector, 0..3_000, &mut usual)), 0);
+}
+
+#[test]
+fn traffic_that_halves_is_found_and_its_scatter_is_not() {
+    let mut random = Random(6);
+    let mut detector = traffic();
+    let usual = feed(&mut detector, 0..10_000, |_| {
+        Fed::Count(random.binomial(400, 0.25))
+    });
+    assert_eq!(anomalous(&usual), 0);
+    let half = feed(&mut detector, 10_000..10_010, |_| {
+        Fed::Count(random.binomial(400, 0.12))
+    });
+    assert!(anomalous(&half) > 5, "{half:?}");
+}
+
+#[test]
+fn a_detector_does_not_read_what_it_cannot() {
+    assert!(feed(&mut errors(), 0..1, |_| Fed::Count(1)).is_empty());
+    assert!(feed(&mut traffic(), 0..1, |_| Fed::Share(1, 2)).is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_series_gives_finite_verdicts_and_a_restored_model_goes_on_the_same(
+        series in prop::collection::vec((0u64..1_000, 0u64..1_000_000, 1e-9f64..1e6), 1..120),
+        cut in 0usize..120)
+    {
+        let mut ratio = errors();
+        let mut slow = latency(LatencyDetector::default_options());
+        let mut count = traffic();
+        let mut restored: Option<(RatioDetector, LatencyDetector, TrafficDetector)> = None;
+        for (at, (part, extra, seconds)) in (0i64..).zip(&series) {
+            if at as usize == cut.min(series.len() - 1) {
+                let bytes = postcard::to_stdvec(&(&ratio, &slow, &count)).unwrap();
+                restored = Some(postcard::from_bytes(&bytes).unwrap());
+            }
+            let mut sketch = Sketch::new();
+            sketch.add_n(*seconds, 1 + *part as u32);
+            let judge = |ratio: &mut RatioDetector, slow: &mut LatencyDetector, count: &mut TrafficDetector| {
+                let sample = |reading| Sample {
+                    start: Time::from_secs(at * 10),
+                    span: Duration::from_secs(10),
+                    active_secs: 10,
+                    reading,
+                };
+                [
+                    ratio.judge(&sample(Reading::Share { part: *part, whole: part + extra })),
+                    slow.judge(&sample(Reading::Durations(&sketch))),
+                    count.judge(&sample(Reading::Count(*extra))),
+                ]
+            };
+            let verdicts = judge(&mut ratio, &mut slow, &mut count);
+            if let Some((ratio, slow, count)) = &mut restored {
+                prop_assert_eq!(&verdicts, &judge(ratio, slow, count));
+            }
+            for verdict in verdicts.into_iter().flatten() {
+                let numbers = [verdict.typical, verdict.actual, verdict.band.lower, verdict.band.upper, verdict.score.get()];
+                prop_assert!(numbers.iter().all(|number| number.is_finite() && *number >= 0.0), "{:?}", verdict);
+                prop_assert!(verdict.band.lower <= verdict.band.upper, "{:?}", verdict);
+            }
+        }
+    }
+}

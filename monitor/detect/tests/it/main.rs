@@ -1,0 +1,5 @@
+//! Detectors and comparison on seeded series.
+
+mod comparison;
+mod detectors;
+mod random;

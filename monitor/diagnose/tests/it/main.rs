@@ -1,0 +1,4 @@
+//! The life of alerts, against a reference model.
+
+mod explanations;
+mod life;
