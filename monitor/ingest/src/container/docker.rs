@@ -77,8 +77,19 @@ pub fn unwrap_docker_json(value: &str) -> Option<Unwrapped> {
         return None;
     }
     let mut unwrapped: Option<Unwrapped> = None;
-    for entry in serde_json::Deserializer::from_str(value).into_iter::<Entry<'_>>() {
-        let entry = entry.ok()?;
+    let mut entries = serde_json::Deserializer::from_str(value).into_iter::<Entry<'_>>();
+    loop {
+        let read_to = entries.byte_offset();
+        let entry = match entries.next() {
+            None => break,
+            Some(Ok(entry)) => entry,
+            Some(Err(_)) => {
+                // Damaged behind its first entries: what cannot be read is kept as it is.
+                let readable = unwrapped.as_mut()?;
+                readable.text.push_str(value[read_to..].trim_start());
+                break;
+            }
+        };
         let (time, output) = (entry.time(), entry.output());
         // `log` alone would also fit an application's own JSON.
         if time.is_none() && output.is_none() {

@@ -110,6 +110,13 @@ fn a_value_that_is_anything_else_stays_as_it_is() {
 }
 
 #[test]
+fn what_is_damaged_behind_an_entry_is_kept() {
+    let value = "{\"log\":\"fine\\n\",\"stream\":\"stdout\"}:\"\"torn\"}";
+    let unwrapped = unwrap_docker_json(value).unwrap();
+    assert_eq!(unwrapped.text, "fine\n:\"\"torn\"}");
+}
+
+#[test]
 fn endless_pieces_stay_bounded() {
     let piece = format!("2026-11-21T10:05:00Z stdout P {}", "x".repeat(16 << 10));
     let mut assembler = Assembler::new(Runtime::Cri);
