@@ -1,1 +1,49 @@
-fn main() {}
+//! The one binary. Each command is a module; this only reads the command line.
+
+mod commands;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Small allocations on many threads are most of what the pipeline asks for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Watches the APIs of a platform across environments: learns what is normal from the logs and
+/// traces that already flow, says what is not, and why.
+///
+/// Start with `crosswatch demo`. Then point your OpenTelemetry exporter at `crosswatch monitor`, or
+/// let it follow your log files; or replay recorded ones with `crosswatch replay`.
+#[derive(Debug, Parser)]
+#[command(name = "crosswatch", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(monitor::demo::DemoArgs),
+    Monitor(monitor::config::MonitorArgs),
+    Replay(commands::replay::Command),
+    Search(commands::search::Command),
+    Explain(commands::explain::Command),
+    Templates(commands::templates::Command),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo(args) => commands::demo::run(args),
+        Command::Monitor(args) => commands::monitor::run(&args),
+        Command::Replay(command) => commands::replay::run(&command),
+        Command::Search(command) => commands::search::run(&command),
+        Command::Explain(command) => commands::explain::run(&command),
+        Command::Templates(command) => commands::templates::run(&command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => terminal::failed(&error),
+    }
+}

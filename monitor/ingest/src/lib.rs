@@ -7,6 +7,7 @@
 //!
 //! Everything here is pure: bytes and state in, values out. No sockets, no files, no clock.
 
+mod calls;
 pub mod container;
 pub mod decoded;
 pub mod formats;
@@ -14,6 +15,7 @@ pub mod jsonlines;
 pub mod lines;
 pub mod multiline;
 pub mod otlp;
+pub mod pipeline;
 pub mod redact;
 pub mod resource;
 pub mod routes;

@@ -1,0 +1,8 @@
+//! The commands, one module each.
+
+pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod monitor;
+pub(crate) mod replay;
+pub(crate) mod search;
+pub(crate) mod templates;

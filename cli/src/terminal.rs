@@ -1,0 +1,48 @@
+//! How commands speak to a person: errors, colours (only on a terminal), Ctrl-C.
+
+use std::process::ExitCode;
+
+use monitor::config::ConfigError;
+use monitor::replay::Interrupted;
+use owo_colors::OwoColorize;
+
+/// Settings that cannot be (`EX_USAGE` of BSD's sysexits).
+const USAGE: u8 = 64;
+/// Ended by Ctrl-C, as a shell counts it: 128 and the signal's number.
+const INTERRUPTED: u8 = 130;
+
+/// Says what happened, with every cause, and how the process ends.
+pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
+    // The reader of a pipe has gone away (`| head`): nothing to say, and no one to say it to.
+    if error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    }) {
+        return ExitCode::SUCCESS;
+    }
+    let mut sentence = error.to_string();
+    let mut last = sentence.clone();
+    for cause in error.chain().skip(1) {
+        let text = cause.to_string();
+        // Some libraries repeat their cause in their own text.
+        if !last.contains(&text) {
+            sentence.push_str(": ");
+            sentence.push_str(&text);
+        }
+        last = text;
+    }
+    anstream::eprintln!("{} {sentence}", "error:".red().bold());
+    if error.downcast_ref::<ConfigError>().is_some() {
+        ExitCode::from(USAGE)
+    } else if error.downcast_ref::<Interrupted>().is_some() {
+        ExitCode::from(INTERRUPTED)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// A runtime for commands that talk over the network.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

@@ -1,0 +1,6 @@
+//! The binary as its user meets it.
+
+mod crash;
+mod help;
+mod process;
+mod replay;

@@ -1,0 +1,30 @@
+# Short names for what is typed often. `just --list` shows them.
+
+# Format, lint, and check that everything builds.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# All tests that need nothing but Rust.
+test:
+    cargo nextest run --workspace
+
+# Some tests: `just test-one 'package(monitor-store)'`.
+test-one FILTER:
+    cargo nextest run --workspace -E '{{FILTER}}'
+
+# A monitor, fed and then troubled.
+demo:
+    cargo run --release -- demo
+
+# Refresh golden files and generated documents; look at the difference before committing.
+bless:
+    UPDATE_EXPECT=1 cargo nextest run --workspace
+
+# What hosted CI runs.
+ci:
+    .ci/run
+
+# Speed of parsing, indexing and the whole pipeline, beside raw tantivy.
+bench:
+    cargo bench --workspace

@@ -1,0 +1,107 @@
+//! A folder that a replay left, answering the same API as a running monitor.
+//!
+//! So that `search` and `explain` have one way to ask. Serves on a free loopback port until closed;
+//! takes nothing in.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use futures::future::BoxFuture;
+use monitor_core::{Anomaly, AnomalyId, Batch, IngestView, Time, View};
+use monitor_serve::{Intake, Ports, Refused};
+use monitor_store::index::{Index, IndexConfig};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::SystemClock;
+use crate::replay::ANOMALIES;
+
+#[derive(Debug)]
+pub struct Archive {
+    address: SocketAddr,
+    stop: CancellationToken,
+    server: JoinHandle<std::io::Result<()>>,
+    _index: Index,
+}
+
+/// Takes nothing.
+#[derive(Debug)]
+struct Shut;
+
+impl Intake for Shut {
+    fn submit(&self, _: Batch) -> BoxFuture<'_, Result<(), Refused>> {
+        Box::pin(async { Err(Refused::Stopping) })
+    }
+}
+
+pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
+    if !folder.join("index").is_dir() {
+        bail!("there is no index in it: run `crosswatch replay` with this --data first");
+    }
+    let owned = folder.to_owned();
+    let (index, view) = tokio::task::spawn_blocking(move || {
+        let (index, _) =
+            Index::open(&owned.join("index"), IndexConfig::default(), Time::EPOCH)?;
+        let view = View { anomalies: anomalies(&owned)?, ..View::default() };
+        anyhow::Ok((index, view))
+    })
+    .await
+    .context("opening ended early")??;
+    let (_, view) = watch::channel(Arc::new(view));
+    let (_, ingest) = watch::channel(Arc::new(IngestView::default()));
+    let (_, ready) = watch::channel(Ok(()));
+    let ports = Ports {
+        clock: Arc::new(SystemClock),
+        intake: Arc::new(Shut),
+        search: index.search(),
+        view,
+        ingest,
+        live: broadcast::channel(1).0,
+        ready,
+        registry: prometheus::Registry::new(),
+    };
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let address = listener.local_addr()?;
+    let router = crate::servers::page_and_api(&ports, &[], address)?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let server = tokio::spawn(async move {
+        axum::serve(listener, router)
+            .with_graceful_shutdown(async move { stopped.cancelled().await })
+            .await
+    });
+    Ok(Archive { address, stop, server, _index: index })
+}
+
+impl Archive {
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        Ok(self.server.await.context("the archive's server")??)
+    }
+}
+
+/// The last state of each anomaly, newest first.
+fn anomalies(folder: &Path) -> anyhow::Result<Vec<Anomaly>> {
+    let path = folder.join(ANOMALIES);
+    let text = fs::read_to_string(&path)
+        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    let mut last: BTreeMap<AnomalyId, Anomaly> = BTreeMap::new();
+    for (number, line) in text.lines().enumerate() {
+        let anomaly: Anomaly = serde_json::from_str(line)
+            .with_context(|| format!("`{}`, line {}", path.display(), number + 1))?;
+        last.insert(anomaly.id, anomaly);
+    }
+    let mut anomalies: Vec<Anomaly> = last.into_values().collect();
+    anomalies.sort_by_key(|anomaly| (std::cmp::Reverse(anomaly.start), anomaly.id));
+    Ok(anomalies)
+}

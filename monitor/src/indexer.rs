@@ -1,0 +1,156 @@
+//! The index thread: owns the log index, makes records searchable, saves snapshots.
+//!
+//! A snapshot is written only after every record before it is committed, so that a restart needs
+//! nothing older than the snapshot, and the write-ahead log up to there can go.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use monitor_core::{Record, Time};
+use monitor_store::index::Index;
+use monitor_store::wal::Seq;
+
+use crate::metrics::Metrics;
+
+/// Work between the worker and the index; each is a batch of records.
+pub(crate) const INDEX_QUEUE: usize = 64;
+
+#[derive(Debug)]
+pub(crate) enum IndexWork {
+    Records { seq: Seq, records: Vec<(u32, Record)> },
+    Commit { now: Time },
+    Snapshot { seq: Seq, bytes: Vec<u8> },
+}
+
+#[derive(Debug)]
+pub(crate) struct Indexer {
+    pub(crate) index: Index,
+    /// Where the snapshot is kept.
+    pub(crate) folder: PathBuf,
+    /// Tells the write-ahead log's owner what it may remove.
+    pub(crate) releases: SyncSender<Seq>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Indexer {
+    /// Runs until the worker has ended. An error ends it: the monitor then stops, and a restart
+    /// recovers from the write-ahead log.
+    pub(crate) fn run(mut self, work: &Receiver<IndexWork>) -> anyhow::Result<()> {
+        let mut dirty = false;
+        let mut maintained = Time::MIN;
+        while let Ok(next) = work.recv() {
+            match next {
+                IndexWork::Records { seq, records } => {
+                    self.index.add(seq, &records)?;
+                    dirty = true;
+                }
+                IndexWork::Commit { now } => {
+                    if dirty && self.commit() {
+                        dirty = false;
+                    }
+                    // Retention looks at folders and sizes; once a minute is often enough.
+                    if now.since(maintained) >= std::time::Duration::from_secs(60) {
+                        maintained = now;
+                        if let Err(error) = self.index.maintain(now) {
+                            tracing::warn!(
+                                error = &error as &dyn std::error::Error,
+                                "retention could not be carried out"
+                            );
+                        }
+                    }
+                }
+                IndexWork::Snapshot { seq, bytes } => {
+                    if dirty && !self.commit() {
+                        continue;
+                    }
+                    dirty = false;
+                    match write_snapshot(&self.folder, seq, &bytes) {
+                        Ok(()) => {
+                            self.metrics.snapshots.inc();
+                            // A full queue means the log's owner is idle; the next one will do.
+                            drop(self.releases.try_send(seq + 1));
+                        }
+                        Err(error) => tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "cannot save what was learned; a restart will replay more of the log"
+                        ),
+                    }
+                }
+            }
+        }
+        if dirty {
+            self.commit();
+        }
+        Ok(())
+    }
+
+    /// Whether everything added is now searchable. A failure (a full disk) is tried again at the
+    /// next tick; the records are safe in the write-ahead log.
+    fn commit(&mut self) -> bool {
+        match self.index.commit() {
+            Ok(_) => {
+                self.metrics.index_commits.inc();
+                true
+            }
+            Err(error) => {
+                self.metrics.index_failures.inc();
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "new records cannot be made searchable yet"
+                );
+                false
+            }
+        }
+    }
+}
+
+const SNAPSHOT: &str = "snapshot";
+
+/// Replaces the snapshot whole: a crash leaves the old one or the new one.
+pub(crate) fn write_snapshot(folder: &Path, seq: Seq, bytes: &[u8]) -> std::io::Result<()> {
+    let temporary = folder.join("snapshot.new");
+    let mut file = File::create(&temporary)?;
+    file.write_all(&seq.to_le_bytes())?;
+    file.write_all(&crc(seq, bytes).to_le_bytes())?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, folder.join(SNAPSHOT))?;
+    File::open(folder)?.sync_all()
+}
+
+/// The last snapshot and the newest batch it holds; `None` when there is none, or it is damaged.
+pub(crate) fn read_snapshot(folder: &Path) -> Option<(Seq, Vec<u8>)> {
+    let bytes = fs::read(folder.join(SNAPSHOT)).ok()?;
+    let (seq, rest) = bytes.split_first_chunk::<8>()?;
+    let (sum, rest) = rest.split_first_chunk::<4>()?;
+    let seq = Seq::from_le_bytes(*seq);
+    if crc(seq, rest) != u32::from_le_bytes(*sum) {
+        tracing::warn!("the saved state is damaged; learning afresh from the write-ahead log");
+        return None;
+    }
+    Some((seq, rest.to_vec()))
+}
+
+fn crc(seq: Seq, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&seq.to_le_bytes()), bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_read_back_and_damage_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read_snapshot(folder.path()).is_none());
+        write_snapshot(folder.path(), 7, b"learned").unwrap();
+        assert_eq!(read_snapshot(folder.path()), Some((7, b"learned".to_vec())));
+        let path = folder.path().join(SNAPSHOT);
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert!(read_snapshot(folder.path()).is_none());
+    }
+}

@@ -1,0 +1,179 @@
+//! Tells people: Alertmanager, webhooks, standard output.
+//!
+//! When something is to be told, and told again, is the engine's decision; here it is sent. Each
+//! destination has its own task and queue, so that a slow one keeps no other waiting.
+
+mod alertmanager;
+mod stdout;
+mod webhook;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use monitor_core::{Alert, Name};
+use monitor_serve::Clock;
+use reqwest::Url;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::metrics::Metrics;
+
+/// Alerts that may wait for one destination; each stands for a cause, so more is a flood.
+const QUEUE: usize = 256;
+/// Alerts sent in one request.
+const AT_ONCE: usize = 64;
+/// A destination that does not answer by then has failed.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Tries in a row; after that the regular re-sending of firing alerts takes over.
+const TRIES: u32 = 3;
+
+/// Where alerts go.
+#[derive(Clone, Debug, Default)]
+pub struct Destinations {
+    /// Base addresses of Alertmanagers: every replica, not a load balancer before them.
+    pub alertmanagers: Vec<Url>,
+    pub webhooks: Vec<Url>,
+    pub stdout: bool,
+    /// Where a person can look: the monitor's own address.
+    pub external_url: String,
+}
+
+#[derive(Debug)]
+enum Destination {
+    Alertmanager(Url),
+    Webhook(Url),
+    Stdout(stdout::Announcer),
+}
+
+impl Destination {
+    fn channel(&self) -> &'static str {
+        match self {
+            Destination::Alertmanager(_) => "alertmanager",
+            Destination::Webhook(_) => "webhook",
+            Destination::Stdout(_) => "stdout",
+        }
+    }
+}
+
+/// Sends alerts until the sender is gone and all queues are empty.
+pub(crate) async fn run(
+    destinations: Destinations,
+    mut alerts: mpsc::Receiver<Alert>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+) {
+    let client = match reqwest::Client::builder().timeout(TIMEOUT).build() {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "no alerts can be sent");
+            return;
+        }
+    };
+    let external_url: Name = destinations.external_url.as_str().into();
+    let mut all: Vec<Destination> = Vec::new();
+    all.extend(destinations.alertmanagers.into_iter().map(Destination::Alertmanager));
+    all.extend(destinations.webhooks.into_iter().map(Destination::Webhook));
+    if destinations.stdout {
+        all.push(Destination::Stdout(stdout::Announcer::default()));
+    }
+    let mut tasks = JoinSet::new();
+    let mut queues = Vec::new();
+    for destination in all {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        queues.push(sender);
+        let sender = Sender {
+            destination,
+            client: client.clone(),
+            clock: Arc::clone(&clock),
+            metrics: metrics.clone(),
+            external_url: Arc::clone(&external_url),
+        };
+        tasks.spawn(sender.run(receiver));
+    }
+    while let Some(alert) = alerts.recv().await {
+        let alert = Arc::new(alert);
+        for queue in &queues {
+            if queue.try_send(Arc::clone(&alert)).is_err() {
+                metrics.alerts_dropped.with_label_values(&["destination_behind"]).inc();
+            }
+        }
+    }
+    drop(queues);
+    while tasks.join_next().await.is_some() {}
+}
+
+struct Sender {
+    destination: Destination,
+    client: reqwest::Client,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    external_url: Name,
+}
+
+impl Sender {
+    async fn run(mut self, mut queue: mpsc::Receiver<Arc<Alert>>) {
+        let mut waiting = Vec::with_capacity(AT_ONCE);
+        while queue.recv_many(&mut waiting, AT_ONCE).await > 0 {
+            let outcome = match self.send(&waiting).await {
+                Ok(()) => "sent",
+                Err(error) => {
+                    tracing::error!(
+                        channel = self.destination.channel(),
+                        error = format!("{error:#}"),
+                        alerts = waiting.len(),
+                        "alerts could not be sent; those that go on firing are sent again"
+                    );
+                    "failed"
+                }
+            };
+            self.metrics
+                .notifications
+                .with_label_values(&[self.destination.channel(), outcome])
+                .inc_by(waiting.len() as u64);
+            waiting.clear();
+        }
+    }
+
+    async fn send(&mut self, alerts: &[Arc<Alert>]) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        match &mut self.destination {
+            Destination::Stdout(announcer) => announcer.print(alerts),
+            Destination::Alertmanager(base) => {
+                let url = alertmanager::endpoint(base)?;
+                let body = alertmanager::body(alerts, now, &self.external_url);
+                post(&self.client, &url, &body).await
+            }
+            Destination::Webhook(url) => {
+                let body = webhook::body(alerts, now, &self.external_url);
+                post(&self.client, url, &body).await
+            }
+        }
+    }
+}
+
+/// Posts JSON, trying again while that can help.
+async fn post(client: &reqwest::Client, url: &Url, body: &serde_json::Value) -> anyhow::Result<()> {
+    let mut pause = Duration::from_millis(250);
+    for attempt in 1.. {
+        let outcome = client.post(url.clone()).json(body).send().await;
+        match outcome {
+            Ok(response) if response.status().is_success() => return Ok(()),
+            Ok(response) => {
+                let status = response.status();
+                let worth_trying = status.is_server_error() || status.as_u16() == 429;
+                if !worth_trying || attempt >= TRIES {
+                    let text = response.text().await.unwrap_or_default();
+                    let text: String = text.chars().take(200).collect();
+                    anyhow::bail!("{url} answered {status}: {text}");
+                }
+            }
+            Err(error) if attempt >= TRIES => {
+                return Err(anyhow::Error::new(error).context(format!("cannot reach {url}")));
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 4;
+    }
+    Ok(())
+}

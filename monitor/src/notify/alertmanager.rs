@@ -1,0 +1,59 @@
+//! Alertmanager's API v2: `POST /api/v2/alerts`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use monitor_core::{Alert, AlertState, Time};
+use reqwest::Url;
+use serde_json::{Value, json};
+
+/// A firing alert ends by itself after this, should we die and never send it again. Four times the
+/// interval at which the alert book sends firing alerts again, as Prometheus does.
+const KEEP: Duration = Duration::from_secs(4 * 60);
+
+pub(super) fn endpoint(base: &Url) -> anyhow::Result<Url> {
+    let mut base = base.clone();
+    if !base.path().ends_with('/') {
+        base.set_path(&format!("{}/", base.path()));
+    }
+    base.join("api/v2/alerts").with_context(|| format!("`{base}` is not an Alertmanager's address"))
+}
+
+/// Pending alerts are nobody's business yet and left out.
+pub(super) fn body(alerts: &[Arc<Alert>], now: Time, external_url: &str) -> Value {
+    alerts
+        .iter()
+        .filter(|alert| alert.state != AlertState::Pending)
+        .map(|alert| {
+            let ends_at = alert.ends_at.unwrap_or(now + KEEP);
+            json!({
+                "labels": alert.labels,
+                "annotations": alert.annotations,
+                "startsAt": alert.starts_at.to_string(),
+                "endsAt": ends_at.to_string(),
+                "generatorURL": link(alert, external_url),
+            })
+        })
+        .collect()
+}
+
+/// The page of an alert on the monitor itself.
+pub(super) fn link(alert: &Alert, external_url: &str) -> String {
+    format!("{}/#alert={}", external_url.trim_end_matches('/'), alert.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoint_keeps_a_path_prefix() {
+        for (base, expected) in [
+            ("http://127.0.0.1:9093", "http://127.0.0.1:9093/api/v2/alerts"),
+            ("http://am.example/prefix", "http://am.example/prefix/api/v2/alerts"),
+        ] {
+            assert_eq!(endpoint(&base.parse().unwrap()).unwrap().as_str(), expected);
+        }
+    }
+}

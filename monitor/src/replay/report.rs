@@ -1,0 +1,377 @@
+//! What a replay found: gathered while it runs, told at the end.
+
+mod faults;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use monitor_core::{
+    Anomaly, AnomalyId, ApiKey, Batch, EngineCounts, IngestView, Name, Observation, Outcome,
+    Payload, Record, ServiceKey, Severity, Sketch, Time, TraceId,
+};
+use monitor_engine::Effect;
+use monitor_ingest::redact::RedactionCounts;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use self::faults::Minute;
+pub use self::faults::{Cause, FaultReport, FaultSummary};
+use super::ReadCounts;
+
+/// Traces remembered to tell whether logs and spans meet; beyond, only the first are compared.
+const MAX_TRACES: usize = 2_000_000;
+
+/// A stretch of recorded time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Window {
+    pub start: Time,
+    pub length: Duration,
+}
+
+/// A fault that is known to have been injected while recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    pub injected: Time,
+    pub kind: String,
+    pub service: ServiceKey,
+    /// What is judged …
+    pub window: Window,
+    /// … against what.
+    pub reference: Option<Window>,
+}
+
+/// Gathers while the replay runs. Part of the checkpoint.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Collector {
+    faults: Vec<Fault>,
+    /// The minutes that faults are judged by, by their start.
+    minutes: BTreeMap<Time, Minute>,
+    apis: BTreeMap<Arc<ApiKey>, ApiTotals>,
+    services: BTreeMap<ServiceKey, ServiceTotals>,
+    traces: FxHashMap<TraceId, Seen>,
+    /// Log records and spans whose trace was not remembered.
+    untraced_overflow: u64,
+    anomalies: BTreeMap<AnomalyId, Anomaly>,
+    pub(super) redactions: Redactions,
+    first: Option<Time>,
+    last: Option<Time>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct ApiTotals {
+    calls: u64,
+    errors: u64,
+    durations: Sketch,
+    source: String,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct ServiceTotals {
+    logs: u64,
+    errors: u64,
+    spans: u64,
+    templates: BTreeSet<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Seen {
+    logs: u32,
+    spans: u32,
+}
+
+/// Redactions by kind.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Redactions(BTreeMap<String, u64>);
+
+impl Redactions {
+    pub(super) fn add(&mut self, counts: &RedactionCounts) {
+        for (kind, count) in counts.iter() {
+            *self.0.entry(kind.to_owned()).or_default() += count;
+        }
+    }
+}
+
+impl Collector {
+    pub(super) fn new(faults: Vec<Fault>) -> Collector {
+        let minutes = faults
+            .iter()
+            .flat_map(|fault| [Some(fault.window), fault.reference])
+            .flatten()
+            .map(|window| (window.start, Minute::default()))
+            .collect();
+        Collector { faults, minutes, ..Collector::default() }
+    }
+
+    /// Looks at a batch before it is understood: spans have their tree only here.
+    pub(super) fn before(&mut self, batch: &Batch, window: Option<Time>) {
+        let minute = window.and_then(|window| self.minutes.get_mut(&window));
+        let Some(minute) = minute else { return };
+        for item in &batch.items {
+            if let (Payload::Span(span), Some(source)) =
+                (&item.payload, batch.sources.get(item.source as usize))
+            {
+                minute.span(&source.resource.service, span);
+            }
+        }
+    }
+
+    pub(super) fn after(
+        &mut self,
+        records: &[(u32, Record)],
+        observations: &[Observation],
+        window: Option<Time>,
+    ) {
+        for (_, record) in records {
+            self.first = Some(self.first.map_or(record.time, |first| first.min(record.time)));
+            self.last = Some(self.last.map_or(record.time, |last| last.max(record.time)));
+            let totals = self.services.entry(record.resource.service.clone()).or_default();
+            let is_span = record.span.is_some();
+            if is_span {
+                totals.spans += 1;
+            } else {
+                totals.logs += 1;
+                totals.errors += u64::from(record.severity >= Some(Severity::Error));
+                if let Some(matched) = &record.template {
+                    totals.templates.insert(matched.shape.template.0);
+                }
+            }
+            if let Some(trace) = record.ids.trace_id {
+                if self.traces.len() < MAX_TRACES || self.traces.contains_key(&trace) {
+                    let seen = self.traces.entry(trace).or_default();
+                    if is_span { seen.spans += 1 } else { seen.logs += 1 }
+                } else {
+                    self.untraced_overflow += 1;
+                }
+            }
+        }
+        for observation in observations {
+            if let Observation::Call(call) = observation {
+                let totals = self.apis.entry(Arc::clone(&call.api)).or_default();
+                totals.calls += 1;
+                totals.errors += u64::from(call.status.outcome() == Outcome::ServerError);
+                if let Some(duration) = call.duration {
+                    totals.durations.add(duration.as_secs_f64());
+                }
+                if totals.source.is_empty() {
+                    call.source.as_str().clone_into(&mut totals.source);
+                }
+            }
+        }
+        if let Some(minute) = window.and_then(|window| self.minutes.get_mut(&window)) {
+            minute.observe(observations);
+            minute.messages(records);
+        }
+    }
+
+    /// The line that is kept of an effect, if it is an anomaly's.
+    pub(super) fn effect(&mut self, effect: &Effect) -> Option<String> {
+        let anomaly = match effect {
+            Effect::AnomalyOpened(anomaly)
+            | Effect::AnomalyUpdated(anomaly)
+            | Effect::AnomalyClosed(anomaly) => anomaly,
+            _ => return None,
+        };
+        self.anomalies.insert(anomaly.id, anomaly.clone());
+        // Every value of an anomaly has a JSON form: scores and bands are finite by construction.
+        serde_json::to_string(anomaly).ok()
+    }
+
+    pub(super) fn report(
+        &self,
+        counts: &ReadCounts,
+        searchable: Searchable,
+        ingest: &IngestView,
+        engine: EngineCounts,
+        folder: &Path,
+    ) -> Report {
+        let faults: Vec<FaultReport> =
+            self.faults.iter().map(|fault| faults::judge(fault, &self.minutes)).collect();
+        let summary = (!faults.is_empty()).then(|| FaultSummary::of(&faults));
+        let logs_in_span_traces =
+            self.traces.values().filter(|seen| seen.spans > 0).map(|seen| u64::from(seen.logs)).sum();
+        let logs_with_trace = self.traces.values().map(|seen| u64::from(seen.logs)).sum();
+        let mut formats: BTreeMap<String, FormatTotals> = BTreeMap::new();
+        let mut unrecognised: Vec<Unrecognised> = Vec::new();
+        for stream in &ingest.streams {
+            let name = stream.format.as_deref().unwrap_or("not recognised");
+            let totals = formats.entry(name.to_owned()).or_default();
+            totals.streams += 1;
+            totals.records += stream.records;
+            for (reason, count) in &stream.unrecognised {
+                unrecognised.push(Unrecognised {
+                    service: stream.service.to_string(),
+                    stream: stream.stream.to_string(),
+                    reason: reason.to_string(),
+                    records: *count,
+                    examples: stream.examples.clone(),
+                });
+            }
+        }
+        Report {
+            input: InputReport {
+                log_rows: counts.log_rows,
+                span_rows: counts.span_rows,
+                lines: counts.lines,
+                log_bytes: counts.log_bytes,
+                rejected: counts.rejected,
+                rejections: counts.rejections.clone(),
+                first: self.first,
+                last: self.last,
+            },
+            searchable,
+            traces: TraceReport {
+                traces: self.traces.len() as u64,
+                logs_with_trace,
+                logs_in_span_traces,
+                not_compared: self.untraced_overflow,
+            },
+            formats,
+            unrecognised,
+            redactions: self.redactions.0.clone(),
+            services: self
+                .services
+                .iter()
+                .map(|(service, totals)| ServiceReport {
+                    service: service.to_string(),
+                    logs: totals.logs,
+                    error_logs: totals.errors,
+                    spans: totals.spans,
+                    templates: totals.templates.len() as u64,
+                })
+                .collect(),
+            apis: self.apis.iter().map(|(key, totals)| ApiReport::of(key, totals)).collect(),
+            anomalies: self.anomalies.len() as u64,
+            late: engine.late,
+            faults,
+            summary,
+            folder: folder.display().to_string(),
+        }
+    }
+}
+
+/// Everything that a replay found, as `--json` prints it.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub input: InputReport,
+    pub searchable: Searchable,
+    pub traces: TraceReport,
+    pub formats: BTreeMap<String, FormatTotals>,
+    pub unrecognised: Vec<Unrecognised>,
+    pub redactions: BTreeMap<String, u64>,
+    pub services: Vec<ServiceReport>,
+    pub apis: Vec<ApiReport>,
+    /// Found online, as a running monitor would have.
+    pub anomalies: u64,
+    /// Observations too late for the signals; their records are stored.
+    pub late: u64,
+    pub faults: Vec<FaultReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<FaultSummary>,
+    pub folder: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct InputReport {
+    pub log_rows: u64,
+    pub span_rows: u64,
+    pub lines: u64,
+    pub log_bytes: u64,
+    pub rejected: u64,
+    pub rejections: Vec<String>,
+    #[serde(serialize_with = "time")]
+    pub first: Option<Time>,
+    #[serde(serialize_with = "time")]
+    pub last: Option<Time>,
+}
+
+/// Counted by searching, after the last record was committed.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Searchable {
+    pub logs: u64,
+    pub spans: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct TraceReport {
+    pub traces: u64,
+    pub logs_with_trace: u64,
+    pub logs_in_span_traces: u64,
+    pub not_compared: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct FormatTotals {
+    pub streams: u64,
+    pub records: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Unrecognised {
+    pub service: String,
+    pub stream: String,
+    pub reason: String,
+    pub records: u64,
+    pub examples: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ServiceReport {
+    pub service: String,
+    pub logs: u64,
+    pub error_logs: u64,
+    pub spans: u64,
+    pub templates: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ApiReport {
+    pub environment: Name,
+    pub service: String,
+    pub method: Name,
+    pub route: Name,
+    pub source: String,
+    pub calls: u64,
+    pub errors: u64,
+    pub p50_seconds: Option<f64>,
+    pub p95_seconds: Option<f64>,
+    pub p99_seconds: Option<f64>,
+}
+
+impl ApiReport {
+    fn of(key: &ApiKey, totals: &ApiTotals) -> ApiReport {
+        ApiReport {
+            environment: Arc::clone(&key.environment),
+            service: key.service.to_string(),
+            method: Arc::clone(&key.method),
+            route: Arc::clone(&key.route),
+            source: totals.source.clone(),
+            calls: totals.calls,
+            errors: totals.errors,
+            p50_seconds: totals.durations.quantile(0.50),
+            p95_seconds: totals.durations.quantile(0.95),
+            p99_seconds: totals.durations.quantile(0.99),
+        }
+    }
+}
+
+impl Report {
+    pub fn write_json(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, self)?;
+        Ok(writeln!(out)?)
+    }
+
+    pub fn write_text(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        text::write(self, out)
+    }
+}
+
+fn time<S: serde::Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(time),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,163 @@
+//! The worker thread: what is safe on disk becomes records, signals, anomalies and alerts.
+//!
+//! Owns the [`Heart`]. Hands records to the index thread and publishes what people look at. Blocks
+//! when the index is behind, which fills the queue behind it, which refuses senders: nothing is
+//! dropped on the way.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+use monitor_core::{Alert, IngestView, Observation, Time, View};
+use monitor_engine::Effect;
+use monitor_serve::{Clock, LiveEvent};
+use monitor_store::wal::Seq;
+use tokio::sync::{broadcast, mpsc, watch};
+
+use crate::heart::Heart;
+use crate::indexer::IndexWork;
+use crate::intake::{Gate, Logged};
+use crate::metrics::Metrics;
+
+/// How often buckets are judged and new records made searchable.
+const TICK: Duration = Duration::from_millis(250);
+/// How often the views are renewed: faster than people read, slower than it costs anything.
+const PUBLISH: Duration = Duration::from_millis(1_000);
+/// Templates and streams change slowly and their list is long.
+const PUBLISH_INGEST: Duration = Duration::from_secs(5);
+/// How often the learned state is saved. A restart replays what came since from the log.
+const SNAPSHOT: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub(crate) enum Work {
+    Batch(Box<Logged>),
+    /// Save what is learned and end.
+    Stop,
+}
+
+/// Where the worker's results go.
+#[derive(Debug)]
+pub(crate) struct Outlets {
+    pub(crate) index: SyncSender<IndexWork>,
+    pub(crate) view: watch::Sender<Arc<View>>,
+    pub(crate) ingest: watch::Sender<Arc<IngestView>>,
+    pub(crate) live: broadcast::Sender<LiveEvent>,
+    pub(crate) alerts: mpsc::Sender<Alert>,
+    pub(crate) metrics: Metrics,
+}
+
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) heart: Heart,
+    pub(crate) outlets: Outlets,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) gate: Gate,
+    /// The newest batch the heart has taken.
+    pub(crate) newest: Option<Seq>,
+}
+
+impl Worker {
+    /// Runs until told to stop, or until all senders are gone. Returns early when the index thread
+    /// has ended.
+    pub(crate) fn run(mut self, work: &Receiver<Work>) {
+        let start = self.clock.now();
+        let (mut ticked, mut published, mut listed, mut saved) = (start, Time::MIN, Time::MIN, start);
+        loop {
+            let (stop, idle) = match work.recv_timeout(TICK) {
+                Ok(Work::Batch(logged)) => match self.batch(*logged) {
+                    Ok(()) => (false, false),
+                    Err(IndexGone) => return,
+                },
+                Ok(Work::Stop) | Err(RecvTimeoutError::Disconnected) => (true, true),
+                Err(RecvTimeoutError::Timeout) => (false, true),
+            };
+            let now = self.clock.now();
+            if stop || idle || now.since(ticked) >= TICK {
+                ticked = now;
+                let effects = self.heart.tick(now);
+                self.perform(effects);
+                if self.outlets.index.send(IndexWork::Commit { now }).is_err() {
+                    return;
+                }
+            }
+            if stop || now.since(published) >= PUBLISH {
+                published = now;
+                self.outlets.view.send_replace(Arc::new(self.heart.view()));
+            }
+            if stop || now.since(listed) >= PUBLISH_INGEST {
+                listed = now;
+                let mut view = self.heart.ingest_view();
+                view.redactions = self.gate.redactions();
+                self.outlets.ingest.send_replace(Arc::new(view));
+            }
+            if stop || now.since(saved) >= SNAPSHOT {
+                saved = now;
+                if self.save().is_err() {
+                    return;
+                }
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// One batch: judged up to its arrival, then understood, indexed and shown.
+    pub(crate) fn batch(&mut self, logged: Logged) -> Result<(), IndexGone> {
+        let Logged { seq, batch, _memory } = logged;
+        let effects = self.heart.tick(batch.received);
+        self.perform(effects);
+        let (records, observations) = self.heart.take(batch);
+        self.newest = Some(seq);
+        if self.outlets.live.receiver_count() > 0 {
+            for observation in observations {
+                if let Observation::Call(call) = observation {
+                    // No receiver is left when this fails, which is nobody's loss.
+                    drop(self.outlets.live.send(LiveEvent::Call(call)));
+                }
+            }
+        }
+        self.outlets.metrics.records_indexed.inc_by(records.len() as u64);
+        self.outlets.index.send(IndexWork::Records { seq, records }).map_err(|_| IndexGone)
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::AnomalyOpened(anomaly)
+                | Effect::AnomalyUpdated(anomaly)
+                | Effect::AnomalyClosed(anomaly) => {
+                    drop(self.outlets.live.send(LiveEvent::Anomaly(anomaly)));
+                }
+                Effect::Alert(alert) => {
+                    drop(self.outlets.live.send(LiveEvent::Alert(alert.clone())));
+                    if self.outlets.alerts.try_send(alert).is_err() {
+                        self.outlets
+                            .metrics
+                            .alerts_dropped
+                            .with_label_values(&["notifier_behind"])
+                            .inc();
+                    }
+                }
+            }
+        }
+    }
+
+    /// The index thread writes the snapshot once it has committed all the records before it.
+    fn save(&mut self) -> Result<(), IndexGone> {
+        let Some(seq) = self.newest else { return Ok(()) };
+        match self.heart.snapshot() {
+            Ok(bytes) => {
+                self.outlets.index.send(IndexWork::Snapshot { seq, bytes }).map_err(|_| IndexGone)
+            }
+            Err(error) => {
+                tracing::error!(error = %error, "cannot save what was learned");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The index thread has ended; so must the monitor.
+#[derive(Debug)]
+pub(crate) struct IndexGone;
