@@ -132,7 +132,7 @@ fn appended(extras: &[scan::Field<'_>], gather: &mut Gather<'_>) -> (FormatName,
             let value = value.trim_matches('"');
             let meant = match key {
                 // The spellings of the widespread nginx examples.
-                "rt" => Field::Duration(Some(Unit::Seconds)),
+                "rt" => Field::DurationIn(Unit::Seconds),
                 "uct" | "uht" | "urt" => Field::Other,
                 _ => meaning(key),
             };

@@ -56,7 +56,7 @@ fn dotnet(line: &str, stream: &mut Stream<'_>, parsed: &mut Parsed) -> bool {
 
 /// `Started GET "/orders" for 10.0.0.7 at 2026-11-21 10:00:00 +0000`, `Completed 200 OK in 12ms
 /// (…)`, with `[request id]` in front when tagged.
-fn rails(line: &str, stream: &mut Stream<'_>, parsed: &mut Parsed) -> bool {
+pub(super) fn rails(line: &str, stream: &mut Stream<'_>, parsed: &mut Parsed) -> bool {
     let bytes = line.as_bytes();
     let mut start = 0;
     let mut id = None;

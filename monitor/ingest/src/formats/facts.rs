@@ -128,8 +128,15 @@ impl<'r> Gather<'r> {
             Field::Method => self.method(value),
             Field::Path => self.path(value),
             Field::Route => {
-                let route = value.as_str().filter(|text| text.starts_with('/'));
-                fill(&mut self.facts.route, route.map(Name::from))
+                let route = value
+                    .as_str()
+                    .filter(|text| text.contains('/') && !text.contains(' '));
+                let route = route.map(|text| match text.starts_with('/') {
+                    true => Name::from(text),
+                    // ASP.NET writes `api/orders/{id}`.
+                    false => Name::from(format!("/{text}")),
+                });
+                fill(&mut self.facts.route, route)
             }
             Field::RequestLine => value.as_str().is_some_and(|line| self.request_line(line)),
             Field::Status => {
@@ -154,7 +161,21 @@ impl<'r> Gather<'r> {
                     true
                 }
             },
-            Field::Duration(unit) => self.duration(unit, value),
+            Field::Duration(unit) => {
+                let named = unit.map(|unit| (unit, DurationOrigin::FieldName));
+                let defined = self
+                    .duration_unit
+                    .map(|unit| (unit, DurationOrigin::Format));
+                self.duration(named.or(defined), value)
+            }
+            Field::DurationIn(unit) => self.duration(Some((unit, DurationOrigin::Format)), value),
+            Field::StackTrace => {
+                if let (Some(text), None) = (value.as_str(), &self.facts.error_type) {
+                    let first = text.lines().next().unwrap_or_default();
+                    super::text::error(first, self);
+                }
+                false
+            }
             Field::Caller => fill(&mut self.facts.caller, service_name(value)),
             Field::Callee => fill(&mut self.facts.callee, service_name(value)),
             Field::Client => fill(
@@ -271,10 +292,7 @@ impl<'r> Gather<'r> {
         true
     }
 
-    fn duration(&mut self, unit: Option<Unit>, value: Scalar<'_>) -> bool {
-        let known = unit.map(|unit| (unit, DurationOrigin::FieldName)).or(self
-            .duration_unit
-            .map(|unit| (unit, DurationOrigin::Format)));
+    fn duration(&mut self, known: Option<(Unit, DurationOrigin)>, value: Scalar<'_>) -> bool {
         let number = match value {
             Scalar::Int(number) => {
                 #[expect(clippy::cast_precision_loss, reason = "2^53 ns are 104 days")]

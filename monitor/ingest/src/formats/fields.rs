@@ -18,7 +18,8 @@ pub(super) struct Collect<'r> {
     service: &'r mut Option<Name>,
     attributes: &'r mut Vec<(Name, Value)>,
     gather: Gather<'r>,
-    message: Option<(u8, Message)>,
+    /// Its rank, the name of its field, and it.
+    message: Option<(u8, Name, Message)>,
     time_rank: u8,
 }
 
@@ -46,26 +47,30 @@ impl<'r> Collect<'r> {
     }
 
     pub(super) fn put(&mut self, name: &str, field: Field, value: Scalar<'_>) {
-        if !self.take(field, value) {
+        // A dash or nothing is how most loggers write that there is no value.
+        if matches!(value, Scalar::Str("" | "-")) {
+            return;
+        }
+        if !self.take(name, field, value) {
             self.attributes.push((Name::from(name), value.to_value()));
         }
     }
 
-    fn take(&mut self, field: Field, value: Scalar<'_>) -> bool {
+    fn take(&mut self, name: &str, field: Field, value: Scalar<'_>) -> bool {
         match (field, value) {
             (Field::Message(rank), Scalar::Str(text)) => {
                 if self
                     .message
                     .as_ref()
-                    .is_some_and(|(other, _)| rank >= *other)
+                    .is_some_and(|(other, ..)| rank >= *other)
                 {
                     return false;
                 }
                 let message = located(self.whole, text);
-                if let Some((_, weaker)) = self.message.replace((rank, message)) {
+                let kept = (rank, Name::from(name), message);
+                if let Some((_, name, weaker)) = self.message.replace(kept) {
                     let text = text_of(self.whole, &weaker).to_owned();
-                    self.attributes
-                        .push((Name::from("event"), Value::Str(text)));
+                    self.attributes.push((name, Value::Str(text)));
                 }
                 true
             }
@@ -114,7 +119,7 @@ impl<'r> Collect<'r> {
     /// Ends the sorting; the message, if a field held one.
     pub(super) fn finish(self) -> Option<Message> {
         self.gather.finish();
-        self.message.map(|(_, message)| message)
+        self.message.map(|(.., message)| message)
     }
 }
 
@@ -158,7 +163,10 @@ pub(super) fn located(whole: &str, part: &str) -> Message {
 fn in_place_of_message(whole: &str, parsed: &Parsed) -> Message {
     use monitor_core::CallStatus;
     let facts = &parsed.facts;
-    let subject = facts.path.as_deref().or(facts.route.as_deref());
+    let subject = match facts.status {
+        Some(CallStatus::Grpc(_)) => facts.route.as_deref().or(facts.path.as_deref()),
+        _ => facts.path.as_deref().or(facts.route.as_deref()),
+    };
     if let (Some(method), Some(subject)) = (&facts.method, subject) {
         let status = match facts.status {
             Some(CallStatus::Http(code)) => format!(" {code}"),

@@ -49,12 +49,18 @@ struct Head<'t> {
     logger: Option<&'t str>,
     source: Option<&'t str>,
     host: Option<&'t str>,
+    user: Option<&'t str>,
     client: Option<&'t str>,
     service: Option<&'t str>,
     code: Option<&'t str>,
+    named_service: Option<Name>,
     ids: monitor_core::Correlation,
     has_ids: bool,
     letter: bool,
+    mongo: bool,
+    openstack: bool,
+    span_context: std::ops::Range<usize>,
+    applications: usize,
     hash_pid: bool,
     level_colon: bool,
     bracket_stamp: bool,
@@ -80,12 +86,18 @@ impl<'t> Head<'t> {
             logger: None,
             source: None,
             host: None,
+            user: None,
             client: None,
             service: None,
             code: None,
+            named_service: None,
             ids: monitor_core::Correlation::default(),
             has_ids: false,
             letter: false,
+            mongo: false,
+            openstack: false,
+            span_context: 0..0,
+            applications: 0,
             hash_pid: false,
             level_colon: false,
             bracket_stamp: false,
@@ -342,13 +354,17 @@ impl<'t> Head<'t> {
             if at > LONGEST {
                 break;
             }
-            if let Some((severity, end)) = self.level_at(at, false) {
+            if let Some((severity, end)) = self.level_at(at, false)
+                // `rpc error: …` is a sentence.
+                && (plain_words == 0 || !self.bytes[at].is_ascii_lowercase())
+            {
                 self.dashes = dashes;
                 return Some((severity, at, end));
             }
             if let Some((severity, end)) = self.letter_at(at, numbers) {
                 self.dashes = dashes;
                 self.letter = true;
+                self.mongo = numbers == 0;
                 return Some((severity, at, end));
             }
             if after_colon {
@@ -435,6 +451,10 @@ impl<'t> Head<'t> {
                             self.thread = self.thread.or(Some(word));
                         }
                     } else if self.labelled_id(word) {
+                        // Taken.
+                    } else if word.contains('@') && !word.contains('.') {
+                        // Postgres: `user@database`.
+                        self.user = Some(word);
                     } else if self.logger.is_none()
                         && (self.dashes > 0 || word.contains('.') || self.byte(end) != Some(b' '))
                     {
@@ -481,6 +501,10 @@ impl<'t> Head<'t> {
                 self.ids.correlation_id.get_or_insert_with(|| value.into());
                 true
             }
+            Field::Service if !value.is_empty() => {
+                self.named_service = Some(Name::from(value));
+                true
+            }
             _ => false,
         };
         self.has_ids |= taken;
@@ -500,7 +524,14 @@ impl<'t> Head<'t> {
         if self.id_group(trimmed) {
             return true;
         }
-        if let Some(client) = trimmed.strip_prefix("client ") {
+        if self.triple_dash {
+            // Spring Boot 3.2: `[application] [thread]`; before it, the thread alone.
+            if self.applications == 1 {
+                self.service = self.service.or(self.thread.take());
+            }
+            self.applications += 1;
+            self.thread = Some(trimmed);
+        } else if let Some(client) = trimmed.strip_prefix("client ") {
             self.client = Some(client);
         } else if let Some(pid) = trimmed.strip_prefix("pid ") {
             self.pid = Some(pid.split(':').next().unwrap_or(pid));
@@ -508,7 +539,15 @@ impl<'t> Head<'t> {
             self.pid = Some(trimmed);
         } else if trimmed.starts_with("MY-") {
             self.code = Some(trimmed);
-        } else if self.thread.is_none() && !self.triple_dash || self.thread.is_none() {
+        } else if is_position(trimmed) {
+            self.source = Some(trimmed);
+        } else if self.logger.is_none()
+            && trimmed.contains('.')
+            && !trimmed.contains([' ', '/'])
+            && !trimmed.bytes().any(|byte| byte.is_ascii_digit())
+        {
+            self.logger = Some(trimmed);
+        } else if self.thread.is_none() {
             self.thread = Some(trimmed);
         } else if self.logger.is_none() {
             self.logger = Some(trimmed);
@@ -532,6 +571,7 @@ impl<'t> Head<'t> {
             let id = group.split(' ').next().unwrap_or(group);
             self.ids.request_id = Some(Name::from(id));
             self.has_ids = true;
+            self.openstack = true;
             return true;
         }
         if group.contains(',') {
@@ -587,7 +627,8 @@ impl<'t> Head<'t> {
 
     /// Takes what still belongs to the header after the level; `at` ends at the message.
     fn after_level(&mut self) {
-        let mut done = false;
+        // `LOG:  duration: 12 ms`: a level with a colon ends the header.
+        let mut done = self.level_colon && self.stamp.is_some();
         for _ in 0..10 {
             let dashes = self.dashes;
             let pipes = self.pipes;
@@ -597,6 +638,13 @@ impl<'t> Head<'t> {
             let Some(byte) = self.byte(at) else { return };
             if done && !(separated && pipes > 0) && !matches!(byte, b'[' | b'(') {
                 return;
+            }
+            if self.letter && self.logger.is_none() && byte.is_ascii_uppercase() && self.mongo {
+                // MongoDB before 4.4: the component in capitals, then the context in brackets.
+                let end = word_end(self.bytes, at);
+                self.logger = Some(self.slice(at, end));
+                self.at = end;
+                continue;
             }
             let next = match byte {
                 b'[' => self.bracket_after(at),
@@ -638,7 +686,8 @@ impl<'t> Head<'t> {
             return Some(self.past_colon(close + 1));
         }
         let blank = group.bytes().all(|byte| matches!(byte, b'-' | b' '));
-        if blank || self.separator_at(close + 1) {
+        let named = group.starts_with("pid ") || group.starts_with("client ") || is_position(group);
+        if blank || named || self.separator_at(close + 1) {
             self.group(group);
             return Some(self.past_colon(close + 1));
         }
@@ -651,7 +700,11 @@ impl<'t> Head<'t> {
         let one_word = !group.contains(' ');
         let expected =
             self.logger.is_none() && !chained && one_word && self.byte(close + 1) == Some(b' ');
-        if self.triple_dash || expected || (self.logger.is_none() && component_follows && !chained)
+        let context = self.mongo && one_word && self.thread.is_none();
+        if self.triple_dash
+            || expected
+            || context
+            || (self.logger.is_none() && component_follows && !chained)
         {
             self.group(group);
             return Some(close + 1);
@@ -751,14 +804,33 @@ impl<'t> Head<'t> {
         if self.has_ids && self.logger.is_some() {
             return None;
         }
+        if self.triple_dash
+            && let Some(end) = self.spring_logger(at)
+        {
+            *done = true;
+            return Some(end);
+        }
         let end = self.name_end(at);
         if end == at {
             return None;
         }
         let name = self.slice(at, end);
         let after = self.byte(end);
+        if after == Some(b'{')
+            && let Some(close) = closing(self.bytes, end, 400)
+            && self.byte(close + 1) == Some(b':')
+        {
+            // The spans that Rust's `tracing` puts before the target: `request{method=GET}: …`.
+            self.span_context = if self.span_context.is_empty() {
+                at..close
+            } else {
+                self.span_context.start..close
+            };
+            return Some(close + 2);
+        }
         if after == Some(b':') && matches!(self.byte(end + 1), None | Some(b' ' | b'\t' | b'\n')) {
-            if name.contains("//") {
+            let thrown = name.ends_with("Exception") || name.ends_with("Error");
+            if name.contains("//") || self.logger.is_some() || thrown {
                 return None;
             }
             self.component(name);
@@ -784,6 +856,15 @@ impl<'t> Head<'t> {
             self.component(logger);
             *done = true;
             return Some(at + logger.len() + 1);
+        }
+        // Proxifier marks 64-bit programs: `chrome.exe *64 - …`.
+        if self.logger.is_none()
+            && self.bytes[end..].starts_with(b" *64")
+            && self.separator_at(end + 4)
+        {
+            self.component(name);
+            *done = true;
+            return Some(end + 4);
         }
         if self.separator_at(end) {
             self.component(name);
@@ -812,12 +893,28 @@ impl<'t> Head<'t> {
         None
     }
 
+    /// Spring Boot's logger is cut to 40 characters and followed by blanks and a colon; it may
+    /// hold brackets that never close (`o.a.c.c.C.[.[.[/].[dispatcherServlet]`).
+    fn spring_logger(&mut self, at: usize) -> Option<usize> {
+        let end = word_end(self.bytes, at);
+        let colon = skip_blanks(self.bytes, end);
+        if colon == end || self.byte(colon) != Some(b':') {
+            return None;
+        }
+        self.logger = Some(self.slice(at, end));
+        Some(colon + 1)
+    }
+
     fn component(&mut self, name: &'t str) {
-        if let Some((file, line)) = name.rsplit_once(':')
-            && file.contains('.')
+        if is_position(name) {
+            self.source = Some(name);
+            return;
+        }
+        if let Some((module, line)) = name.rsplit_once(':')
             && super::scan::is_digits(line)
         {
             self.source = Some(name);
+            self.logger = self.logger.or(module.split(':').next());
             return;
         }
         let (name, pid) = match name
@@ -864,6 +961,11 @@ impl<'t> Head<'t> {
             .max(self.at.min(self.text.len()));
         let mut message = self.at.min(end)..end;
         let name = self.name(message.clone());
+        if name == "nginx-error" && self.byte(message.start) == Some(b'*') {
+            // The number of the connection.
+            let (_, count) = digits(self.bytes, message.start + 1, 12);
+            message.start = skip_blanks(self.bytes, message.start + 1 + count).min(message.end);
+        }
         if name == "kafka"
             && let Some(open) = self.slice(message.start, message.end).rfind(" (")
         {
@@ -874,8 +976,8 @@ impl<'t> Head<'t> {
         parsed.time = self.stamp.and_then(|stamp| stamp.resolve(stream.clock));
         parsed.severity = self.severity;
         parsed.ids = self.ids;
-        if let Some(service) = self.service {
-            parsed.service = Some(Name::from(service));
+        if let Some(service) = self.service.map(Name::from).or(self.named_service) {
+            parsed.service = Some(service);
         }
         if let Some(client) = self.client {
             parsed.facts.client = super::facts::client_address(client);
@@ -887,6 +989,7 @@ impl<'t> Head<'t> {
             (Key::Logger, self.logger),
             (Key::Source, self.source),
             (Key::Code, self.code),
+            (Key::User, self.user),
         ] {
             if let Some(value) = value {
                 parsed
@@ -903,12 +1006,33 @@ impl<'t> Head<'t> {
             return;
         }
         parsed.unrecognised = None;
+        // zap's console encoder: the message, a tab, the fields as JSON.
+        if line.ends_with('}')
+            && let Some(tab) = line.find("\t{")
+            && stream.nested(&line[tab + 1..], parsed)
+        {
+            parsed.format = Some("zap-console");
+            parsed.severity = parsed.severity.or(self.severity);
+            message.end = message.start + tab;
+            parsed.message = within(message);
+            return;
+        }
+        parsed.unrecognised = None;
         parsed.message = within(message);
         text::facts(line, parsed, stream.durations);
+        if let Some(spans) = self.text.get(self.span_context)
+            && !spans.is_empty()
+        {
+            text::facts(spans, parsed, stream.durations);
+        }
     }
 
     fn name(&self, message: std::ops::Range<usize>) -> FormatName {
         let Some(_) = self.stamp else {
+            let said = self.slice(message.start, message.end);
+            if self.level_first && said.contains(" - \"") && said.contains(" HTTP/") {
+                return "uvicorn";
+            }
             return if self.level_first
                 && self.byte(self.at.saturating_sub(1)) == Some(b':')
                 && self.logger.is_some()
@@ -923,15 +1047,17 @@ impl<'t> Head<'t> {
             "spring-boot"
         } else if self.code.is_some() {
             "mysql-error"
+        } else if self.openstack {
+            "openstack"
         } else if self.hash_pid && self.slashes {
             "nginx-error"
         } else if self.bracket_stamp && self.bracket_level {
             "apache-error"
         } else if self.letter {
-            if self.thread.is_some() && self.pid.is_some() {
-                "android-logcat"
-            } else {
+            if self.mongo {
                 "mongodb"
+            } else {
+                "android-logcat"
             }
         } else if self.level_colon
             && self.pid.is_some()
@@ -939,6 +1065,8 @@ impl<'t> Head<'t> {
             && self.logger.is_none()
         {
             "postgresql"
+        } else if self.bracket_level && self.pid.is_some() && self.thread.is_none() {
+            "mysql-error"
         } else if self.slashes && self.severity.is_none() && self.pipes == 0 {
             "go-log"
         } else if self.severity.is_none() {
@@ -955,11 +1083,19 @@ impl<'t> Head<'t> {
             && self.bytes.first() == Some(&b'[')
         {
             "kafka"
+        } else if self.logger.is_some_and(|logger| logger.contains("::"))
+            || !self.span_context.is_empty()
+        {
+            "rust-tracing"
+        } else if self.pipes >= 2 && self.source.is_some() {
+            "loguru"
+        } else if self.source.is_some_and(|source| source.contains(".py:")) {
+            "python-logging"
         } else if self.dashes >= 2 && self.logger.is_some() && self.thread.is_none() {
             "python-logging"
         } else if self.logger.is_some() && self.has_ids {
             "logback"
-        } else if self.logger.is_some() && self.comma_millis {
+        } else if (self.logger.is_some() || self.thread.is_some()) && self.comma_millis {
             "log4j"
         } else if self.logger.is_some() && self.thread.is_some() {
             "logback"
@@ -992,4 +1128,17 @@ fn is_qualified(name: &str, next: Option<u8>) -> bool {
         .is_some_and(|(file, line)| file.contains('.') && super::scan::is_digits(line));
     let lower = first.starts_with(|c: char| c.is_ascii_lowercase());
     source || (count >= 2 && lower && (class || (count >= 3 && next == Some(b'['))))
+}
+
+/// Whether a text is a position in a source file: `server.go:42`, `orders/db.py:7`.
+fn is_position(text: &str) -> bool {
+    let Some((file, line)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let extension = file.rsplit_once('.').map(|(_, extension)| extension);
+    super::scan::is_digits(line)
+        && extension.is_some_and(|extension| {
+            (1..=4).contains(&extension.len())
+                && extension.bytes().all(|byte| byte.is_ascii_lowercase())
+        })
 }

@@ -1,7 +1,11 @@
 //! Which logger wrote a JSON record: its name for people, and the few fields whose meaning
 //! differs from what their name says elsewhere.
 
+use std::sync::LazyLock;
+use std::time::Duration;
+
 use monitor_core::{CallStatus, FormatName, Severity};
+use rustc_hash::FxHashMap;
 
 use super::Parsed;
 use super::aliases::Field;
@@ -95,10 +99,19 @@ const KEYS: &[&str] = &[
     "body.stringValue",
 ];
 
+static INDEX: LazyLock<FxHashMap<&'static str, u32>> =
+    LazyLock::new(|| KEYS.iter().copied().zip(0..).collect());
+
 impl Seen {
+    fn note(&mut self, key: &str) {
+        if let Some(index) = INDEX.get(key) {
+            self.bits |= 1 << index;
+        }
+    }
+
     fn has(&self, key: &str) -> bool {
-        KEYS.iter()
-            .position(|known| *known == key)
+        INDEX
+            .get(key)
             .is_some_and(|index| self.bits & (1 << index) != 0)
     }
 
@@ -116,9 +129,7 @@ pub(super) fn of(leaves: &[Leaf<'_>]) -> Kind {
     let mut level = None;
     let mut time = None;
     for leaf in leaves {
-        if let Some(index) = KEYS.iter().position(|key| *key == leaf.path) {
-            seen.bits |= 1 << index;
-        }
+        seen.note(&leaf.path);
         match &*leaf.path {
             "level" => level = Some(leaf.value.scalar()),
             "time" | "ts" => time = Some(leaf.value.scalar()),
@@ -222,7 +233,8 @@ impl Kind {
             // `SecondsDurationEncoder` is what zap's production configuration uses.
             Kind::Zap | Kind::Caddy => Some(Unit::Seconds),
             Kind::Traefik | Kind::Slog => Some(Unit::Nanos),
-            Kind::Envoy | Kind::Pino => Some(Unit::Millis),
+            // So does Serilog's request logging with its `Elapsed`.
+            Kind::Envoy | Kind::Pino | Kind::Serilog => Some(Unit::Millis),
             _ => None,
         }
     }
@@ -267,6 +279,19 @@ impl Kind {
                         Some((end.since(start), monitor_core::DurationOrigin::Measured));
                 }
             }
+            Kind::Log4j => {
+                let nanos = leaves
+                    .iter()
+                    .find(|leaf| leaf.path == "instant.nanoOfSecond")
+                    .and_then(|leaf| leaf.value.scalar().as_int())
+                    .and_then(|nanos| u64::try_from(nanos).ok())
+                    .filter(|nanos| *nanos < 1_000_000_000);
+                if let (Some(time), Some(nanos)) = (parsed.time, nanos)
+                    && text("instant.epochSecond").is_none()
+                {
+                    parsed.time = Some(time + Duration::from_nanos(nanos));
+                }
+            }
             // Envoy's status 0 is a request that got no answer.
             Kind::Envoy if parsed.facts.status.is_none() && parsed.facts.path.is_some() => {
                 parsed.facts.status = Some(CallStatus::Failed(true));
@@ -288,13 +313,13 @@ pub(super) fn special(kind: Kind, path: &str) -> Option<Field> {
         (Kind::KubernetesAudit, "responseStatus.code") => Field::Status,
         (Kind::KubernetesAudit, "responseStatus.status" | "responseStatus.message") => Field::Other,
         (Kind::KubernetesEvent, "metadata.creationTimestamp") => Field::Time(2),
-        (Kind::Traefik, "Duration") => Field::Duration(Some(Unit::Nanos)),
+        (Kind::Traefik, "Duration") => Field::DurationIn(Unit::Nanos),
         (Kind::Traefik, "ServiceName") => Field::Callee,
-        (Kind::Envoy, "duration") => Field::Duration(Some(Unit::Millis)),
+        (Kind::Envoy, "duration") => Field::DurationIn(Unit::Millis),
         (Kind::Envoy, "bytes_received") => Field::RequestBytes,
         (Kind::Envoy, "request_duration" | "upstream_service_time") => Field::Other,
         (Kind::Caddy, "request.host") => Field::Other,
-        (Kind::GoogleCloud, "httpRequest.latency") => Field::Duration(Some(Unit::Seconds)),
+        (Kind::GoogleCloud, "httpRequest.latency") => Field::DurationIn(Unit::Seconds),
         (Kind::Log4j, "instant.epochSecond") => Field::Time(0),
         // A logger's position in the source is no service.
         (Kind::Zap | Kind::Logrus | Kind::Slog, "caller") => Field::Other,

@@ -56,7 +56,7 @@ pub(super) fn parse(text: &str, stream: &mut Stream<'_>, parsed: &mut Parsed) ->
     let mut collect = Collect::new(text, stream, parsed, unit);
     for (key, value) in &pairs {
         let field = match (format, *key) {
-            ("heroku-router", "service") => Field::Duration(None),
+            ("heroku-router", "service") => Field::DurationIn(Unit::Millis),
             ("heroku-router", "at") => Field::Level,
             ("heroku-router", "fwd") => Field::Client,
             ("heroku-router", "code" | "desc") => Field::Other,
@@ -120,7 +120,7 @@ impl<'t> Iterator for Pairs<'t> {
     }
 }
 
-fn unescaped(text: &str) -> Cow<'_, str> {
+pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
     }

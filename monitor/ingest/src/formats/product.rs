@@ -63,6 +63,18 @@ fn tell(
     }
     let end = line.trim_ascii_end().len();
     let start = head.body.min(end);
+    // Rails logs through Ruby's logger.
+    if format == "ruby-logger"
+        && let Some(body) = line.get(start..end)
+    {
+        let (time, severity) = (parsed.time, parsed.severity);
+        if super::console::rails(body, stream, parsed) {
+            parsed.time = time;
+            parsed.severity = severity;
+            super::shift(&mut parsed.message, start);
+            return;
+        }
+    }
     parsed.message = within(start..end);
     text::facts(
         line.get(start..end).unwrap_or_default(),

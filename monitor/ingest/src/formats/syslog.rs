@@ -75,7 +75,8 @@ fn rfc5424(
             };
             if let (Some(name), Some(value)) = (line.get(name..equals), line.get(equals + 2..close))
             {
-                collect.put(name, meaning(name), super::fields::scalar(value));
+                let value = super::logfmt::unescaped(value);
+                collect.put(name, meaning(name), super::fields::scalar(&value));
             }
             at = close + 1;
         }
@@ -102,7 +103,13 @@ fn rfc5424(
 
 fn named(host: &str, app: &str, process: &str, kind: &str, parsed: &mut Parsed) {
     if app != "-" && !app.is_empty() {
-        parsed.service.get_or_insert_with(|| Name::from(app));
+        // `sshd(pam_unix)` is sshd, speaking through a module.
+        let name = app
+            .split('(')
+            .next()
+            .filter(|name| !name.is_empty())
+            .unwrap_or(app);
+        parsed.service.get_or_insert_with(|| Name::from(name));
     }
     for (key, value) in [(Key::Host, host), (Key::Pid, process), (Key::Code, kind)] {
         if !matches!(value, "-" | "") {

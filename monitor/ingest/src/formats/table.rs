@@ -177,10 +177,8 @@ fn row(line: &str, table: &Table, stream: &mut Stream<'_>, parsed: &mut Parsed) 
         let field = match column.as_str() {
             "date" | "time" if table.w3c => continue,
             // IIS counts milliseconds, CloudFront writes seconds with a fraction.
-            "time-taken" if table.w3c && value.contains('.') => {
-                Field::Duration(Some(Unit::Seconds))
-            }
-            "time-taken" if table.w3c => Field::Duration(Some(Unit::Millis)),
+            "time-taken" if table.w3c && value.contains('.') => Field::DurationIn(Unit::Seconds),
+            "time-taken" if table.w3c => Field::DurationIn(Unit::Millis),
             "x-edge-request-id" => Field::Request,
             name => meaning(name),
         };
@@ -193,11 +191,6 @@ fn row(line: &str, table: &Table, stream: &mut Stream<'_>, parsed: &mut Parsed) 
         }
     }
     let message = collect.finish();
-    if table.w3c
-        && let Some((_, how)) = parsed.facts.duration.as_mut()
-    {
-        *how = monitor_core::DurationOrigin::Format;
-    }
     fields::tell(line, message, stream, parsed);
     true
 }

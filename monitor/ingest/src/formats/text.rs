@@ -12,7 +12,7 @@ use monitor_core::{DurationOrigin, FormatName, Name, Severity};
 use super::Parsed;
 use super::aliases::{Field, meaning_in_text};
 use super::duration::{self, Magnitude};
-use super::facts::{Gather, Scalar, grpc_code, http_method, http_status, path_of};
+use super::facts::{Gather, Scalar, client_address, grpc_code, http_method, http_status, path_of};
 use super::ids;
 use super::scan::{closing_quote, skip_blanks, word_end};
 
@@ -66,7 +66,7 @@ pub(super) fn facts(line: &str, parsed: &mut Parsed, durations: &mut Magnitude) 
     if gather.facts.error_type.is_none()
         && severity.is_none_or(|severity| severity >= Severity::Warn)
     {
-        error(line, finders, &mut gather);
+        error(line, &mut gather);
     }
     gather.finish();
 }
@@ -131,6 +131,15 @@ fn request_at(line: &str, at: usize, gather: &mut Gather<'_>) -> Option<usize> {
     }
     if facts.path.is_none() {
         facts.path = Some(path.trim_end_matches([':', ';', '.']).to_owned());
+    }
+    if facts.client.is_none() {
+        let first = line[..word_end(bytes, 0)].trim_end_matches(':');
+        if first.starts_with(|c: char| c.is_ascii_digit())
+            && let Some(address) = client_address(first)
+            && address.parse::<std::net::IpAddr>().is_ok()
+        {
+            facts.client = Some(address);
+        }
     }
     outcome(line, path_end, gather);
     Some(path_end)
@@ -274,7 +283,7 @@ fn state(
         Field::Time(_) if gather.facts.method.is_some() => {
             gather.apply(Field::Duration(None), scalar)
         }
-        Field::Duration(unit) => {
+        Field::Duration(_) | Field::DurationIn(_) => {
             // `took: 12 ms` has its unit in the next word.
             match duration::scan(&line.as_bytes()[start..]) {
                 Some((written, _)) => {
@@ -284,17 +293,20 @@ fn state(
                         .get_or_insert((written, DurationOrigin::Written));
                     true
                 }
-                None => gather.apply(Field::Duration(unit), scalar),
+                None => gather.apply(field, scalar),
             }
         }
         Field::RequestBytes | Field::ResponseBytes if gather.facts.method.is_none() => false,
         Field::ErrorMessage if !quoted => {
             let rest = line[start..].lines().next().unwrap_or_default().trim();
-            let said = if line.as_bytes()[..start].trim_ascii_end().ends_with(b":") {
-                rest
-            } else {
-                value
+            let said = match line.as_bytes()[..start].trim_ascii_end().ends_with(b":") {
+                true => rest,
+                false => up_to_next_pair(rest),
             };
+            // Go's gRPC: `rpc error: code = Unavailable desc = …`.
+            let said = said
+                .split_once("desc = ")
+                .map_or(said, |(_, description)| description);
             said.len() > 3
                 && !matches!(said, "null" | "none" | "None" | "false")
                 && gather.apply(field, Scalar::Str(said))
@@ -311,6 +323,7 @@ fn state(
         | Field::Level
         | Field::SeverityNumber
         | Field::Time(_)
+        | Field::StackTrace
         | Field::Other => false,
         // Words that mean a request's path only when a path follows; `apply` checks.
         _ => gather.apply(field, scalar),
@@ -323,18 +336,30 @@ fn spoken_duration(line: &str, finders: &Finders, gather: &mut Gather<'_>) {
     if let Some(found) = finders.within.find(bytes)
         && let Some((written, _)) = duration::scan(&bytes[found + 4..])
     {
-        let mut words = line[..found].rsplit(' ');
-        let last = words.next().unwrap_or_default();
-        let before = words.next().unwrap_or_default();
-        let status = [last, before].into_iter().find_map(|word| {
-            (word.len() == 3)
-                .then(|| http_status(Scalar::Str(word)))
-                .flatten()
+        // `Completed 404 Not Found in 3ms`
+        let mut words = line[..found].rsplit(' ').take(5);
+        let last = words.clone().next().unwrap_or_default();
+        let status = words.find_map(|word| match word.len() {
+            3 => http_status(Scalar::Str(word)),
+            _ => None,
         });
         if gather.facts.status.is_none() {
             gather.facts.status = status;
         }
-        if status.is_some() || gather.facts.method.is_some() || last.ends_with("ed") {
+        let done = [
+            "served",
+            "processed",
+            "handled",
+            "completed",
+            "finished",
+            "executed",
+        ];
+        let first = line.split(' ').next().unwrap_or_default();
+        if status.is_some()
+            || gather.facts.method.is_some()
+            || last.ends_with("ed")
+            || done.iter().any(|verb| first.eq_ignore_ascii_case(verb))
+        {
             gather.facts.duration = Some((written, DurationOrigin::Written));
             return;
         }
@@ -347,7 +372,8 @@ fn spoken_duration(line: &str, finders: &Finders, gather: &mut Gather<'_>) {
 }
 
 /// The name of an exception and what it says: `java.io.IOException: Broken pipe`.
-fn error(line: &str, finders: &Finders, gather: &mut Gather<'_>) {
+pub(super) fn error(line: &str, gather: &mut Gather<'_>) {
+    let finders = &*FINDERS;
     let bytes = line.as_bytes();
     for (finder, length) in [(&finders.exception, 9), (&finders.error, 5)] {
         let Some(found) = finder.find(bytes) else {
@@ -378,11 +404,34 @@ fn error(line: &str, finders: &Finders, gather: &mut Gather<'_>) {
         if gather.facts.error_message.is_none()
             && let Some(said) = line[end..].strip_prefix(':')
         {
-            let said = said.lines().next().unwrap_or_default().trim();
+            let said = balanced(said.lines().next().unwrap_or_default().trim());
             if !said.is_empty() {
                 gather.facts.error_message = Some(said.to_owned());
             }
         }
         return;
     }
+}
+
+/// An unquoted value with blanks (Rust's `tracing`): everything before the next `name=`.
+fn up_to_next_pair(text: &str) -> &str {
+    let Some(equals) = text.find('=') else {
+        return text;
+    };
+    match text[..equals].rfind(' ') {
+        Some(blank) => text[..blank].trim_end(),
+        None => text.split(' ').next().unwrap_or(text),
+    }
+}
+
+/// Without the bracket that closes what the message, not the error's text, is in.
+fn balanced(text: &str) -> &str {
+    for (open, close) in [('[', ']'), ('(', ')'), ('{', '}')] {
+        if let Some(inner) = text.strip_suffix(close)
+            && !inner.contains(open)
+        {
+            return inner;
+        }
+    }
+    text
 }
