@@ -243,7 +243,7 @@ fn verdict(
     (score, phase, outside): (Score, Phase, bool),
 ) -> Verdict {
     let typical = expected.location.exp();
-    let margin = expected.margin(OUTSIDE);
+    let margin = expected.margin();
     Verdict {
         score,
         outside,

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::tails::{student_above, student_quantile_above};
+use crate::tails::{student_above, student_one_percent};
 
 /// Windows remembered; 200 windows of 5 s are 17 minutes, so the daily tide is followed.
 const MEMORY: f64 = 200.0;
@@ -45,9 +45,9 @@ impl Expected {
         student_above((value - self.location) / self.deviation, self.freedom)
     }
 
-    /// Half the width of the interval that leaves `tail` on either side.
-    pub(crate) fn margin(self, tail: f64) -> f64 {
-        self.deviation * student_quantile_above(tail, self.freedom)
+    /// Half the width of the interval that leaves one of a hundred on either side.
+    pub(crate) fn margin(self) -> f64 {
+        self.deviation * student_one_percent(self.freedom)
     }
 }
 

@@ -12,21 +12,16 @@ pub(crate) fn student_above(t: f64, freedom: f64) -> f64 {
     if t >= 0.0 { tail } else { 1.0 - tail }
 }
 
-/// The t that is exceeded with probability `tail` (below one half), by bisection.
-pub(crate) fn student_quantile_above(tail: f64, freedom: f64) -> f64 {
-    let (mut low, mut high) = (0.0, 1.0);
-    while student_above(high, freedom) > tail && high < 1e6 {
-        high *= 2.0;
-    }
-    for _ in 0..40 {
-        let middle = (low + high) / 2.0;
-        if student_above(middle, freedom) > tail {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    high
+/// The t that is exceeded with probability 0.01, by the expansion of Cornish and Fisher around the
+/// normal's 2.326 (Abramowitz and Stegun 26.7.5): within a percent from four degrees of freedom on,
+/// and a hundred times cheaper than inverting the integral. For bands, not for verdicts.
+pub(crate) fn student_one_percent(freedom: f64) -> f64 {
+    const Z: f64 = 2.326_347_874;
+    let z2 = Z * Z;
+    let first = (z2 + 1.0) * Z / 4.0;
+    let second = ((5.0 * z2 + 16.0) * z2 + 3.0) * Z / 96.0;
+    let third = (((3.0 * z2 + 19.0) * z2 + 17.0) * z2 - 15.0) * Z / 384.0;
+    Z + (first + (second + third / freedom) / freedom) / freedom
 }
 
 /// Calls up to which the beta-binomial tail is summed.
@@ -137,7 +132,9 @@ mod tests {
     #[test]
     fn student_agrees_with_tables() {
         close(student_above(2.228_138_85, 10.0), 0.025);
-        close(student_quantile_above(0.025, 10.0), 2.228_138_85);
+        for (freedom, expected) in [(4.0, 3.747), (10.0, 2.764), (30.0, 2.457)] {
+            assert!((student_one_percent(freedom) / expected - 1.0f64).abs() < 0.01);
+        }
         close(student_above(-1.0, 3.0), 1.0 - student_above(1.0, 3.0));
     }
 

@@ -84,7 +84,7 @@ fn states_are_honest() {
     world.run(20, &[orders()]);
     let view = world.api(&orders());
     assert_eq!(view.state, ApiState::Learning);
-    expect!["learning: 12 of 25 seconds with calls"].assert_eq(&view.reason);
+    expect!["learning: 17 of 25 seconds with calls"].assert_eq(&view.reason);
     world.run(60, &[orders()]);
     assert_eq!(world.api(&orders()).state, ApiState::Ok);
     world.run(30, &[orders().slower(8.0)]);

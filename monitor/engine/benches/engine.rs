@@ -1,0 +1,154 @@
+//! What watching costs: a call observed, a second judged, an Api kept.
+//!
+//! `cargo bench -p monitor-engine --bench engine`. In `memory_of_1000_apis` the bytes allocated,
+//! divided by a thousand, are the bytes per Api, pending seconds included.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use divan::counter::ItemsCount;
+use divan::{AllocProfiler, Bencher, black_box};
+use monitor_core::{ApiKey, Call, CallSource, CallStatus, Name, Observation, ServiceKey, Time};
+use monitor_engine::{Engine, EngineConfig};
+
+#[global_allocator]
+static ALLOCATOR: AllocProfiler = AllocProfiler::system();
+
+const START: i64 = 1_700_000_000;
+
+fn main() {
+    divan::main();
+}
+
+struct Platform {
+    keys: Vec<Arc<ApiKey>>,
+    instances: Vec<Name>,
+    version: Name,
+    seed: u64,
+}
+
+impl Platform {
+    fn new(apis: usize) -> Platform {
+        Platform {
+            keys: (0..apis)
+                .map(|i| {
+                    Arc::new(ApiKey {
+                        environment: "cloud-a".into(),
+                        service: ServiceKey::new("shop", &format!("service-{}", i / 10)),
+                        method: "GET".into(),
+                        route: format!("/things/{}/{{id}}", i % 10).into(),
+                    })
+                })
+                .collect(),
+            instances: (0..3).map(|i| Name::from(format!("pod-{i}"))).collect(),
+            version: "v41".into(),
+            seed: 1,
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        self.seed = self
+            .seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.seed >> 33
+    }
+
+    fn call(&mut self, api: usize, second: i64) -> Observation {
+        let random = self.random();
+        Observation::Call(Call {
+            api: self.keys[api].clone(),
+            source: CallSource::Span,
+            end: Time::from_secs(second) + Duration::from_micros(random % 1_000_000),
+            duration: Some(Duration::from_micros(20_000 + random % 60_000)),
+            status: CallStatus::Http(if random.is_multiple_of(500) { 500 } else { 200 }),
+            error_type: None,
+            instance: self.instances[(random % 3) as usize].clone(),
+            version: Some(self.version.clone()),
+            caller: None,
+            client: None,
+            trace_id: None,
+            span_id: None,
+            parent: None,
+            request_id: None,
+            synthetic: false,
+        })
+    }
+
+    fn second(&mut self, second: i64, per_api: usize) -> Vec<Observation> {
+        (0..self.keys.len())
+            .flat_map(|api| std::iter::repeat_n(api, per_api))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|api| self.call(api, second))
+            .collect()
+    }
+}
+
+/// An engine that has learned for two minutes, and the second that it has reached.
+fn learned(platform: &mut Platform, per_api: usize) -> (Engine, i64) {
+    let mut engine = Engine::new(EngineConfig::default());
+    let mut second = START;
+    while second < START + 120 {
+        for observation in platform.second(second, per_api) {
+            engine.observe(&observation);
+        }
+        second += 1;
+        engine.tick(Time::from_secs(second));
+    }
+    (engine, second)
+}
+
+#[divan::bench(args = [10, 1_000])]
+fn observe(bencher: Bencher<'_, '_>, apis: usize) {
+    let mut platform = Platform::new(apis);
+    let (engine, second) = learned(&mut platform, 2);
+    let observations: Vec<Observation> = (0..10_000)
+        .map(|i| platform.call(i % apis, second + i as i64 / 2_500))
+        .collect();
+    bencher
+        .counter(ItemsCount::new(observations.len()))
+        .with_inputs(|| engine.clone())
+        .bench_local_refs(|engine| {
+            for observation in &observations {
+                engine.observe(black_box(observation));
+            }
+        });
+}
+
+/// Ten seconds of 1,000 Apis with so many calls a second each, judged; items are seconds.
+#[divan::bench(args = [0, 1, 10])]
+fn judge_a_second_of_1000_apis(bencher: Bencher<'_, '_>, calls: usize) {
+    let mut platform = Platform::new(1_000);
+    let (mut engine, second) = learned(&mut platform, 2);
+    for offset in 0..10 {
+        for observation in platform.second(second + offset, calls) {
+            engine.observe(&observation);
+        }
+        // Somebody else always speaks, so that quiet seconds count.
+        engine.observe(&platform.call(0, second + offset));
+    }
+    bencher
+        .counter(ItemsCount::new(10usize))
+        .with_inputs(|| engine.clone())
+        .bench_local_refs(|engine| black_box(engine.tick(Time::from_secs(second + 13))));
+}
+
+#[divan::bench]
+fn view_of_1000_apis(bencher: Bencher<'_, '_>) {
+    let (engine, _) = learned(&mut Platform::new(1_000), 2);
+    bencher.bench_local(|| black_box(engine.view()));
+}
+
+#[divan::bench]
+fn snapshot_of_1000_apis(bencher: Bencher<'_, '_>) {
+    let (engine, _) = learned(&mut Platform::new(1_000), 2);
+    bencher.bench_local(|| black_box(engine.snapshot()));
+}
+
+/// Cloning an engine allocates what it holds.
+#[divan::bench(args = [1, 10], sample_count = 3)]
+fn memory_of_1000_apis(bencher: Bencher<'_, '_>, calls: usize) {
+    let (engine, _) = learned(&mut Platform::new(1_000), calls);
+    bencher.bench_local(|| black_box(engine.clone()));
+}
