@@ -297,12 +297,16 @@
         { class: "facts" },
         fact("Came", inUnit(why2.actual, why2.unit), "strong"),
         fact("Typical", inUnit(why2.typical, why2.unit)),
-        fact("Expected", band(why2.expected.lower, why2.expected.upper, why2.unit)),
+        fact(
+          "Expected",
+          band(why2.expected.lower, why2.expected.upper, why2.unit),
+          "",
+          bandDrawing(why2.actual, why2.expected)
+        ),
         fact("Score", `${Math.round(anomaly.score_percent)} of 100`),
         fact("Rests on", `${count(why2.observations)} observations, ${count(why2.learned_from)} learned from`),
         fact("Found by", anomaly.detector)
       ),
-      bandDrawing(why2.actual, why2.expected),
       why2.contributions.length > 0 && h(
         "table",
         { class: "contributions" },
@@ -328,8 +332,8 @@
       percent(ratio)
     );
   }
-  function fact(name, value, kind = "") {
-    return h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value));
+  function fact(name, value, kind = "", drawing = null) {
+    return h("div", { class: kind || null }, h("dt", {}, name), h("dd", {}, value, drawing && " ", drawing));
   }
   function sentence2(text) {
     const first = text.charAt(0).toUpperCase() + text.slice(1);
@@ -380,6 +384,7 @@
     total = 0;
     sorted = 0;
     backwards = false;
+    revealing = null;
     constructor() {
       const headings = COLUMNS.map((column, index) => {
         const cell2 = h("th", {
@@ -420,6 +425,11 @@
       this.filter.value = text;
       this.show();
     }
+    /** Opens the row of an Api, which may be yet to come: what a link to it asks for. */
+    reveal(id) {
+      this.revealing = id;
+      this.show();
+    }
     sort(index) {
       this.backwards = this.sorted === index ? !this.backwards : false;
       this.sorted = index;
@@ -455,6 +465,11 @@
         elements.push(...row.elements());
       }
       arrange(this.body, elements);
+      const revealed = this.revealing ? this.rows.get(this.revealing) : void 0;
+      if (revealed) {
+        this.revealing = null;
+        revealed.reveal();
+      }
       const beyond = this.total > this.apis.length ? ` (the first ${count(this.apis.length)} of ${count(this.total)})` : "";
       setText(this.shown, words.length ? `${count(found.length)} of ${count(this.apis.length)} match` : `${count(found.length)} Apis${beyond}`);
     }
@@ -519,9 +534,9 @@
       setText(p50, seconds(api.latency_p50_seconds));
       setText(p95, seconds(api.latency_p95_seconds));
       setText(p99, seconds(api.latency_p99_seconds));
-      mark(calls, api.signals.calls_per_second);
-      mark(errors, api.signals.error_ratio);
-      mark(p99, api.signals.latency_seconds);
+      mark(calls, api.signals.calls_per_second, "calls/s");
+      mark(errors, api.signals.error_ratio, "ratio");
+      mark(p99, api.signals.latency_seconds, "s");
       const signal = api.signals.latency_seconds;
       const text = signal.expected ? band(signal.expected.lower, signal.expected.upper, "s") : NOT_KNOWN;
       const drawing = `${text} ${seconds(signal.actual)}`;
@@ -533,6 +548,11 @@
         );
       }
       if (this.open) void this.explain();
+    }
+    reveal() {
+      if (!this.open) this.toggle();
+      this.button.focus({ preventScroll: true });
+      this.main.scrollIntoView({ block: "start" });
     }
     toggle() {
       this.open = !this.open;
@@ -562,10 +582,11 @@
       }
     }
   };
-  function mark(cell2, signal) {
-    const outside = signal.score > 1;
-    setAttribute(cell2, "data-outside", outside ? "" : null);
-    setAttribute(cell2, "title", outside ? "outside what is expected" : null);
+  function mark(cell2, signal, unit) {
+    const { actual, expected } = signal;
+    const below = actual !== null && expected?.lower != null && actual < expected.lower;
+    setAttribute(cell2, "data-outside", signal.score > 1 ? below ? "below" : "above" : null);
+    setAttribute(cell2, "title", expected ? `expected ${band(expected.lower, expected.upper, unit)}` : null);
   }
   function why(detail) {
     const { api } = detail;
@@ -614,7 +635,6 @@
   // src/empty.ts
   function empty() {
     const host = location.hostname || "localhost";
-    const own = location.origin;
     return h(
       "section",
       { class: "empty", "aria-labelledby": "empty-title" },
@@ -634,7 +654,7 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
       way(
         "Anything that speaks HTTP",
         `curl --data-binary @myapp.jsonl \\
-  ${own}/insert/jsonline`,
+  http://${host}:4318/insert/jsonline`,
         "One JSON object a line, with whatever fields there are."
       ),
       way("Just looking", "crosswatch demo", "An invented platform, with a fault after half a minute.")
@@ -1204,6 +1224,7 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     if (view === "logs" && name !== "logs") logs.close();
     view = name in VIEWS ? name : "apis";
     if (view === "apis" && given.has("filter")) apiTable.narrow(given.get("filter") ?? "");
+    if (view === "apis" && given.has("api")) apiTable.reveal(given.get("api") ?? "");
     if (view === "logs") logs.open(given);
     if (view === "trace") void trace.open(decode(argument));
     for (const link of document.querySelectorAll("nav a")) {

@@ -58,6 +58,7 @@ export class ApiTable {
   private total = 0;
   private sorted = 0;
   private backwards = false;
+  private revealing: string | null = null;
 
   constructor() {
     const headings = COLUMNS.map((column, index) => {
@@ -88,6 +89,12 @@ export class ApiTable {
   /** Lists only what contains this text. */
   narrow(text: string): void {
     this.filter.value = text;
+    this.show();
+  }
+
+  /** Opens the row of an Api, which may be yet to come: what a link to it asks for. */
+  reveal(id: string): void {
+    this.revealing = id;
     this.show();
   }
 
@@ -126,6 +133,11 @@ export class ApiTable {
       elements.push(...row.elements());
     }
     arrange(this.body, elements);
+    const revealed = this.revealing ? this.rows.get(this.revealing) : undefined;
+    if (revealed) {
+      this.revealing = null;
+      revealed.reveal();
+    }
     const beyond = this.total > this.apis.length ? ` (the first ${count(this.apis.length)} of ${count(this.total)})` : "";
     setText(this.shown, words.length ? `${count(found.length)} of ${count(this.apis.length)} match` : `${count(found.length)} Apis${beyond}`);
   }
@@ -185,9 +197,9 @@ class Row {
     setText(p50, seconds(api.latency_p50_seconds));
     setText(p95, seconds(api.latency_p95_seconds));
     setText(p99, seconds(api.latency_p99_seconds));
-    mark(calls, api.signals.calls_per_second);
-    mark(errors, api.signals.error_ratio);
-    mark(p99, api.signals.latency_seconds);
+    mark(calls, api.signals.calls_per_second, "calls/s");
+    mark(errors, api.signals.error_ratio, "ratio");
+    mark(p99, api.signals.latency_seconds, "s");
     const signal = api.signals.latency_seconds;
     const text = signal.expected ? band(signal.expected.lower, signal.expected.upper, "s") : NOT_KNOWN;
     const drawing = `${text} ${seconds(signal.actual)}`;
@@ -198,6 +210,12 @@ class Row {
         h("small", {}, text));
     }
     if (this.open) void this.explain();
+  }
+
+  reveal(): void {
+    if (!this.open) this.toggle();
+    this.button.focus({ preventScroll: true });
+    this.main.scrollIntoView({ block: "start" });
   }
 
   private toggle(): void {
@@ -231,10 +249,11 @@ class Row {
 }
 
 /** A value outside its band carries a mark, a title and a weight, besides its colour. */
-function mark(cell: HTMLElement, signal: Signal): void {
-  const outside = signal.score > 1;
-  setAttribute(cell, "data-outside", outside ? "" : null);
-  setAttribute(cell, "title", outside ? "outside what is expected" : null);
+function mark(cell: HTMLElement, signal: Signal, unit: string): void {
+  const { actual, expected } = signal;
+  const below = actual !== null && expected?.lower != null && actual < expected.lower;
+  setAttribute(cell, "data-outside", signal.score > 1 ? (below ? "below" : "above") : null);
+  setAttribute(cell, "title", expected ? `expected ${band(expected.lower, expected.upper, unit)}` : null);
 }
 
 function why(detail: ApiDetail): HTMLElement[] {

@@ -4,7 +4,6 @@ import { h } from "./dom.ts";
 
 export function empty(): HTMLElement {
   const host = location.hostname || "localhost";
-  const own = location.origin;
   return h("section", { class: "empty", "aria-labelledby": "empty-title" },
     h("h2", { id: "empty-title" }, "Send something, and its Apis appear here"),
     h("p", {}, "Nothing has been received yet. There is nothing to configure: formats, routes and what is normal are learned from what comes. Any one of these will do:"),
@@ -13,7 +12,7 @@ export function empty(): HTMLElement {
       `Set these and restart the application. For gRPC: http://${host}:4317.`),
     way("Log files on this machine", "crosswatch monitor --follow '/var/log/myapp/*.log'",
       "Follows files by name, also through rotation. Most log formats are recognised."),
-    way("Anything that speaks HTTP", `curl --data-binary @myapp.jsonl \\\n  ${own}/insert/jsonline`,
+    way("Anything that speaks HTTP", `curl --data-binary @myapp.jsonl \\\n  http://${host}:4318/insert/jsonline`,
       "One JSON object a line, with whatever fields there are."),
     way("Just looking", "crosswatch demo", "An invented platform, with a fault after half a minute."));
 }

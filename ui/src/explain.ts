@@ -29,11 +29,11 @@ export function explanation(anomaly: Anomaly): HTMLElement {
     h("dl", { class: "facts" },
       fact("Came", inUnit(why.actual, why.unit), "strong"),
       fact("Typical", inUnit(why.typical, why.unit)),
-      fact("Expected", band(why.expected.lower, why.expected.upper, why.unit)),
+      fact("Expected", band(why.expected.lower, why.expected.upper, why.unit), "",
+        bandDrawing(why.actual, why.expected)),
       fact("Score", `${Math.round(anomaly.score_percent)} of 100`),
       fact("Rests on", `${count(why.observations)} observations, ${count(why.learned_from)} learned from`),
       fact("Found by", anomaly.detector)),
-    bandDrawing(why.actual, why.expected),
     why.contributions.length > 0 && h("table", { class: "contributions" },
       h("caption", {}, "What the anomalous calls have in common"),
       h("thead", {}, h("tr", {}, ...["Dimension", "Value", "Share now", "Usually"].map((name) =>
@@ -52,8 +52,8 @@ function share(ratio: number, label: string): HTMLElement {
     percent(ratio));
 }
 
-function fact(name: string, value: string, kind = ""): HTMLElement {
-  return h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value));
+function fact(name: string, value: string, kind = "", drawing: Node | null = null): HTMLElement {
+  return h("div", { class: kind || null }, h("dt", {}, name), h("dd", {}, value, drawing && " ", drawing));
 }
 
 function sentence(text: string): string {

@@ -45,6 +45,7 @@ function route(): void {
   if (view === "logs" && name !== "logs") logs.close();
   view = name in VIEWS ? name : "apis";
   if (view === "apis" && given.has("filter")) apiTable.narrow(given.get("filter") ?? "");
+  if (view === "apis" && given.has("api")) apiTable.reveal(given.get("api") ?? "");
   if (view === "logs") logs.open(given);
   if (view === "trace") void trace.open(decode(argument));
   for (const link of document.querySelectorAll("nav a")) {

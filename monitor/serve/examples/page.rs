@@ -12,14 +12,21 @@ use monitor_serve::{Clock, LiveEvent};
 use tokio_util::sync::CancellationToken;
 
 #[path = "../tests/it/query/fixture.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "made for the tests, which use more of it"
+)]
 mod fixture;
 
 #[derive(Debug)]
 struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "an example stands for the binary, which has one")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an example stands for the binary, which has one"
+    )]
     fn now(&self) -> Time {
         jiff::Timestamp::now().into()
     }
@@ -28,7 +35,9 @@ impl Clock for SystemClock {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let address = arguments
+        .next()
+        .unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let scene = arguments.next().unwrap_or_else(|| "usual".to_owned());
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -40,7 +49,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::convert::identity,
     );
     let listener = tokio::net::TcpListener::bind(address).await?;
-    println!("http://{}/ shows the scene `{scene}`", listener.local_addr()?);
+    println!(
+        "http://{}/ shows the scene `{scene}`",
+        listener.local_addr()?
+    );
 
     let start = clock.now();
     let play = async {
@@ -85,10 +97,16 @@ fn paint(scene: &str, start: Time, now: Time, second: u64) -> View {
         "many" => {
             for n in 0..500u32 {
                 let service = format!("service-{:02}", n % 40);
-                let environment = ["aws-eu-central-1", "dc-north", "gcp-europe-west4"][n as usize % 3];
+                let environment =
+                    ["aws-eu-central-1", "dc-north", "gcp-europe-west4"][n as usize % 3];
                 let route = format!("/things-{n}/{{id}}/parts");
                 let key = fixture::key(environment, &service, "GET", &route);
-                view.apis.push(fixture::calm(key, now, f64::from(n) / 3.0, 0.001 * f64::from(n + 1)));
+                view.apis.push(fixture::calm(
+                    key,
+                    now,
+                    f64::from(n) / 3.0,
+                    0.001 * f64::from(n + 1),
+                ));
             }
             view
         }
@@ -102,7 +120,8 @@ fn paint(scene: &str, start: Time, now: Time, second: u64) -> View {
             };
             for n in 0..3 {
                 key.method = format!("<b>{n}</b>").into();
-                view.apis.insert(0, fixture::calm(Arc::new(key.clone()), now, 1e9, 1e-9));
+                view.apis
+                    .insert(0, fixture::calm(Arc::new(key.clone()), now, 1e9, 1e-9));
             }
             view
         }

@@ -191,11 +191,48 @@ mod tests {
 
     #[test]
     fn prometheus_text() {
-        check(Format::Text, &expect![[]]);
+        check(
+            Format::Text,
+            &expect![[r##"
+            # HELP x_calls_total Calls\nof \\ "x".
+            # TYPE x_calls_total counter
+            x_calls_total{route="a\"b\\c\nd"} 3
+            # HELP x_build_info Build.
+            # TYPE x_build_info gauge
+            x_build_info{version="1"} 1
+            # HELP x_odd Odd numbers.
+            # TYPE x_odd gauge
+            x_odd NaN
+            x_odd +Inf
+            x_odd -Inf
+            x_odd 1e300
+            x_odd 1e-9
+            x_odd -0.25
+        "##]],
+        );
     }
 
     #[test]
     fn open_metrics() {
-        check(Format::OpenMetrics, &expect![[]]);
+        check(
+            Format::OpenMetrics,
+            &expect![[r##"
+            # HELP x_calls Calls\nof \\ \"x\".
+            # TYPE x_calls counter
+            x_calls_total{route="a\"b\\c\nd"} 3
+            # HELP x_build Build.
+            # TYPE x_build info
+            x_build_info{version="1"} 1
+            # HELP x_odd Odd numbers.
+            # TYPE x_odd gauge
+            x_odd NaN
+            x_odd +Inf
+            x_odd -Inf
+            x_odd 1e300
+            x_odd 1e-9
+            x_odd -0.25
+            # EOF
+        "##]],
+        );
     }
 }

@@ -169,9 +169,13 @@ fn evidence(anomaly: &Anomaly, at: Time) -> wire::Evidence {
     match (&anomaly.signal.measure, subject) {
         (Measure::TemplateRate(template), _) => terms.push(term("template", &template.to_string())),
         (Measure::LogErrorRatio, _) => terms.push("severity:>=ERROR".to_owned()),
-        // A service's records of all routes are more use than those of `~other`, which has none.
+        // What a service complains of while it serves a request seldom names the route. `~other` is
+        // no route that a record could have.
         (_, Subject::Api(key)) if !key.route.starts_with('~') => {
-            terms.push(term("route", &key.route));
+            terms.push(format!(
+                "({} OR severity:>=WARN)",
+                term("route", &key.route)
+            ));
         }
         _ => {}
     }

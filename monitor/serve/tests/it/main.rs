@@ -1,3 +1,4 @@
 //! One binary for all integration tests of this crate.
 
+mod query;
 mod receive;

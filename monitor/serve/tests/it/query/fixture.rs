@@ -54,7 +54,12 @@ pub(crate) fn site(clock: Arc<dyn Clock>) -> Site {
         ready,
         registry,
     };
-    Site { ports, view: view_in, ingest: ingest_in, ready: ready_in }
+    Site {
+        ports,
+        view: view_in,
+        ingest: ingest_in,
+        ready: ready_in,
+    }
 }
 
 /// A clock that stands still.
@@ -90,7 +95,10 @@ pub(crate) fn calm(key: Arc<ApiKey>, now: Time, rate: f64, p50: f64) -> ApiView 
     let signal = |actual: f64, spread: f64, score: f64| SignalView {
         actual: Some(actual),
         typical: Some(actual),
-        band: Some(Band { lower: actual * (1.0 - spread), upper: actual * (1.0 + spread) }),
+        band: Some(Band {
+            lower: actual * (1.0 - spread),
+            upper: actual * (1.0 + spread),
+        }),
         score: Score::new(score),
     };
     ApiView {
@@ -108,7 +116,10 @@ pub(crate) fn calm(key: Arc<ApiKey>, now: Time, rate: f64, p50: f64) -> ApiView 
         error_signal: SignalView {
             actual: Some(0.001),
             typical: Some(0.001),
-            band: Some(Band { lower: 0.0, upper: 0.02 }),
+            band: Some(Band {
+                lower: 0.0,
+                upper: 0.02,
+            }),
             score: Score::new(0.1),
         },
         latency_signal: signal(p50 * 4.0, 0.4, 0.3),
@@ -132,7 +143,10 @@ pub(crate) fn view(now: Time) -> View {
     first.latency_signal = SignalView {
         actual: Some(2.4),
         typical: Some(0.071),
-        band: Some(Band { lower: 0.04, upper: 0.13 }),
+        band: Some(Band {
+            lower: 0.04,
+            upper: 0.13,
+        }),
         score: Score::new(4.2),
     };
     let mut second = calm(failing.clone(), at, 6.5, 0.05);
@@ -144,31 +158,61 @@ pub(crate) fn view(now: Time) -> View {
     second.error_signal = SignalView {
         actual: Some(0.23),
         typical: Some(0.004),
-        band: Some(Band { lower: 0.0, upper: 0.03 }),
+        band: Some(Band {
+            lower: 0.0,
+            upper: 0.03,
+        }),
         score: Score::new(1.8),
     };
-    let mut silent = calm(key("dc-north", "depots", "CONSUME", "arrivals"), at, 0.0, 0.01);
+    let mut silent = calm(
+        key("dc-north", "depots", "CONSUME", "arrivals"),
+        at,
+        0.0,
+        0.01,
+    );
     silent.state = ApiState::Silent;
     silent.reason = "silent: 2.4 calls/s are usual, none came for 45 s".to_owned();
     silent.score = Score::new(1.5);
     (silent.p50, silent.p95, silent.p99) = (None, None, None);
     silent.last_seen = at - Duration::from_secs(45);
-    let mut learning = calm(key("gcp-europe-west4", "notify", "RPC", "post.Notify/Send"), at, 1.5, 0.004);
+    let mut learning = calm(
+        key("gcp-europe-west4", "notify", "RPC", "post.Notify/Send"),
+        at,
+        1.5,
+        0.004,
+    );
     learning.state = ApiState::Learning;
     learning.reason = "learning: 41 of 60 seconds with calls".to_owned();
     learning.score = Score::NORMAL;
-    for signal in
-        [&mut learning.rate_signal, &mut learning.error_signal, &mut learning.latency_signal]
-    {
+    for signal in [
+        &mut learning.rate_signal,
+        &mut learning.error_signal,
+        &mut learning.latency_signal,
+    ] {
         (signal.typical, signal.band, signal.score) = (None, None, Score::NORMAL);
     }
     let apis = vec![
         first,
         second,
         silent,
-        calm(key("aws-eu-central-1", "gateway", "GET", "/parcels/{id}"), at, 120.0, 0.031),
-        calm(key("aws-eu-central-1", "gateway", "POST", "/parcels"), at, 18.0, 0.062),
-        calm(key("aws-eu-central-1", "gateway", "", "~other"), at, 0.4, 0.02),
+        calm(
+            key("aws-eu-central-1", "gateway", "GET", "/parcels/{id}"),
+            at,
+            120.0,
+            0.031,
+        ),
+        calm(
+            key("aws-eu-central-1", "gateway", "POST", "/parcels"),
+            at,
+            18.0,
+            0.062,
+        ),
+        calm(
+            key("aws-eu-central-1", "gateway", "", "~other"),
+            at,
+            0.4,
+            0.02,
+        ),
         learning,
     ];
     let latency = anomaly(
@@ -181,7 +225,10 @@ pub(crate) fn view(now: Time) -> View {
         Explanation {
             typical: 0.071,
             actual: 2.4,
-            band: Band { lower: 0.04, upper: 0.13 },
+            band: Band {
+                lower: 0.04,
+                upper: 0.13,
+            },
             observations: 495,
             learned_from: 86_400,
             contributions: vec![
@@ -203,7 +250,10 @@ pub(crate) fn view(now: Time) -> View {
         Explanation {
             typical: 0.004,
             actual: 0.23,
-            band: Band { lower: 0.0, upper: 0.03 },
+            band: Band {
+                lower: 0.0,
+                upper: 0.03,
+            },
             observations: 1_170,
             learned_from: 23_400,
             contributions: vec![contribution("error.type", "PrinterOffline", 0.88, 0.02)],
@@ -223,7 +273,10 @@ pub(crate) fn view(now: Time) -> View {
         Explanation {
             typical: 0.1,
             actual: 12.0,
-            band: Band { lower: f64::NEG_INFINITY, upper: 1.5 },
+            band: Band {
+                lower: f64::NEG_INFINITY,
+                upper: 1.5,
+            },
             observations: 720,
             learned_from: 5_000,
             contributions: Vec::new(),
@@ -240,8 +293,11 @@ pub(crate) fn view(now: Time) -> View {
             ("service", "tariffs"),
             ("severity", "critical"),
         ]),
-        annotations: [(Name::from("summary"), "GET /quotes/{id} of post/tariffs is slow".to_owned())]
-            .into(),
+        annotations: [(
+            Name::from("summary"),
+            "GET /quotes/{id} of post/tariffs is slow".to_owned(),
+        )]
+        .into(),
         starts_at: at - Duration::from_secs(9),
         ends_at: None,
         anomalies: vec![latency.clone()],
@@ -249,7 +305,11 @@ pub(crate) fn view(now: Time) -> View {
     View {
         at,
         environments: vec![
-            environment("aws-eu-central-1", EnvironmentKind::Cloud, Some(("aws", "eu-central-1"))),
+            environment(
+                "aws-eu-central-1",
+                EnvironmentKind::Cloud,
+                Some(("aws", "eu-central-1")),
+            ),
             environment("dc-north", EnvironmentKind::OnPrem, None),
             environment(
                 "gcp-europe-west4",
@@ -289,18 +349,19 @@ pub(crate) fn view(now: Time) -> View {
 }
 
 pub(crate) fn ingest(now: Time) -> IngestView {
-    let stream = |environment: &str, service: &str, stream: &str, format: Option<&str>| StreamView {
-        service: ServiceKey::new("post", service),
-        environment: environment.into(),
-        stream: stream.into(),
-        format: format.map(Name::from),
-        format_changes: 0,
-        records: 40_000,
-        unrecognised: Vec::new(),
-        examples: Vec::new(),
-        duration_unit: format.map(|_| "seconds (defined by the format)".to_owned()),
-        last_seen: now,
-    };
+    let stream =
+        |environment: &str, service: &str, stream: &str, format: Option<&str>| StreamView {
+            service: ServiceKey::new("post", service),
+            environment: environment.into(),
+            stream: stream.into(),
+            format: format.map(Name::from),
+            format_changes: 0,
+            records: 40_000,
+            unrecognised: Vec::new(),
+            examples: Vec::new(),
+            duration_unit: format.map(|_| "seconds (defined by the format)".to_owned()),
+            last_seen: now,
+        };
     let mut odd = stream("dc-north", "scales", "/var/log/scales/out.log", None);
     odd.records = 311;
     odd.unrecognised = vec![("no format fits".into(), 311)];
@@ -313,7 +374,12 @@ pub(crate) fn ingest(now: Time) -> IngestView {
     .to_vec();
     IngestView {
         streams: vec![
-            stream("aws-eu-central-1", "gateway", "stdout", Some("nginx-combined")),
+            stream(
+                "aws-eu-central-1",
+                "gateway",
+                "stdout",
+                Some("nginx-combined"),
+            ),
             stream("aws-eu-central-1", "tariffs", "stdout", Some("json")),
             odd,
         ],
@@ -339,10 +405,30 @@ fn template(service: &str, id: u64, text: &str, records: u64, now: Time) -> Temp
 pub(crate) fn records(now: Time) -> Vec<Hit> {
     let trace: TraceId = "4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap();
     let lines = [
-        ("gateway", Severity::Info, Some(trace), "GET /parcels/8812 200 0.031"),
-        ("tariffs", Severity::Warn, Some(trace), "quote 8812 priced in 2391 ms"),
-        ("tariffs", Severity::Error, Some(trace), "pricing table locked: lock wait timeout exceeded"),
-        ("labels", Severity::Error, None, "printer offline: <script>alert('no')</script>"),
+        (
+            "gateway",
+            Severity::Info,
+            Some(trace),
+            "GET /parcels/8812 200 0.031",
+        ),
+        (
+            "tariffs",
+            Severity::Warn,
+            Some(trace),
+            "quote 8812 priced in 2391 ms",
+        ),
+        (
+            "tariffs",
+            Severity::Error,
+            Some(trace),
+            "pricing table locked: lock wait timeout exceeded",
+        ),
+        (
+            "labels",
+            Severity::Error,
+            None,
+            "printer offline: <script>alert('no')</script>",
+        ),
         ("gateway", Severity::Info, None, "GET /parcels/17 200 0.012"),
     ];
     lines
@@ -370,20 +456,33 @@ pub(crate) fn records(now: Time) -> Vec<Hit> {
         .collect()
 }
 
-/// Answers from a list. Understands words, `service:x`, `trace_id:x`, and nothing else.
+/// Answers from a list. Understands words, `service:x` and `trace_id:x`; passes over other fields
+/// and what stands in brackets at the end.
 #[derive(Debug)]
 pub(crate) struct Records(pub(crate) Vec<Hit>);
 
 impl Records {
     fn matching(&self, request: &SearchRequest) -> Result<Vec<&Hit>, SearchError> {
-        if let Some(position) = request.query.find('(') {
+        let query = request.query.split(" AND (").next().unwrap_or_default();
+        if let Some(position) = query.find('(') {
             let message = "this bracket is never closed".to_owned();
             return Err(SearchError::Syntax { message, position });
         }
-        let words: Vec<&str> =
-            request.query.split_whitespace().filter(|word| *word != "AND").collect();
+        let words: Vec<&str> = query
+            .split_whitespace()
+            .filter(|word| *word != "AND")
+            .collect();
         for (field, _) in words.iter().filter_map(|word| word.split_once(':')) {
-            if !["service", "environment", "route", "trace_id", "severity", "template"].contains(&field) {
+            if ![
+                "service",
+                "environment",
+                "route",
+                "trace_id",
+                "severity",
+                "template",
+            ]
+            .contains(&field)
+            {
                 return Err(SearchError::UnknownField {
                     field: field.to_owned(),
                     known: "environment, service, trace_id".to_owned(),
@@ -415,7 +514,12 @@ impl LogSearch for Records {
         }
         Ok(SearchPage {
             total: hits.len() as u64,
-            hits: hits.into_iter().skip(request.offset).take(request.limit).cloned().collect(),
+            hits: hits
+                .into_iter()
+                .skip(request.offset)
+                .take(request.limit)
+                .cloned()
+                .collect(),
         })
     }
 
@@ -425,11 +529,16 @@ impl LogSearch for Records {
         step: Duration,
     ) -> Result<Vec<HistogramBucket>, SearchError> {
         let hits = self.matching(request)?;
-        let (Some(from), Some(to)) = (request.from, request.to) else { return Ok(Vec::new()) };
+        let (Some(from), Some(to)) = (request.from, request.to) else {
+            return Ok(Vec::new());
+        };
         let mut buckets = Vec::new();
         let mut start = from.floor(step);
         while start < to {
-            let count = hits.iter().filter(|hit| hit.time.floor(step) == start).count() as u64;
+            let count = hits
+                .iter()
+                .filter(|hit| hit.time.floor(step) == start)
+                .count() as u64;
             buckets.push(HistogramBucket { start, count });
             start = start + step;
         }
@@ -452,8 +561,10 @@ impl LogSearch for Records {
         for hit in self.matching(request)? {
             *counts.entry(hit.service.name.to_string()).or_insert(0) += 1;
         }
-        let mut counts: Vec<FacetCount> =
-            counts.into_iter().map(|(value, count)| FacetCount { value, count }).collect();
+        let mut counts: Vec<FacetCount> = counts
+            .into_iter()
+            .map(|(value, count)| FacetCount { value, count })
+            .collect();
         counts.sort_by_key(|facet| std::cmp::Reverse(facet.count));
         counts.truncate(limit);
         Ok(counts)
@@ -493,9 +604,17 @@ pub(crate) fn anomaly(
 }
 
 fn contribution(dimension: &str, value: &str, share: f64, usual_share: f64) -> Contribution {
-    Contribution { dimension: dimension.into(), value: value.into(), share, usual_share }
+    Contribution {
+        dimension: dimension.into(),
+        value: value.into(),
+        share,
+        usual_share,
+    }
 }
 
 fn names(pairs: &[(&str, &str)]) -> BTreeMap<Name, Name> {
-    pairs.iter().map(|(name, value)| (Name::from(*name), Name::from(*value))).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| (Name::from(*name), Name::from(*value)))
+        .collect()
 }
