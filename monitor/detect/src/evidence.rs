@@ -86,6 +86,11 @@ impl Evidence {
         self.anomalous
     }
 
+    /// Nothing speaks against normality at present.
+    pub(crate) fn is_clear(&self) -> bool {
+        !self.anomalous && self.sum == 0.0
+    }
+
     pub(crate) fn reset(&mut self) {
         *self = Evidence::default();
     }

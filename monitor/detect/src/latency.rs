@@ -15,6 +15,7 @@ use crate::learning::LearningRule;
 use crate::level::{Expected, Level};
 use crate::options::{DetectionDirection, Options, direction};
 use crate::sensitivity::Sensitivity;
+use crate::stragglers::Stragglers;
 
 /// Spread of windows' medians and 95th percentiles that is taken for granted: 6 and 12 percent.
 const MEDIAN_FLOOR: f64 = 0.06;
@@ -42,6 +43,7 @@ pub struct LatencyDetector {
     calls: u64,
     windows: u32,
     model: Model,
+    stragglers: Stragglers,
     evidence: Evidence,
     /// Faster than learned: nobody's trouble, but a level to re-learn.
     faster: Evidence,
@@ -89,6 +91,7 @@ impl LatencyDetector {
             calls: 0,
             windows: 0,
             model: Model::new(),
+            stragglers: Stragglers::default(),
             evidence: Evidence::default(),
             faster: Evidence::default(),
             candidate: None,
@@ -182,7 +185,18 @@ impl Detector for LatencyDetector {
             }
         };
         let (p_median, p_tail) = (above(median, quantiles.median), above(tail, quantiles.tail));
-        let p = (2.0 * p_median.min(p_tail)).min(1.0);
+        let mut p = (2.0 * p_median.min(p_tail)).min(1.0);
+        // Only what is far enough to concern anyone strays.
+        let far = |p: f64, expected: Expected, value: f64| {
+            if p < 1.0 {
+                expected.deviations(value)
+            } else {
+                0.0
+            }
+        };
+        let deviations =
+            far(p_median, median, quantiles.median).max(far(p_tail, tail, quantiles.tail));
+        p = p.max(self.stragglers.beyond(deviations)).min(1.0);
         let p_faster = (2.0 * (1.0 - median.above(quantiles.median))).min(1.0);
         let window = Window {
             start: sample.start,
@@ -191,6 +205,14 @@ impl Detector for LatencyDetector {
             most: MOST_OF_ONE_WINDOW,
         };
         let (score, mut phase) = self.evidence.weigh(window, self.sensitivity);
+        if self.evidence.is_anomalous() {
+            self.stragglers.was_anomaly();
+        } else {
+            self.stragglers.see(deviations);
+            if self.evidence.is_clear() {
+                self.stragglers.was_normal();
+            }
+        }
         self.faster.weigh(
             Window {
                 p: p_faster,

@@ -42,7 +42,12 @@ pub(crate) struct Expected {
 impl Expected {
     /// Probability of a value at least this far above.
     pub(crate) fn above(self, value: f64) -> f64 {
-        student_above((value - self.location) / self.deviation, self.freedom)
+        student_above(self.deviations(value), self.freedom)
+    }
+
+    /// How many deviations above a value lies.
+    pub(crate) fn deviations(self, value: f64) -> f64 {
+        (value - self.location) / self.deviation
     }
 
     /// Half the width of the interval that leaves one of a hundred on either side.

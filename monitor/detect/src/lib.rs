@@ -14,6 +14,7 @@ mod learning;
 mod level;
 mod options;
 mod sensitivity;
+mod stragglers;
 mod tails;
 mod traffic;
 

@@ -22,8 +22,11 @@ const ENOUGH: f64 = 30.0;
 /// The length is chosen anew only outside this range of expected calls, so that it does not
 /// flutter.
 const KEEP: (f64, f64) = (15.0, 150.0);
-/// Windows remembered.
+/// Windows remembered for their scatter.
 const MEMORY: f64 = 120.0;
+/// The rate itself follows the tide of the day: it remembers an hour, but at least so many windows.
+const RATE_SECS: f64 = 3600.0;
+const RATE_WINDOWS: f64 = 8.0;
 /// Overdispersion before any was seen: windows vary by a fifth beyond Poisson.
 const PRIOR_DISPERSION: f64 = 0.04;
 const PRIOR_WINDOWS: f64 = 10.0;
@@ -376,8 +379,8 @@ impl Model {
         let known = self.windows.min(MEMORY);
         ((PRIOR_WINDOWS * PRIOR_DISPERSION + known * self.dispersion) / (PRIOR_WINDOWS + known))
             .clamp(0.0, MOST_DISPERSION)
-            // The rate itself is uncertain by one window in so many.
-            + 0.5 * PRIOR_DISPERSION / known.max(1.0)
+            // The rate itself is uncertain, by its few windows and their Poisson scatter.
+            + (0.5 * PRIOR_DISPERSION + 1.0 / ENOUGH) / known.clamp(1.0, RATE_WINDOWS)
     }
 
     fn learn(&mut self, calls: u64, span_secs: f64) {
@@ -390,6 +393,7 @@ impl Model {
             let shown = ((residual * residual - mean) / (mean * mean)).min(1.0);
             self.dispersion = (self.dispersion + (shown - self.dispersion) * weight).max(0.0);
         }
-        self.rate += (calls / span_secs - self.rate) * weight;
+        let memory = (RATE_SECS / span_secs).clamp(RATE_WINDOWS, MEMORY);
+        self.rate += (calls / span_secs - self.rate) / self.windows.min(memory);
     }
 }

@@ -13,20 +13,28 @@ fn check(normal: &[Traffic], fault: &[Traffic], expected: Expect) {
 
 #[test]
 fn slow_database_shows_as_latency_of_orders() {
-    check(&[orders()], &[orders().slower(8.0)], expect![[r#"
+    check(
+        &[orders()],
+        &[orders().slower(8.0)],
+        expect![[r#"
         +130 s latency-spike since +120 s: p95 733 ms against 67.1–123 ms expected (8.1× typical), 99 calls in 5 s
         ApiLatencyHigh critical firing
         latency-spike over at +180 s
-        ApiLatencyHigh critical resolved"#]]);
+        ApiLatencyHigh critical resolved"#]],
+    );
 }
 
 #[test]
 fn a_doubled_response_time_is_found_too() {
-    check(&[orders()], &[orders().slower(2.0)], expect![[r#"
+    check(
+        &[orders()],
+        &[orders().slower(2.0)],
+        expect![[r#"
         +130 s latency-spike since +120 s: p95 181 ms against 67.1–123 ms expected (2.0× typical), 99 calls in 5 s
         ApiLatencyHigh warning firing
         latency-spike over at +180 s
-        ApiLatencyHigh warning resolved"#]]);
+        ApiLatencyHigh warning resolved"#]],
+    );
 }
 
 #[test]
@@ -35,11 +43,15 @@ fn a_slow_canary_is_named() {
         canary_only: true,
         ..orders().slower(20.0)
     };
-    check(&[orders()], &[canary], expect![[r#"
+    check(
+        &[orders()],
+        &[canary],
+        expect![[r#"
         +130 s latency-spike since +120 s: p95 990 ms against 67.3–122 ms expected (10.9× typical), 106 calls in 5 s; version v42 makes up 90 % of the slow calls (usually 12 %)
         ApiLatencyHigh critical firing
         latency-spike over at +180 s
-        ApiLatencyHigh critical resolved"#]]);
+        ApiLatencyHigh critical resolved"#]],
+    );
 }
 
 #[test]
@@ -58,11 +70,15 @@ fn a_first_ever_burst_of_failures_is_found() {
 #[test]
 fn an_api_that_nobody_calls_any_more_is_silent() {
     let other = orders().at("search", "/search");
-    check(&[orders(), other.clone()], &[other], expect![[r#"
-        +131 s traffic-drop since +121 s: no calls for 10 s against 12.8–26.9 calls/s expected
-        ApiTrafficLow critical firing
-        traffic-drop over at +181 s
-        ApiTrafficLow critical resolved"#]]);
+    check(
+        &[orders(), other.clone()],
+        &[other],
+        expect![[r#"
+            +131 s traffic-drop since +121 s: no calls for 10 s against 12.0–27.8 calls/s expected
+            ApiTrafficLow critical firing
+            traffic-drop over at +181 s
+            ApiTrafficLow critical resolved"#]],
+    );
 }
 
 #[test]

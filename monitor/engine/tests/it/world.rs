@@ -66,6 +66,9 @@ pub(crate) struct Traffic {
     pub(crate) canary: (&'static str, f64),
     /// Only the canary is slow and failing; the rest answers in 50 ms.
     pub(crate) canary_only: bool,
+    /// As real services are: a pause of 0.4 s every ten minutes or so, and three calls of a
+    /// thousand that take twenty times as long.
+    pub(crate) rough: bool,
 }
 
 pub(crate) fn orders() -> Traffic {
@@ -79,6 +82,7 @@ pub(crate) fn orders() -> Traffic {
         source: CallSource::Span,
         canary: ("v42", 0.12),
         canary_only: false,
+        rough: false,
     }
 }
 
@@ -113,11 +117,17 @@ impl Traffic {
         }
     }
 
-    fn call(&self, random: &mut Random, time: Time) -> Call {
+    fn call(&self, random: &mut Random, time: Time, paused: bool) -> Call {
         let canary = random.unit() < self.canary.1;
         let affected = canary || !self.canary_only;
         let median_ms = if affected { self.median_ms } else { 50.0 };
-        let ms = median_ms * (self.spread * random.normal()).exp();
+        let mut ms = median_ms * (self.spread * random.normal()).exp();
+        if self.rough && random.unit() < 0.003 {
+            ms *= 20.0;
+        }
+        if paused {
+            ms += 400.0;
+        }
         let failed = affected && random.unit() < self.failing;
         Call {
             api: Arc::new(self.key()),
@@ -143,9 +153,10 @@ impl Traffic {
 pub(crate) fn second(random: &mut Random, at: i64, traffic: &[Traffic]) -> Vec<Observation> {
     let mut calls: Vec<Call> = Vec::new();
     for api in traffic {
+        let paused = api.rough && random.unit() < 1.0 / 600.0;
         for _ in 0..random.poisson(api.per_second) {
             let time = Time::from_secs(at) + Duration::from_micros(random.next() % 1_000_000);
-            calls.push(api.call(random, time));
+            calls.push(api.call(random, time, paused));
         }
     }
     calls.sort_by_key(|call| call.end);
