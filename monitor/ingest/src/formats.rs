@@ -192,7 +192,9 @@ impl Recognizer {
 
     /// The unit of the stream's bare numbers that are durations, and how it is known.
     pub fn duration_unit(&self) -> Option<(&'static str, DurationOrigin)> {
-        self.durations.last().map(|(unit, origin)| (unit.as_str(), origin))
+        self.durations
+            .last()
+            .map(|(unit, origin)| (unit.as_str(), origin))
     }
 
     fn note(&mut self, format: FormatName) {
@@ -245,13 +247,23 @@ impl Stream<'_> {
     fn understand(&mut self, text: &str, parsed: &mut Parsed) {
         if !self.structured(text, parsed) {
             parsed.message = within(trimmed(text));
-            let reason = parsed.unrecognised.take().unwrap_or(if text.trim().is_empty() {
-                Reason::Empty
-            } else {
-                Reason::NoKnownLayout
-            });
+            let reason = parsed
+                .unrecognised
+                .take()
+                .unwrap_or(if text.trim().is_empty() {
+                    Reason::Empty
+                } else {
+                    Reason::NoKnownLayout
+                });
             text::facts(text, parsed, self.durations);
-            parsed.format = text::request_line_format(text, parsed);
+            let range = trimmed(text);
+            let start = text::after_ids(&text[range.clone()]);
+            if start > 0 && range.start + start < range.end {
+                parsed.format = Some("traced-text");
+                parsed.message = within(range.start + start..range.end);
+            } else {
+                parsed.format = text::request_line_format(text, parsed);
+            }
             if parsed.format.is_none() {
                 parsed.unrecognised = Some(reason);
             }
@@ -310,7 +322,9 @@ fn shift(message: &mut Message, by: usize) {
 /// Makes a message independent of the text that it was a range of.
 fn detach(message: &mut Message, of: &str) {
     if let Message::Within(range) = message {
-        let text = of.get(range.start as usize..range.end as usize).unwrap_or(of);
+        let text = of
+            .get(range.start as usize..range.end as usize)
+            .unwrap_or(of);
         *message = Message::Decoded(text.into());
     }
 }

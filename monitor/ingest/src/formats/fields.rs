@@ -135,8 +135,14 @@ pub(super) fn tell(
         parsed.message = in_place_of_message(whole, parsed);
         return;
     };
-    text::facts(text_of(whole, &message), parsed, stream.durations);
-    parsed.message = message;
+    let said = text_of(whole, &message);
+    text::facts(said, parsed, stream.durations);
+    let start = text::after_ids(said);
+    parsed.message = match message {
+        Message::Within(range) => within(range.start as usize + start..range.end as usize),
+        Message::Decoded(text) if start == 0 => Message::Decoded(text),
+        Message::Decoded(text) => Message::Decoded(text[start..].into()),
+    };
 }
 
 fn text_of<'m>(whole: &'m str, message: &'m Message) -> &'m str {

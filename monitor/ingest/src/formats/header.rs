@@ -814,6 +814,14 @@ impl<'t> Head<'t> {
         if end == at {
             return None;
         }
+        if self.bytes[at..end].ends_with(b".") && self.byte(end) == Some(b'[') {
+            // Catalina's containers, abbreviated: `o.a.c.c.C.[.[.[/].[dispatcherServlet]`.
+            let end = word_end(self.bytes, end);
+            let name = self.slice(at, end);
+            self.component(name.trim_end_matches(':'));
+            *done = name.ends_with(':');
+            return Some(end);
+        }
         let name = self.slice(at, end);
         let after = self.byte(end);
         if after == Some(b'{')

@@ -124,7 +124,8 @@ fn unwrap_container(
         parsed.unrecognised = None;
         text::facts(line, parsed, stream.durations);
         parsed.format = Some(Kind::Docker.name());
-        parsed.message = located(whole, line.trim_ascii_end());
+        let said = line.trim_ascii_end();
+        parsed.message = located(whole, &said[text::after_ids(said)..]);
     }
     stream.clock = outer;
     parsed.time = parsed.time.or(carrier);

@@ -42,14 +42,23 @@ pub(super) fn facts(line: &str, parsed: &mut Parsed, durations: &mut Magnitude) 
     let bytes = line.as_bytes();
     let severity = parsed.severity;
     let mut gather = Gather::new(&mut parsed.facts, &mut parsed.ids, durations);
+    // What an exception says is often another service's answer: no facts of this call.
+    let mut own = bytes.len();
+    if gather.facts.error_type.is_none()
+        && severity.is_none_or(|severity| severity >= Severity::Warn)
+        && let Some(start) = error(line, &mut gather)
+    {
+        own = start;
+    }
     let mut past = 0;
     for at in memchr::memchr3_iter(b'=', b':', b'/', bytes) {
         if at < past {
             continue;
         }
         past = match bytes[at] {
-            b'/' => request(line, at, &mut gather),
-            _ => pair(line, at, &mut gather),
+            b'/' if at < own => request(line, at, &mut gather),
+            b'/' => None,
+            _ => pair(line, at, at < own, &mut gather),
         }
         .unwrap_or(past);
     }
@@ -63,12 +72,37 @@ pub(super) fn facts(line: &str, parsed: &mut Parsed, durations: &mut Magnitude) 
             gather.facts.status = Some(status);
         }
     }
-    if gather.facts.error_type.is_none()
-        && severity.is_none_or(|severity| severity >= Severity::Warn)
-    {
-        error(line, &mut gather);
-    }
     gather.finish();
+}
+
+/// Where a message goes on after the ids that some programs put in front of it:
+/// `TraceID: 0af7… SpanID: b7ad… Request complete`.
+pub(super) fn after_ids(line: &str) -> usize {
+    let bytes = line.as_bytes();
+    let mut at = skip_blanks(bytes, 0);
+    loop {
+        let name = bytes[at..]
+            .iter()
+            .take(24)
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+            .count();
+        let sign = at + name;
+        if name < 2 || !matches!(bytes.get(sign), Some(b':' | b'=')) {
+            return at;
+        }
+        let start = skip_blanks(bytes, sign + 1);
+        let end = word_end(bytes, start);
+        let value = line[start..end].trim_end_matches([',', ';']);
+        let known = match meaning_in_text(&bytes[at..sign]) {
+            Field::Trace => ids::trace_id(value).is_some(),
+            Field::Span | Field::Parent => ids::span_id(value).is_some(),
+            _ => false,
+        };
+        if !known {
+            return at;
+        }
+        at = skip_blanks(bytes, end);
+    }
 }
 
 /// The name of a line that is nothing but a request, as many development servers print it.
@@ -192,7 +226,7 @@ fn outcome(line: &str, from: usize, gather: &mut Gather<'_>) {
 
 /// `=` or `:`: a known name before it gives the value after it a meaning.
 #[inline]
-fn pair(line: &str, at: usize, gather: &mut Gather<'_>) -> Option<usize> {
+fn pair(line: &str, at: usize, own: bool, gather: &mut Gather<'_>) -> Option<usize> {
     let bytes = line.as_bytes();
     let mut end = at;
     if end > 0 && matches!(bytes[end - 1], b' ' | b'"' | b'\'') {
@@ -221,7 +255,11 @@ fn pair(line: &str, at: usize, gather: &mut Gather<'_>) -> Option<usize> {
         }
     }
     let field = meaning_in_text(name);
-    if field == Field::Other {
+    let id = matches!(
+        field,
+        Field::Trace | Field::Span | Field::Parent | Field::Request | Field::Correlation
+    );
+    if field == Field::Other || !(own || id) {
         return None;
     }
     start = skip_blanks(bytes, start);
@@ -372,14 +410,22 @@ fn spoken_duration(line: &str, finders: &Finders, gather: &mut Gather<'_>) {
 }
 
 /// The name of an exception and what it says: `java.io.IOException: Broken pipe`.
-pub(super) fn error(line: &str, gather: &mut Gather<'_>) {
+/// Returns where it stands.
+pub(super) fn error(line: &str, gather: &mut Gather<'_>) -> Option<usize> {
     let finders = &*FINDERS;
     let bytes = line.as_bytes();
     for (finder, length) in [(&finders.exception, 9), (&finders.error, 5)] {
         let Some(found) = finder.find(bytes) else {
             continue;
         };
-        let end = found + length;
+        let mut end = found + length;
+        // A nested class: `HttpServerErrorException$InternalServerError`.
+        if bytes.get(end) == Some(&b'$') {
+            end += 1 + bytes[end + 1..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_alphanumeric())
+                .count();
+        }
         if bytes
             .get(end)
             .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
@@ -409,8 +455,9 @@ pub(super) fn error(line: &str, gather: &mut Gather<'_>) {
                 gather.facts.error_message = Some(said.to_owned());
             }
         }
-        return;
+        return Some(start);
     }
+    None
 }
 
 /// An unquoted value with blanks (Rust's `tracing`): everything before the next `name=`.

@@ -127,3 +127,187 @@ fn the_corpus_is_understood() {
         expect_file![file.with_extension("expected")].assert_eq(&found);
     }
 }
+
+fn parse_all(recognizer: &mut Recognizer, lines: &[&str]) -> Vec<Parsed> {
+    lines
+        .iter()
+        .map(|line| recognizer.parse(line, None, received()))
+        .collect()
+}
+
+#[test]
+fn a_stream_that_changes_its_format_is_understood_from_the_first_new_line() {
+    let mut recognizer = Recognizer::new();
+    let text = "2026-11-21 10:05:12,978 INFO [main] org.acme.App: ready";
+    let json = r#"{"time":"2026-11-21T10:05:12Z","level":"info","msg":"ready"}"#;
+    parse_all(&mut recognizer, &[text; 5]);
+    assert_eq!(recognizer.format(), Some("log4j"));
+    // A foreign line or two do not make another format of the stream.
+    let parsed = parse_all(&mut recognizer, &[json, text, json]);
+    assert_eq!(parsed[0].format, Some("logrus-json"));
+    assert_eq!(
+        (recognizer.format(), recognizer.format_changes()),
+        (Some("log4j"), 0)
+    );
+    parse_all(&mut recognizer, &[json; 3]);
+    assert_eq!(
+        (recognizer.format(), recognizer.format_changes()),
+        (Some("logrus-json"), 1)
+    );
+}
+
+fn restarted(recognizer: &Recognizer) -> Recognizer {
+    postcard::from_bytes(&postcard::to_allocvec(recognizer).unwrap()).unwrap()
+}
+
+#[test]
+fn a_restart_goes_on_where_it_was() {
+    let header = "time,level,message,latency";
+    let rows = [
+        "2026-11-21T10:05:12Z,INFO,one,0.012",
+        "2026-11-21T10:05:13Z,WARN,two,2",
+        "2026-11-21T10:05:14Z,WARN,three,0.250",
+    ];
+    let mut unbroken = Recognizer::new();
+    assert!(unbroken.parse(header, None, received()).header);
+    let expected = parse_all(&mut unbroken, &rows);
+    let mut broken = Recognizer::new();
+    broken.parse(header, None, received());
+    for (row, expected) in rows.iter().zip(&expected) {
+        broken = restarted(&broken);
+        assert_eq!(broken.parse(row, None, received()), *expected);
+    }
+    assert_eq!(expected[0].format, Some("csv"));
+    assert_eq!(broken.duration_unit(), unbroken.duration_unit());
+    assert_eq!(broken.format(), Some("csv"));
+}
+
+#[test]
+fn the_unit_of_bare_numbers_is_learned_and_said() {
+    let mut recognizer = Recognizer::new();
+    for value in [12, 9, 45, 120] {
+        let line = format!(r#"{{"level":"info","msg":"done","latency":{value}000}}"#);
+        recognizer.parse(&line, None, received());
+    }
+    assert_eq!(recognizer.duration_unit().map(|(unit, _)| unit), Some("us"));
+}
+
+#[test]
+fn the_carrier_is_trusted_where_the_text_leaves_its_time_open() {
+    let carrier: Time = "2026-11-21T09:05:12.4Z".parse().unwrap();
+    let mut recognizer = Recognizer::new();
+    let local = recognizer.parse("17:05:12.382 INFO a.b.C - ready", Some(carrier), received());
+    assert_eq!(local.time, None);
+    let exact = recognizer.parse(
+        "2026-11-21T17:05:12+08:00 INFO x",
+        Some(carrier),
+        received(),
+    );
+    assert_eq!(exact.time, "2026-11-21T09:05:12Z".parse().ok());
+}
+
+#[test]
+fn hostile_texts_are_survived() {
+    let mut recognizer = Recognizer::new();
+    let deep = format!("{}{}", r#"{"a":"#.repeat(100), "}".repeat(100));
+    let deeper = r#"{"a":["#.repeat(1_000_000);
+    let wide = format!("{{{}\"z\":1}}", r#""k":{"a":[1,2,3]},"#.repeat(100_000));
+    let elements = format!(r#"{{"a":[{}0]}}"#, "1,".repeat(1_000_000));
+    let brackets = "[".repeat(5_000_000);
+    let pairs = "a=".repeat(2_000_000);
+    let stamps = "2026-11-21 10:00:00 ".repeat(200_000);
+    let quotes =
+        r#"1.2.3.4 - - [21/Nov/2026:10:00:00 +0000] "\"#.to_owned() + &"\\\"".repeat(2_000_000);
+    for text in [
+        deep, deeper, wide, elements, brackets, pairs, stamps, quotes,
+    ] {
+        let parsed = recognizer.parse(&text, None, received());
+        assert_eq!(parsed.format.is_none(), parsed.unrecognised.is_some());
+    }
+}
+
+mod laws {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lines() -> Vec<String> {
+        corpus()
+            .iter()
+            .flat_map(|file| records(&std::fs::read_to_string(file).unwrap()))
+            .collect()
+    }
+
+    /// What must hold of any text whatsoever.
+    fn holds(text: &str, carrier: Option<Time>) {
+        let mut one = Recognizer::new();
+        let mut other = Recognizer::new();
+        for _ in 0..2 {
+            let parsed = one.parse(text, carrier, received());
+            assert_eq!(parsed, other.parse(text, carrier, received()));
+            assert_eq!(parsed.format.is_none(), parsed.unrecognised.is_some());
+            if let Message::Within(range) = &parsed.message {
+                assert!(text.get(range.start as usize..range.end as usize).is_some());
+            }
+            if let Some(time) = parsed.time {
+                let year = jiff::Timestamp::from(time).strftime("%Y").to_string();
+                assert!(("1971".."2200").contains(&year.as_str()), "{time}");
+            }
+            other = restarted(&other);
+        }
+    }
+
+    /// One edit of a line at a position given as a fraction of its length.
+    fn mutated(line: &str, edit: u8, place: f64, insert: &str) -> String {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a fraction of a length"
+        )]
+        let at = line.floor_char_boundary((line.len() as f64 * place) as usize);
+        let rest = &line[at..];
+        let after_next = rest
+            .chars()
+            .next()
+            .map_or("", |first| &rest[first.len_utf8()..]);
+        match edit % 5 {
+            0 => line[..at].to_owned(),
+            1 => format!("{}{insert}{rest}", &line[..at]),
+            2 => format!("{}{after_next}", &line[..at]),
+            3 => format!("{}{insert}{after_next}", &line[..at]),
+            _ => rest.to_owned(),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn any_text(text in any::<String>(), carrier in proptest::option::of(0i64..4_000_000_000)) {
+            holds(&text, carrier.map(Time::from_secs));
+        }
+
+        #[test]
+        fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            holds(&String::from_utf8_lossy(&bytes), None);
+        }
+
+        #[test]
+        fn any_structure(text in r#"[\[\]{}()<>"'=:|,;/ \\\-#*.0-9A-Za-zµ\n\t]{0,120}"#) {
+            holds(&text, None);
+        }
+
+        #[test]
+        fn any_damaged_line(
+            choice in any::<proptest::sample::Index>(),
+            edits in proptest::collection::vec(
+                (any::<u8>(), 0.0..1.0f64, r#"[\[\]{}"=: |/\\\-0-9é\u{1b}\u{0}]{0,3}"#), 1..6),
+        ) {
+            let lines = lines();
+            let mut line = choice.get(&lines).clone();
+            for (edit, place, insert) in &edits {
+                line = mutated(&line, *edit, *place, insert);
+            }
+            holds(&line, None);
+        }
+    }
+}
