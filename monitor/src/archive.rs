@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use futures::future::BoxFuture;
-use monitor_core::{Anomaly, AnomalyId, Batch, IngestView, Time, View};
+use monitor_core::{Anomaly, AnomalyId, Batch, IngestView, View};
+use monitor_serve::receive::Auth;
 use monitor_serve::{Intake, Ports, Refused};
-use monitor_store::index::{Index, IndexConfig};
+use monitor_store::{Index, IndexConfig};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
@@ -47,7 +48,7 @@ pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
     let owned = folder.to_owned();
     let (index, view) = tokio::task::spawn_blocking(move || {
         let (index, _) =
-            Index::open(&owned.join("index"), IndexConfig::default(), Time::EPOCH)?;
+            Index::open(&owned.join("index"), archive_config())?;
         let view = View { anomalies: anomalies(&owned)?, ..View::default() };
         anyhow::Ok((index, view))
     })
@@ -68,8 +69,8 @@ pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
     };
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let address = listener.local_addr()?;
-    let router = crate::servers::page_and_api(&ports, &[], address)?;
     let stop = CancellationToken::new();
+    let router = crate::servers::page_and_api(ports, Auth::open(), &stop);
     let stopped = stop.clone();
     let server = tokio::spawn(async move {
         axum::serve(listener, router)
@@ -88,6 +89,11 @@ impl Archive {
         self.stop.cancel();
         Ok(self.server.await.context("the archive's server")??)
     }
+}
+
+/// Nothing is retired from a recording: it is of the time it is of.
+pub(crate) fn archive_config() -> IndexConfig {
+    IndexConfig { retention_age: None, retention_bytes: None, ..IndexConfig::default() }
 }
 
 /// The last state of each anomaly, newest first.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use monitor_serve::receive::Auth;
-use reqwest::Url;
+use url::Url;
 use serde::Deserialize;
 
 use crate::notify::Destinations;

@@ -51,7 +51,7 @@ pub struct DemoArgs {
 
     /// Also send alerts to this Alertmanager, such as http://127.0.0.1:9093.
     #[arg(long, value_name = "URL")]
-    pub alertmanager: Option<reqwest::Url>,
+    pub alertmanager: Option<url::Url>,
 }
 
 /// What happens, as it happens.

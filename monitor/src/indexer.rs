@@ -3,19 +3,23 @@
 //! A snapshot is written only after every record before it is committed, so that a restart needs
 //! nothing older than the snapshot, and the write-ahead log up to there can go.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Duration;
 
 use monitor_core::{Record, Time};
-use monitor_store::index::Index;
-use monitor_store::wal::Seq;
+use monitor_store::{Index, IndexError, Seq};
 
 use crate::metrics::Metrics;
 
 /// Work between the worker and the index; each is a batch of records.
 pub(crate) const INDEX_QUEUE: usize = 64;
+
+/// Between two tries to write to a disk that had no room.
+const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) enum IndexWork {
@@ -27,6 +31,8 @@ pub(crate) enum IndexWork {
 #[derive(Debug)]
 pub(crate) struct Indexer {
     pub(crate) index: Index,
+    /// What would be lost if the index rolled back: at most a quarter of a second's batches.
+    pub(crate) uncommitted: VecDeque<(Seq, Vec<(u32, Record)>)>,
     /// Where the snapshot is kept.
     pub(crate) folder: PathBuf,
     /// Tells the write-ahead log's owner what it may remove.
@@ -35,23 +41,22 @@ pub(crate) struct Indexer {
 }
 
 impl Indexer {
-    /// Runs until the worker has ended. An error ends it: the monitor then stops, and a restart
-    /// recovers from the write-ahead log.
-    pub(crate) fn run(mut self, work: &Receiver<IndexWork>) -> anyhow::Result<()> {
-        let mut dirty = false;
+    /// Runs until the worker has ended.
+    pub(crate) fn run(mut self, work: &Receiver<IndexWork>) {
         let mut maintained = Time::MIN;
         while let Ok(next) = work.recv() {
             match next {
                 IndexWork::Records { seq, records } => {
-                    self.index.add(seq, &records)?;
-                    dirty = true;
+                    let added = self.index.add(seq, &records);
+                    self.uncommitted.push_back((seq, records));
+                    if let Err(error) = added {
+                        self.recover(&error);
+                    }
                 }
                 IndexWork::Commit { now } => {
-                    if dirty && self.commit() {
-                        dirty = false;
-                    }
+                    self.commit();
                     // Retention looks at folders and sizes; once a minute is often enough.
-                    if now.since(maintained) >= std::time::Duration::from_secs(60) {
+                    if now.since(maintained) >= Duration::from_secs(60) {
                         maintained = now;
                         if let Err(error) = self.index.maintain(now) {
                             tracing::warn!(
@@ -62,15 +67,12 @@ impl Indexer {
                     }
                 }
                 IndexWork::Snapshot { seq, bytes } => {
-                    if dirty && !self.commit() {
-                        continue;
-                    }
-                    dirty = false;
+                    self.commit();
                     match write_snapshot(&self.folder, seq, &bytes) {
                         Ok(()) => {
                             self.metrics.snapshots.inc();
                             // A full queue means the log's owner is idle; the next one will do.
-                            drop(self.releases.try_send(seq + 1));
+                            let _next_will_do = self.releases.try_send(seq + 1);
                         }
                         Err(error) => tracing::warn!(
                             error = &error as &dyn std::error::Error,
@@ -80,27 +82,43 @@ impl Indexer {
                 }
             }
         }
-        if dirty {
-            self.commit();
-        }
-        Ok(())
+        self.commit();
     }
 
-    /// Whether everything added is now searchable. A failure (a full disk) is tried again at the
-    /// next tick; the records are safe in the write-ahead log.
-    fn commit(&mut self) -> bool {
-        match self.index.commit() {
-            Ok(_) => {
-                self.metrics.index_commits.inc();
-                true
-            }
-            Err(error) => {
-                self.metrics.index_failures.inc();
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "new records cannot be made searchable yet"
-                );
-                false
+    /// Everything added so far becomes searchable.
+    fn commit(&mut self) {
+        if self.uncommitted.is_empty() {
+            return;
+        }
+        if let Err(error) = self.index.commit() {
+            self.recover(&error);
+        }
+        self.uncommitted.clear();
+        self.metrics.index_commits.inc();
+    }
+
+    /// Adds again what was rolled back, until it succeeds. Meanwhile the queues fill up and senders
+    /// are refused; when the cause has gone (the disk has room again), all goes on by itself.
+    fn recover(&mut self, first: &IndexError) {
+        self.metrics.index_failures.inc();
+        tracing::error!(
+            error = first as &dyn std::error::Error,
+            "new records cannot be made searchable yet; trying again until they can"
+        );
+        loop {
+            std::thread::sleep(RECOVERY_PAUSE);
+            let again = self
+                .uncommitted
+                .iter()
+                .try_for_each(|(seq, records)| self.index.add(*seq, records).map(|_| ()))
+                .and_then(|()| self.index.commit());
+            match again {
+                Ok(()) => {
+                    tracing::info!("new records are searchable again");
+                    self.uncommitted.clear();
+                    return;
+                }
+                Err(_) => self.metrics.index_failures.inc(),
             }
         }
     }

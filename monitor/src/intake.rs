@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use monitor_core::{Batch, Name};
 use monitor_ingest::redact::{RedactionCounts, Redactor};
 use monitor_serve::{Intake, Refused};
-use monitor_store::wal::{Seq, Wal};
+use monitor_store::{Seq, Wal, WalError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// Batches that may wait for the next fsync. One fsync takes some milliseconds, in which a hundred
@@ -50,7 +50,24 @@ pub struct Gate {
     waiting: mpsc::Sender<Waiting>,
     memory: Arc<Semaphore>,
     redactor: Arc<Redactor>,
-    redactions: Arc<Mutex<RedactionCounts>>,
+    redactions: Redactions,
+}
+
+/// Redactions made since the start. Every sender adds a few integers after each batch; no one holds
+/// the lock while working.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Redactions(Arc<Mutex<RedactionCounts>>);
+
+impl Redactions {
+    fn add(&self, counts: &RedactionCounts) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).merge(counts);
+    }
+
+    /// By kind.
+    pub(crate) fn counts(&self) -> Vec<(Name, u64)> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().map(|(kind, count)| (Name::clone(kind), count)).collect()
+    }
 }
 
 impl Gate {
@@ -61,20 +78,13 @@ impl Gate {
             waiting,
             memory: Arc::new(Semaphore::new(WAITING_BYTES)),
             redactor: Arc::new(redactor),
-            // Every sender adds a few integers after each batch; no one holds it while working.
-            redactions: Arc::new(Mutex::new(RedactionCounts::default())),
+            redactions: Redactions::default(),
         };
         (gate, receiver)
     }
 
-    /// Redactions made since the start, by kind.
-    pub(crate) fn redactions(&self) -> Vec<(Name, u64)> {
-        self.redactions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .map(|(kind, count)| (Name::from(kind), count))
-            .collect()
+    pub(crate) fn redactions(&self) -> Redactions {
+        self.redactions.clone()
     }
 
     async fn take(&self, mut batch: Batch) -> Result<(), Refused> {
@@ -89,7 +99,7 @@ impl Gate {
         };
         let mut counts = RedactionCounts::default();
         self.redactor.redact_batch(&mut batch, &mut counts);
-        self.redactions.lock().unwrap_or_else(PoisonError::into_inner).merge(&counts);
+        self.redactions.add(&counts);
         let (done, outcome) = oneshot::channel();
         slot.send(Waiting { batch, memory, done });
         // The thread drops the sender only when it ends.
@@ -204,7 +214,7 @@ pub(crate) fn run(
     }
 }
 
-fn refusal(error: &monitor_store::wal::WalError) -> Refused {
+fn refusal(error: &WalError) -> Refused {
     if error.is_disk_full() {
         Refused::DiskFull { detail: error.to_string(), retry_after: DISK_RETRY_AFTER }
     } else {

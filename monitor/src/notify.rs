@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use monitor_core::{Alert, Name};
 use monitor_serve::Clock;
-use reqwest::Url;
+use url::Url;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 

@@ -22,7 +22,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use monitor_core::{Batch, Payload, SearchRequest, Time};
 use monitor_engine::{Effect, EngineConfig};
 use monitor_ingest::redact::{RedactConfig, RedactionCounts, Redactor};
-use monitor_store::index::{Index, IndexConfig};
+use monitor_store::Index;
 use serde::{Deserialize, Serialize};
 
 use self::checkpoint::Checkpoint;
@@ -159,8 +159,8 @@ pub fn run(args: &ReplayArgs, interrupt: &AtomicBool, progress: bool) -> anyhow:
     };
     let config = EngineConfig {
         lateness: Duration::from_secs(args.lateness_seconds),
-        false_alarms_per_week: args.false_alarms_per_week,
-        ..EngineConfig::default()
+        false_alarms_per_api_week: args.false_alarms_per_week,
+        ..EngineConfig::replay()
     };
     let (faults, length) = match &recording {
         Some(recording) => (recording.faults.clone(), recording.minutes() as u64),
@@ -251,12 +251,8 @@ impl<'a> Replay<'a> {
         let Data { folder, checkpoint } = data;
         let identity = checkpoint::identity(args)?;
         let resumed = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.chunks);
-        let (index, _) = Index::open(
-            &folder.join("index"),
-            IndexConfig { bulk: true, ..IndexConfig::default() },
-            Time::EPOCH,
-        )
-        .context("cannot open the log index")?;
+        let (index, _) = Index::open(&folder.join("index"), crate::archive::archive_config())
+            .context("cannot open the log index")?;
         let path = folder.join(ANOMALIES);
         let mut anomalies = OpenOptions::new()
             .create(true)
@@ -301,9 +297,10 @@ impl<'a> Replay<'a> {
 
     fn take(&mut self, mut chunk: Chunk, interrupt: &AtomicBool) -> anyhow::Result<()> {
         self.bar.set_position(chunk.done);
-        let seq = self.chunks;
         self.chunks += 1;
-        if seq < self.resumed {
+        // The index counts batches from 1.
+        let seq = self.chunks;
+        if seq <= self.resumed {
             return Ok(());
         }
         self.keep_asked_for(&mut chunk.batch);

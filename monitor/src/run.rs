@@ -1,5 +1,6 @@
 //! Starts a monitor and stops it: opens, recovers, wires threads and tasks, listens.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,9 @@ use std::thread::JoinHandle;
 use anyhow::{Context, anyhow};
 use monitor_core::{IngestView, View};
 use monitor_engine::EngineConfig;
-use monitor_ingest::redact::{RedactConfig, Redactor};
+use monitor_ingest::redact::{RedactConfig, Redactor, Rule};
 use monitor_serve::{Clock, Intake, Ports};
-use monitor_store::index::{Index, IndexConfig};
-use monitor_store::wal::{Wal, WalConfig};
+use monitor_store::{Index, IndexConfig, Seq, Wal, WalConfig};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
@@ -25,6 +25,7 @@ use crate::indexer::{self, INDEX_QUEUE, Indexer};
 use crate::intake::{self, Gate, Logged, WORKER_QUEUE};
 use crate::metrics::Metrics;
 use crate::notify;
+use crate::servers::Servers;
 use crate::worker::{Outlets, Work, Worker};
 
 /// Live events a slow browser may be behind before it misses some.
@@ -75,9 +76,13 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
     if !settings.external_url_given {
         destinations.external_url = format!("http://{}", addresses.0);
     }
-    let redactor =
-        Redactor::new(RedactConfig { extra: settings.redact.clone(), ..RedactConfig::default() })
-            .context("--redact")?;
+    let rules = settings
+        .redact
+        .iter()
+        .map(|pattern| Rule { kind: "custom".to_owned(), pattern: pattern.clone() })
+        .collect();
+    let redactor = Redactor::new(RedactConfig { rules, ..RedactConfig::default() })
+        .context("--redact")?;
     let registry = prometheus::Registry::new();
     let metrics = Metrics::register(&registry)?;
 
@@ -98,7 +103,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         },
         engine: engine_config(&settings),
         clock: Arc::clone(&clock),
-        gate: gate.clone(),
+        redactions: gate.redactions(),
         outlets: Outlets {
             index: index_in,
             view: view_in,
@@ -149,25 +154,15 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         registry,
     };
     let mut tasks = JoinSet::new();
-    let servers = crate::servers::Servers::new(&ports, &settings.tokens, addresses)?;
+    let servers = Servers::new(&ports, &settings.tokens, addresses, &stop)?;
     tasks.spawn(serve("the page and the API", http, servers.http, stop.clone()));
     tasks.spawn(serve("OTLP over gRPC", otlp_grpc, servers.otlp_grpc, stop.clone()));
     tasks.spawn(serve("OTLP over HTTP", otlp_http, servers.otlp_http, stop.clone()));
-    if !settings.follow.is_empty() {
-        let intake: Arc<dyn Intake> = Arc::new(gate.clone());
-        tasks.spawn(crate::follow::run(
-            settings.follow.clone(),
-            settings.data.join("follow.state"),
-            intake,
-            Arc::clone(&clock),
-            stop.clone(),
-        ));
-    }
     tasks.spawn({
         let stop = stop.clone();
         async move {
             stop.cancelled().await;
-            ready_in.send_replace(Err("the monitor is stopping".to_owned()));
+            let _was_ready = ready_in.send_replace(Err("the monitor is stopping".to_owned()));
             Ok(())
         }
     });
@@ -193,7 +188,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
 fn engine_config(settings: &Settings) -> EngineConfig {
     EngineConfig {
         lateness: settings.lateness,
-        false_alarms_per_week: settings.false_alarms_per_week,
+        false_alarms_per_api_week: settings.false_alarms_per_week,
         ..EngineConfig::default()
     }
 }
@@ -203,9 +198,9 @@ struct Opening {
     index: IndexConfig,
     engine: EngineConfig,
     clock: Arc<dyn Clock>,
-    gate: Gate,
+    redactions: intake::Redactions,
     outlets: Outlets,
-    releases: std::sync::mpsc::SyncSender<monitor_store::wal::Seq>,
+    releases: std::sync::mpsc::SyncSender<Seq>,
     index_work: std::sync::mpsc::Receiver<indexer::IndexWork>,
 }
 
@@ -225,12 +220,17 @@ impl Opening {
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create the data folder `{}`", folder.display()))?;
         let lock = lock(&folder)?;
-        let (wal, torn) = Wal::open(&folder.join("wal"), WalConfig::default())
+        let (mut wal, torn) = Wal::open(&folder.join("wal"), WalConfig::default())
             .context("cannot open the write-ahead log")?;
-        let (index, _) = Index::open(&folder.join("index"), self.index, self.clock.now())
+        let (mut index, indexed) = Index::open(&folder.join("index"), self.index)
             .context("cannot open the log index")?;
+        for (path, reason) in &indexed.set_aside {
+            tracing::error!(path = %path.display(), reason, "a damaged part of the index is set aside");
+        }
+        // A log that was lost must not give out numbers that the index has seen.
+        wal.advance_to(index.highest_contained() + 1)?;
         let search = index.search();
-        let mut recovered = Recovered { torn_bytes: torn.torn_bytes, ..Recovered::default() };
+        let mut recovered = Recovered { torn_bytes: torn.cut_bytes, ..Recovered::default() };
 
         let (heart, newest) = match indexer::read_snapshot(&folder) {
             Some((seq, bytes)) => match Heart::restore(self.engine.clone(), &bytes) {
@@ -245,20 +245,26 @@ impl Opening {
             },
             None => (Heart::new(self.engine), None),
         };
-        let from = newest.map_or(0, |seq| seq + 1);
+        // The index is never behind the snapshot, unless a part of it was lost.
+        let from = newest.map_or(wal.first_seq(), |seq| seq + 1);
+        index.skip_to(from);
         let indexer = Indexer {
             index,
+            uncommitted: VecDeque::new(),
             folder: folder.clone(),
             releases: self.releases,
             metrics: self.outlets.metrics.clone(),
         };
         let index_work = self.index_work;
-        let index_thread = thread("index", move || indexer.run(&index_work))?;
+        let index_thread = thread("index", move || {
+            indexer.run(&index_work);
+            Ok(())
+        })?;
         let mut worker = Worker {
             heart,
             outlets: self.outlets,
             clock: self.clock,
-            gate: self.gate,
+            redactions: self.redactions,
             newest,
         };
         for entry in wal.read_from(from) {

@@ -11,12 +11,12 @@ use std::time::Duration;
 use monitor_core::{Alert, IngestView, Observation, Time, View};
 use monitor_engine::Effect;
 use monitor_serve::{Clock, LiveEvent};
-use monitor_store::wal::Seq;
+use monitor_store::Seq;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::heart::Heart;
 use crate::indexer::IndexWork;
-use crate::intake::{Gate, Logged};
+use crate::intake::{Logged, Redactions};
 use crate::metrics::Metrics;
 
 /// How often buckets are judged and new records made searchable.
@@ -51,7 +51,7 @@ pub(crate) struct Worker {
     pub(crate) heart: Heart,
     pub(crate) outlets: Outlets,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) gate: Gate,
+    pub(crate) redactions: Redactions,
     /// The newest batch the heart has taken.
     pub(crate) newest: Option<Seq>,
 }
@@ -87,7 +87,7 @@ impl Worker {
             if stop || now.since(listed) >= PUBLISH_INGEST {
                 listed = now;
                 let mut view = self.heart.ingest_view();
-                view.redactions = self.gate.redactions();
+                view.redactions = self.redactions.counts();
                 self.outlets.ingest.send_replace(Arc::new(view));
             }
             if stop || now.since(saved) >= SNAPSHOT {
@@ -131,15 +131,16 @@ impl Worker {
                 }
                 Effect::Alert(alert) => {
                     drop(self.outlets.live.send(LiveEvent::Alert(alert.clone())));
-                    if self.outlets.alerts.try_send(alert).is_err() {
-                        self.outlets
-                            .metrics
-                            .alerts_dropped
-                            .with_label_values(&["notifier_behind"])
-                            .inc();
-                    }
+                    self.notify(alert);
                 }
+                Effect::Resend(alert) => self.notify(alert),
             }
+        }
+    }
+
+    fn notify(&self, alert: Alert) {
+        if self.outlets.alerts.try_send(alert).is_err() {
+            self.outlets.metrics.alerts_dropped.with_label_values(&["notifier_behind"]).inc();
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use monitor_core::{Alert, AlertState, Time};
-use reqwest::Url;
+use url::Url;
 use serde_json::{Value, json};
 
 /// A firing alert ends by itself after this, should we die and never send it again. Four times the

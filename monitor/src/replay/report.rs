@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use self::faults::Minute;
-pub use self::faults::{Cause, FaultReport, FaultSummary};
+use self::faults::{FaultReport, FaultSummary};
 use super::ReadCounts;
 
 /// Traces remembered to tell whether logs and spans meet; beyond, only the first are compared.
@@ -27,14 +27,14 @@ const MAX_TRACES: usize = 2_000_000;
 
 /// A stretch of recorded time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Window {
+pub(super) struct Window {
     pub start: Time,
     pub length: Duration,
 }
 
 /// A fault that is known to have been injected while recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
+pub(super) struct Fault {
     pub injected: Time,
     pub kind: String,
     pub service: ServiceKey,
@@ -90,7 +90,7 @@ pub(super) struct Redactions(BTreeMap<String, u64>);
 impl Redactions {
     pub(super) fn add(&mut self, counts: &RedactionCounts) {
         for (kind, count) in counts.iter() {
-            *self.0.entry(kind.to_owned()).or_default() += count;
+            *self.0.entry(kind.to_string()).or_default() += count;
         }
     }
 }
@@ -163,7 +163,6 @@ impl Collector {
         }
         if let Some(minute) = window.and_then(|window| self.minutes.get_mut(&window)) {
             minute.observe(observations);
-            minute.messages(records);
         }
     }
 
