@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use monitor_core::{IngestView, View};
@@ -30,6 +31,8 @@ use crate::worker::{Outlets, Work, Worker};
 
 /// Live events a slow browser may be behind before it misses some.
 const LIVE_EVENTS: usize = 4_096;
+/// How long open connections may take to end.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Alerts between the worker and the notifier.
 const ALERTS: usize = 1_024;
 
@@ -297,10 +300,16 @@ impl Running {
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.stop.cancel();
         let mut first: Option<anyhow::Error> = None;
-        while let Some(ended) = self.tasks.join_next().await {
-            if let Ok(Err(error)) = ended {
-                first.get_or_insert(error);
+        let finishing = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Ok(Err(error)) = ended {
+                    first.get_or_insert(error);
+                }
             }
+        };
+        if tokio::time::timeout(PATIENCE, finishing).await.is_err() {
+            // Connections that do not end by themselves; what they sent was answered or not.
+            self.tasks.shutdown().await;
         }
         // With the last gate, the log's thread ends; then the worker, then the index.
         drop(self.gate);

@@ -29,6 +29,8 @@ const MAX_SERVICES: usize = 5_000;
 const MAX_EXAMPLES: usize = 3;
 /// A clock may run ahead of ours by this much before we stop believing it.
 const MAX_SKEW: Duration = Duration::from_secs(600);
+/// One year after the epoch: earlier times are counters and unset clocks.
+const EARLIEST: Time = Time::from_secs(365 * 24 * 3_600);
 /// Longest example line shown, in characters.
 const EXAMPLE_CHARS: usize = 500;
 
@@ -395,12 +397,30 @@ fn intern(apis: &mut FxHashMap<ApiKey, Arc<ApiKey>>, key: ApiKey) -> Arc<ApiKey>
     shared
 }
 
-/// The first time that is not further ahead of our clock than a skewed clock could be.
+/// The first time that a clock could have shown: not further ahead of ours than a skewed clock is,
+/// and not from before there were logs (zero and its relatives, as unset clocks write them).
 fn believable(written: Option<Time>, carrier: Option<Time>, received: Time) -> (Time, TimeOrigin) {
-    let latest = received + MAX_SKEW;
+    let possible = EARLIEST..=received + MAX_SKEW;
     match (written, carrier) {
-        (Some(time), _) if time <= latest => (time, TimeOrigin::Record),
-        (_, Some(time)) if time <= latest => (time, TimeOrigin::Carrier),
+        (Some(time), _) if possible.contains(&time) => (time, TimeOrigin::Record),
+        (_, Some(time)) if possible.contains(&time) => (time, TimeOrigin::Carrier),
         _ => (received, TimeOrigin::Received),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_times_are_not_believed() {
+        let received = Time::from_secs(1_772_359_200);
+        let unset = Time::from_nanos(i64::MIN);
+        let ahead = received + Duration::from_secs(3_600);
+        let before = received - Duration::from_secs(60);
+        let origin = |written, carrier| believable(written, carrier, received);
+        assert_eq!(origin(Some(before), None), (before, TimeOrigin::Record));
+        assert_eq!(origin(Some(ahead), Some(before)), (before, TimeOrigin::Carrier));
+        assert_eq!(origin(Some(unset), Some(Time::EPOCH)), (received, TimeOrigin::Received));
     }
 }
