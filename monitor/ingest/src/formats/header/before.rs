@@ -98,7 +98,14 @@ impl<'t> Head<'t> {
     }
 
     pub(super) fn find_level(&mut self) -> Option<(Severity, usize, usize)> {
-        let dashes = self.dashes;
+        // Looking ahead counts no separators.
+        let (dashes, triple_dash, pipes) = (self.dashes, self.triple_dash, self.pipes);
+        let found = self.look_for_level();
+        (self.dashes, self.triple_dash, self.pipes) = (dashes, triple_dash, pipes);
+        found
+    }
+
+    fn look_for_level(&mut self) -> Option<(Severity, usize, usize)> {
         let mut at = self.at;
         let mut plain_words = 0;
         let mut after_colon = false;
@@ -112,11 +119,9 @@ impl<'t> Head<'t> {
                 // `rpc error: …` is a sentence.
                 && (plain_words == 0 || !self.bytes[at].is_ascii_lowercase())
             {
-                self.dashes = dashes;
                 return Some((severity, at, end));
             }
             if let Some((severity, end)) = self.letter_at(at, numbers) {
-                self.dashes = dashes;
                 self.letter = true;
                 self.mongo = numbers == 0;
                 return Some((severity, at, end));
@@ -165,7 +170,6 @@ impl<'t> Head<'t> {
                 }
             }
         }
-        self.dashes = dashes;
         None
     }
 
