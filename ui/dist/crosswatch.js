@@ -89,11 +89,17 @@
   }
   function add(element, children) {
     for (const child of children) {
-      if (child !== null && child !== void 0 && child !== false) element.append(child);
+      if (typeof child === "string") element.append(visible(child));
+      else if (child) element.append(child);
     }
   }
+  var UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+  function visible(text) {
+    return text.replace(UNSEEN, (character) => `⟨${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+  }
   function setText(element, text) {
-    if (element.textContent !== text) element.textContent = text;
+    const shown = visible(text);
+    if (element.textContent !== shown) element.textContent = shown;
   }
   function setAttribute(element, name, value) {
     if (value === null) element.removeAttribute(name);
@@ -107,6 +113,22 @@
       if (child === at) at = at.nextElementSibling;
       else parent.insertBefore(child, at);
     }
+  }
+  function redraw(element, children) {
+    const selection = getSelection();
+    if (selection && !selection.isCollapsed && element.contains(selection.anchorNode)) return false;
+    const opened = /* @__PURE__ */ new Map();
+    for (const details of element.querySelectorAll("details[data-key]")) {
+      opened.set(details.dataset.key ?? "", details.open);
+    }
+    const focusable = () => [...element.querySelectorAll("a, button, summary, [tabindex]")];
+    const focused = focusable().indexOf(document.activeElement);
+    element.replaceChildren(...children);
+    for (const details of element.querySelectorAll("details[data-key]")) {
+      details.open = opened.get(details.dataset.key ?? "") ?? details.open;
+    }
+    if (focused >= 0) focusable()[focused]?.focus({ preventScroll: true });
+    return true;
   }
   function byId(id) {
     const found = document.getElementById(id);
@@ -571,10 +593,7 @@
       try {
         const detail = await get(`apis/${encodeURIComponent(this.api.id)}`);
         const text = JSON.stringify(detail);
-        if (text !== this.drawn) {
-          this.drawn = text;
-          this.detail.replaceChildren(...why(detail));
-        }
+        if (text !== this.drawn && redraw(this.detail, why(detail))) this.drawn = text;
       } catch (error) {
         if (!this.drawn) this.detail.replaceChildren(h("p", { class: "error" }, String(error.message)));
       } finally {
@@ -1090,9 +1109,7 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     drawn = "";
     update(items) {
       const text = JSON.stringify(items);
-      if (text === this.drawn || this.element.contains(document.activeElement) && this.drawn) return;
-      this.drawn = text;
-      this.body.replaceChildren(...this.draw(items));
+      if (text !== this.drawn && redraw(this.body, this.draw(items))) this.drawn = text;
     }
   };
   function table(headings, rows) {
@@ -1145,7 +1162,7 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
   function alerts() {
     return new Part("alerts", "Alerts", (items) => items.length === 0 ? [h("p", { class: "calm" }, "No alert is pending or firing.")] : items.map((item) => h(
       "details",
-      { class: "alert", open: item.state === "firing" },
+      { class: "alert", "data-key": item.id, open: item.state === "firing" },
       h(
         "summary",
         {},

@@ -3,7 +3,7 @@
 import type { Anomaly, Api, ApiDetail, ApiState, Signal } from "./api.ts";
 import { get, query } from "./api.ts";
 import { bandDrawing } from "./band.ts";
-import { arrange, h, setAttribute, setText } from "./dom.ts";
+import { arrange, h, redraw, setAttribute, setText } from "./dom.ts";
 import { explanation } from "./explain.ts";
 import { NOT_KNOWN, band, clock, count, operation, percent, rate, seconds, service } from "./format.ts";
 import { badge } from "./state.ts";
@@ -236,10 +236,7 @@ class Row {
     try {
       const detail = await get<ApiDetail>(`apis/${encodeURIComponent(this.api.id)}`);
       const text = JSON.stringify(detail);
-      if (text !== this.drawn) {
-        this.drawn = text;
-        this.detail.replaceChildren(...why(detail));
-      }
+      if (text !== this.drawn && redraw(this.detail, why(detail))) this.drawn = text;
     } catch (error) {
       if (!this.drawn) this.detail.replaceChildren(h("p", { class: "error" }, String((error as Error).message)));
     } finally {

@@ -34,13 +34,24 @@ function set(element: Element, attributes: Attributes): void {
 
 function add(element: Element, children: Child[]): void {
   for (const child of children) {
-    if (child !== null && child !== undefined && child !== false) element.append(child);
+    if (typeof child === "string") element.append(visible(child));
+    else if (child) element.append(child);
   }
+}
+
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+
+/** Characters that cannot be seen, or that turn what stands around them, as their numbers: a name
+ *  must not look like another. */
+function visible(text: string): string {
+  return text.replace(UNSEEN, (character) =>
+    `⟨${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 }
 
 /** Writes only what changed, so that selections and the screen reader's place survive. */
 export function setText(element: Element, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = visible(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 export function setAttribute(element: Element, name: string, value: string | null): void {
@@ -57,6 +68,25 @@ export function arrange(parent: Element, children: Element[]): void {
     if (child === at) at = at.nextElementSibling;
     else parent.insertBefore(child, at);
   }
+}
+
+/** Draws the content anew, keeping what the reader opened, and the focus. Not while text in it is
+ *  selected: says whether it did. */
+export function redraw(element: Element, children: Node[]): boolean {
+  const selection = getSelection();
+  if (selection && !selection.isCollapsed && element.contains(selection.anchorNode)) return false;
+  const opened = new Map<string, boolean>();
+  for (const details of element.querySelectorAll<HTMLDetailsElement>("details[data-key]")) {
+    opened.set(details.dataset.key ?? "", details.open);
+  }
+  const focusable = (): HTMLElement[] => [...element.querySelectorAll<HTMLElement>("a, button, summary, [tabindex]")];
+  const focused = focusable().indexOf(document.activeElement as HTMLElement);
+  element.replaceChildren(...children);
+  for (const details of element.querySelectorAll<HTMLDetailsElement>("details[data-key]")) {
+    details.open = opened.get(details.dataset.key ?? "") ?? details.open;
+  }
+  if (focused >= 0) focusable()[focused]?.focus({ preventScroll: true });
+  return true;
 }
 
 export function byId(id: string): HTMLElement {

@@ -2,7 +2,7 @@
 
 import type { Alert, Environment, Service, Stream } from "./api.ts";
 import { query } from "./api.ts";
-import { h } from "./dom.ts";
+import { h, redraw } from "./dom.ts";
 import { explanation } from "./explain.ts";
 import { NOT_KNOWN, clock, count, percent, rate, service } from "./format.ts";
 import { badge, tally, worst } from "./state.ts";
@@ -20,9 +20,7 @@ export class Part<T> {
 
   update(items: T[]): void {
     const text = JSON.stringify(items);
-    if (text === this.drawn || this.element.contains(document.activeElement) && this.drawn) return;
-    this.drawn = text;
-    this.body.replaceChildren(...this.draw(items));
+    if (text !== this.drawn && redraw(this.body, this.draw(items))) this.drawn = text;
   }
 }
 
@@ -71,7 +69,7 @@ export function environments(): Part<Environment> {
 export function alerts(): Part<Alert> {
   return new Part("alerts", "Alerts", (items) => items.length === 0
     ? [h("p", { class: "calm" }, "No alert is pending or firing.")]
-    : items.map((item) => h("details", { class: "alert", open: item.state === "firing" },
+    : items.map((item) => h("details", { class: "alert", "data-key": item.id, open: item.state === "firing" },
       h("summary", {}, badge(item.state),
         h("strong", {}, item.annotations.summary ?? item.labels.alertname ?? item.id),
         h("span", { class: "muted" }, ` ${item.severity}, since ${clock(item.starts_at)}${item.ends_at ? `, resolved ${clock(item.ends_at)}` : ""}`)),

@@ -34,6 +34,8 @@ pub enum ClientError {
         #[source]
         source: reqwest::Error,
     },
+    #[error("the monitor at {url} wants a bearer token that it knows")]
+    Unauthorized { url: String },
     /// Something answers, but it is no monitor or another version.
     #[error("{url} answered with something that is not the monitor's API (HTTP {status})")]
     Unexpected { url: String, status: u16 },
@@ -197,6 +199,10 @@ impl Client {
         let body = read(response, &url).await?;
         match serde_json::from_slice::<Problem>(&body) {
             Ok(problem) => Err(ClientError::Problem(Box::new(problem))),
+            // Asked for by whatever guards the monitor, which need not speak in problems.
+            Err(_) if status == reqwest::StatusCode::UNAUTHORIZED => {
+                Err(ClientError::Unauthorized { url })
+            }
             Err(_) => Err(ClientError::Unexpected {
                 url,
                 status: status.as_u16(),

@@ -16,12 +16,12 @@ use monitor_core::{Direction, Score, Sketch, TemplateId};
 pub use rank::{Ranked, rank_services};
 pub use stats::{TemplateStats, WindowStats};
 
-use two_sample::{binomial_two_sided, fisher_two_sided, mann_whitney};
+use two_sample::{binomial_two_sided, fisher_two_sided, log_shift, mann_whitney};
 
 /// Adjusted p-values above this are chance; at this value the score is at most 1.
 const CERTAIN: f64 = 1e-3;
-/// Durations below this do not matter to anyone; shifts are measured on top of it. Seconds.
-const SOFT_SECS: f64 = 1e-3;
+/// Some milliseconds more or less matter to nobody; shifts are measured on top of this. Seconds.
+const SOFT_SECS: f64 = 0.01;
 /// Effects that are worth a look and give a score of 1 when certain: durations up by three tenths,
 /// five of a hundred calls failing, two of a hundred records of another kind, half the calls gone.
 const DURATION_EFFECT: f64 = 0.262;
@@ -36,6 +36,10 @@ const MAX_TEMPLATES: usize = 512;
 pub enum Aspect {
     /// Time spent in the service itself, without its callees.
     SelfTime,
+    /// Time on the way from and back to its callers.
+    NetworkTime,
+    /// Time on the way to and back from the services that it calls.
+    OutgoingTime,
     Latency,
     ErrorRatio,
     LogErrorRatio,
@@ -55,6 +59,8 @@ impl Aspect {
     pub fn as_str(self) -> &'static str {
         match self {
             Aspect::SelfTime => "self-time",
+            Aspect::NetworkTime => "network-time",
+            Aspect::OutgoingTime => "outgoing-time",
             Aspect::Latency => "latency",
             Aspect::ErrorRatio => "error-ratio",
             Aspect::LogErrorRatio => "log-error-ratio",
@@ -92,6 +98,16 @@ pub fn compare(reference: &WindowStats, window: &WindowStats) -> Vec<Difference>
         &window.self_times,
     ));
     found.extend(durations(
+        Aspect::NetworkTime,
+        &reference.network_times,
+        &window.network_times,
+    ));
+    found.extend(durations(
+        Aspect::OutgoingTime,
+        &reference.outgoing_times,
+        &window.outgoing_times,
+    ));
+    found.extend(durations(
         Aspect::Latency,
         &reference.latencies,
         &window.latencies,
@@ -127,7 +143,7 @@ fn durations(aspect: Aspect, reference: &Sketch, window: &Sketch) -> Option<Diff
     if reference.is_empty() || window.is_empty() {
         return None;
     }
-    let test = mann_whitney(reference, window);
+    let whole_sample = mann_whitney(reference, window).min(log_shift(reference, window, SOFT_SECS));
     let shift = |q: f64| {
         let softened = |sketch: &Sketch| (sketch.quantile(q).unwrap_or(0.0) + SOFT_SECS).ln();
         softened(window) - softened(reference)
@@ -150,17 +166,19 @@ fn durations(aspect: Aspect, reference: &Sketch, window: &Sketch) -> Option<Diff
         window.quantile(q).unwrap_or(0.0),
     );
     let share = tail_share(reference, window);
-    let what = if aspect == Aspect::SelfTime {
-        "own time"
-    } else {
-        "response time"
+    let what = match aspect {
+        Aspect::SelfTime => "own time",
+        Aspect::NetworkTime => "time on the way here",
+        Aspect::OutgoingTime => "time on the way to others",
+        _ => "response time",
     };
     Some(Difference {
         aspect,
         direction: direction(strongest),
         reference: from,
         actual: to,
-        p: (2.0 * test.min(share)).min(1.0),
+        // Three tests, the best of which counts.
+        p: (3.0 * whole_sample.min(share)).min(1.0),
         effect: strongest.abs() / DURATION_EFFECT,
         score: Score::NORMAL,
         why: format!(

@@ -61,6 +61,8 @@ pub(crate) struct State {
     service_places: Places<(ServiceKey, Name)>,
     pending: BTreeMap<i64, Second>,
     pub(crate) apis: Vec<ApiTrack>,
+    /// Of these, without the shared ones.
+    own_apis: usize,
     pub(crate) services: Vec<ServiceTrack>,
     pub(crate) book: AlertBook,
     /// The latest last.
@@ -376,29 +378,33 @@ impl Engine {
         new.sort_by(|a, b| state.api_places.key(*a).cmp(state.api_places.key(*b)));
         for place in new {
             let key = state.api_places.key(place).clone();
-            let key = if state.apis.len() < self.config.max_apis {
-                key
+            let (key, home) = if is_other(&key) || state.own_apis < self.config.max_apis {
+                (key, Some(place))
             } else {
-                other_api(&key)
+                let other = other_api(&key);
+                let home = api_place(&mut state.api_places, &self.config, &other);
+                (other, home)
             };
-            let known = (state.apis.len() >= self.config.max_apis)
-                .then(|| state.apis.iter().position(|track| track.key == key))
-                .flatten();
-            let track = known.unwrap_or_else(|| {
+            // Without a home there are more services than we watch; their calls are dropped below.
+            let Some(home) = home else {
+                continue;
+            };
+            let track = state.api_places.track(home).unwrap_or_else(|| {
+                state.own_apis += usize::from(!is_other(&key));
                 state.apis.push(ApiTrack::new(key, second, &self.config));
-                state.apis.len() - 1
+                u32::try_from(state.apis.len() - 1).unwrap_or(u32::MAX)
             });
-            state
-                .api_places
-                .set_track(place, u32::try_from(track).unwrap_or(u32::MAX));
+            state.api_places.set_track(home, track);
+            state.api_places.set_track(place, track);
         }
         let mut routed: BTreeMap<u32, Vec<(CallSource, Box<crate::bucket::CallBucket>)>> =
             BTreeMap::new();
         for ((place, source), bucket) in calls {
             let Some(track) = state.api_places.track(place) else {
+                state.counts.overflowed += bucket.calls;
                 continue;
             };
-            if *state.apis[track as usize].key != **state.api_places.key(place) {
+            if is_other(&state.apis[track as usize].key) {
                 state.counts.overflowed += bucket.calls;
             }
             let sources = routed.entry(track).or_default();
@@ -484,6 +490,10 @@ fn api_place(
                 other.clone()
             })
         })
+}
+
+fn is_other(api: &ApiKey) -> bool {
+    api.method.is_empty() && &*api.route == OTHER
 }
 
 fn other_api(api: &ApiKey) -> Arc<ApiKey> {

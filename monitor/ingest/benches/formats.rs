@@ -15,7 +15,8 @@ const TRACED: &str = "10:05:12.345 INFO  s.o.OrderServiceImpl#53 TraceID: 0af765
 const PINO: &str = r#"{"level":30,"time":1795255512345,"pid":7,"hostname":"web-5c9d8","req":{"id":"req-8f2c","method":"GET","url":"/orders/8812/items?page=2","remoteAddress":"10.0.3.7"},"res":{"statusCode":200},"responseTime":12,"trace_id":"0af7651916cd43dd8448eb211c80319c","msg":"request completed"}"#;
 const COMBINED: &str = r#"203.0.113.7 - - [21/Nov/2026:10:05:12 +0000] "GET /orders/8812/items?page=2 HTTP/1.1" 200 512 "https://shop.example/" "Mozilla/5.0 (X11; Linux x86_64)" 0.012"#;
 const LOGFMT: &str = r#"time=2026-11-21T10:05:12.345Z level=info msg="request done" method=GET path=/orders/8812 status=200 duration=12.5ms trace_id=0af7651916cd43dd8448eb211c80319c"#;
-const FREE: &str = "the quick brown fox jumps over the lazy dog and the order is on its way to the customer";
+const FREE: &str =
+    "the quick brown fox jumps over the lazy dog and the order is on its way to the customer";
 
 #[divan::bench(args = [SPRING, TRACED, PINO, COMBINED, LOGFMT, FREE])]
 fn parse(bencher: Bencher<'_, '_>, line: &str) {

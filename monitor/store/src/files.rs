@@ -37,3 +37,11 @@ pub(crate) fn is_disk_full(error: &io::Error) -> bool {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
     )
 }
+
+/// The same of an error that was already made into text, by the number that Rust puts there.
+pub(crate) fn is_disk_full_text(text: &str) -> bool {
+    use rustix::io::Errno;
+    [Errno::NOSPC, Errno::DQUOT, Errno::FBIG]
+        .iter()
+        .any(|number| text.contains(&format!("(os error {})", number.raw_os_error())))
+}

@@ -20,8 +20,9 @@ use std::time::Duration;
 
 use monitor_core::{LogSearch, Record, Time};
 use tantivy::TantivyError;
+use tantivy::directory::error::{LockError, OpenDirectoryError, OpenWriteError};
 
-use crate::files::{lock_directory, replace, sync_directory};
+use crate::files::{is_disk_full, is_disk_full_text, lock_directory, replace, sync_directory};
 use crate::partition::{Partition, Snapshot};
 use crate::search::Search;
 use crate::wal::Seq;
@@ -112,18 +113,29 @@ impl IndexError {
 
     /// No room on the device or by quota: try again later, nothing is broken.
     pub fn is_disk_full(&self) -> bool {
-        let mut source = std::error::Error::source(self);
-        while let Some(error) = source {
-            let found = error
-                .downcast_ref::<io::Error>()
-                .or_else(|| error.downcast_ref::<Arc<io::Error>>().map(|error| &**error))
-                .is_some_and(crate::files::is_disk_full);
-            if found {
-                return true;
-            }
-            source = error.source();
+        match self {
+            IndexError::Io { source, .. } => is_disk_full(source),
+            IndexError::Partition { source, .. } => tantivy_is_disk_full(source),
+            _ => false,
         }
-        false
+    }
+}
+
+fn tantivy_is_disk_full(error: &TantivyError) -> bool {
+    match error {
+        TantivyError::IoError(error)
+        | TantivyError::OpenDirectoryError(OpenDirectoryError::IoError {
+            io_error: error, ..
+        })
+        | TantivyError::OpenWriteError(OpenWriteError::IoError {
+            io_error: error, ..
+        })
+        | TantivyError::LockFailure(LockError::IoError(error), _) => is_disk_full(error),
+        // Errors of tantivy's threads reach us as text.
+        TantivyError::ErrorInThread(text)
+        | TantivyError::InternalError(text)
+        | TantivyError::SystemError(text) => is_disk_full_text(text),
+        _ => false,
     }
 }
 

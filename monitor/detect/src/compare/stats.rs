@@ -26,6 +26,10 @@ pub struct WindowStats {
     pub latencies: Sketch,
     /// Seconds spent in the service itself: filled by the caller from spans.
     pub self_times: Sketch,
+    /// Seconds that calls to this service spent on the way: its caller's span without its own.
+    pub network_times: Sketch,
+    /// The same of calls that this service made: its client spans without the callees' spans.
+    pub outgoing_times: Sketch,
     pub records: u64,
     /// At ERROR or above.
     pub log_errors: u64,
@@ -80,6 +84,18 @@ impl WindowStats {
         self.self_times.add(own.as_secs_f64());
     }
 
+    /// The part of a call to this service that neither end can account for: the client's span
+    /// without the server's. A slow link to it or a full accept queue slows all that call it.
+    pub fn add_network_time(&mut self, between: Duration) {
+        self.network_times.add(between.as_secs_f64());
+    }
+
+    /// The same for the caller. One that is starved of CPU sees all its calls slow; one of whose
+    /// callees is slow, only those to it, so between two ends the cause moves more.
+    pub fn add_outgoing_time(&mut self, between: Duration) {
+        self.outgoing_times.add(between.as_secs_f64());
+    }
+
     /// Adds all of `other`, its length included.
     pub fn merge(&mut self, other: &WindowStats) {
         self.span = self.span.saturating_add(other.span);
@@ -87,6 +103,8 @@ impl WindowStats {
         self.server_errors += other.server_errors;
         self.latencies.merge(&other.latencies);
         self.self_times.merge(&other.self_times);
+        self.network_times.merge(&other.network_times);
+        self.outgoing_times.merge(&other.outgoing_times);
         self.records += other.records;
         self.log_errors += other.log_errors;
         for (template, stats) in &other.templates {

@@ -3,6 +3,8 @@
 use expect_test::{Expect, expect};
 use monitor_core::{AlertState, ApiState, CallSource, Severity, Time};
 
+use monitor_engine::EngineConfig;
+
 use crate::world::{START, Traffic, World, log, orders};
 
 fn check(normal: &[Traffic], fault: &[Traffic], expected: Expect) {
@@ -210,4 +212,32 @@ fn late_and_future_data_are_counted_and_judge_nothing() {
     assert_eq!((counts.late, counts.future), (500, 500));
     assert!(counts.observations >= before + 1_000);
     assert!(world.opened().is_empty());
+}
+
+#[test]
+fn apis_beyond_the_limit_share_a_visible_route() {
+    let config = EngineConfig {
+        max_apis: 2,
+        ..EngineConfig::default()
+    };
+    let mut world = World::with(config, 19);
+    let routes = ["/d", "/a", "/c", "/b", "/e"].map(|route| orders().at("orders", route));
+    world.run(60, &routes);
+    let view = world.engine.view();
+    let mut known: Vec<&str> = view.apis.iter().map(|api| &*api.key.route).collect();
+    known.sort_unstable();
+    assert_eq!(known, ["/a", "/b", "~other"]);
+    let calls: u64 = view.apis.iter().map(|api| api.calls_total).sum();
+    let other = view
+        .apis
+        .iter()
+        .find(|api| &*api.key.route == "~other")
+        .unwrap();
+    assert_eq!(other.calls_total, view.counts.overflowed);
+    // Three seconds are not judged yet.
+    assert!(
+        calls >= view.counts.observations * 9 / 10,
+        "{calls} of {}",
+        view.counts.observations
+    );
 }

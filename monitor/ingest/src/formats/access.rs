@@ -27,6 +27,10 @@ pub(super) fn parse(text: &str, stream: &mut Stream<'_>, parsed: &mut Parsed) ->
     if bytes.get(close..close + 3) != Some(b"] \"") {
         return false;
     }
+    // A timestamp in front is a carrier's: syslog, or a header. What it carries comes later.
+    if open > 0 && time::scan(bytes).is_some() {
+        return false;
+    }
     if open == 0 {
         envoy(text, close + 1, stamp, stream, parsed)
     } else {

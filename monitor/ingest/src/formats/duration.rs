@@ -76,10 +76,7 @@ pub(super) fn scan(bytes: &[u8]) -> Option<(Duration, usize)> {
     let mut at = 0;
     let mut total = Duration::ZERO;
     let mut parts = 0;
-    loop {
-        let Some((value, after_number)) = number(&bytes[at..]) else {
-            break;
-        };
+    while let Some((value, after_number)) = number(&bytes[at..]) {
         let mut unit_at = at + after_number;
         if parts == 0 && bytes.get(unit_at) == Some(&b' ') {
             unit_at += 1;

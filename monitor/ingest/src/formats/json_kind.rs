@@ -184,9 +184,7 @@ pub(super) fn of(leaves: &[Leaf<'_>]) -> Kind {
         Kind::Gelf
     } else if seen.any(&["levelname", "asctime"]) {
         Kind::PythonJson
-    } else if seen.all(&["ts", "level", "msg"]) && numeric_time {
-        Kind::Zap
-    } else if seen.all(&["ts", "level", "msg", "caller"]) {
+    } else if seen.all(&["ts", "level", "msg"]) && (numeric_time || seen.has("caller")) {
         Kind::Zap
     } else if seen.all(&["time", "level", "msg"]) {
         if capital_level {

@@ -208,6 +208,9 @@ fn redis(line: &str) -> Option<Head<'_>> {
 /// node, a component and a state, then the time in seconds and a flag.
 fn cluster_event<'t>(line: &'t str, stream: &Stream<'_>) -> Option<Head<'t>> {
     let bytes = line.as_bytes();
+    if !matches!(bytes.get(digits(bytes, 0, 12).1), Some(b' ')) {
+        return None;
+    }
     let mut at = 0;
     let mut words = [""; 6];
     for word in &mut words {

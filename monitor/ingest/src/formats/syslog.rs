@@ -151,12 +151,22 @@ fn daemon(
         tag_start = host_start;
         host = "";
     } else if !host.bytes().all(|byte| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'/')
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'.' | b'-' | b'_' | b':' | b'/' | b'@' | b'#')
     }) {
         return false;
     }
-    let Some((tag, process, start)) = tag(line, tag_start) else {
-        return false;
+    if bytes[tag_start..].starts_with(b"-- ") {
+        // login(1) writes its name as `-- root`.
+        tag_start += 3;
+    }
+    // A daemon's own remark on its stream has no tag.
+    let rest = line.get(tag_start..).unwrap_or_default();
+    let remark = rest.starts_with("--- last message") || rest.starts_with("last message repeated");
+    let (tag, process, start) = match tag(line, tag_start) {
+        Some(found) => found,
+        None if remark => ("", "", tag_start),
+        None => return false,
     };
     parsed.format = Some("syslog-rfc3164");
     parsed.time = stamp.resolve(stream.clock);
@@ -232,6 +242,10 @@ fn said(line: &str, start: usize, stream: &mut Stream<'_>, parsed: &mut Parsed) 
             Some("timestamp-text" | "level-text" | "timestamp-level")
         ) {
             parsed.format = format;
+        }
+        if parsed.format == format && parsed.severity.is_some() && !inner.starts_with('{') {
+            // `warning: …` is a severity, but it is also the message's first word.
+            parsed.message = within(0..inner.trim_ascii_end().len());
         }
         shift(&mut parsed.message, start);
         return;

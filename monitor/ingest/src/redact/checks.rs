@@ -17,7 +17,7 @@ pub(super) fn luhn(digits: &[u8]) -> bool {
             }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// Whether an issuer gives out numbers that begin and are as long as this.
@@ -56,10 +56,14 @@ pub(super) fn iban(text: &[u8]) -> bool {
         && text.iter().all(u8::is_ascii_alphanumeric)
         && iban_length(&text[..2]).is_none_or(|length| length == text.len());
     shape
-        && text[4..].iter().chain(&text[..4]).fold(0, |rest, b| match b {
-            b'0'..=b'9' => (rest * 10 + u32::from(b - b'0')) % 97,
-            _ => (rest * 100 + u32::from(b.to_ascii_uppercase() - b'A') + 10) % 97,
-        }) == 1
+        && text[4..]
+            .iter()
+            .chain(&text[..4])
+            .fold(0, |rest, b| match b {
+                b'0'..=b'9' => (rest * 10 + u32::from(b - b'0')) % 97,
+                _ => (rest * 100 + u32::from(b.to_ascii_uppercase() - b'A') + 10) % 97,
+            })
+            == 1
 }
 
 /// The lengths of common countries; a check digit alone would pass every hundredth code.
@@ -106,7 +110,8 @@ pub(super) fn dni(text: &[u8]) -> bool {
 pub(super) fn codice_fiscale(text: &[u8]) -> bool {
     /// Values of characters at odd places (the first is odd); letters count like digits below ten.
     const ODD: [u32; 26] = [
-        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
+        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
+        23,
     ];
     if text.len() != 16 {
         return false;
@@ -116,10 +121,19 @@ pub(super) fn codice_fiscale(text: &[u8]) -> bool {
         6 | 7 | 9 | 10 | 12 | 13 | 14 => {
             b.is_ascii_digit() || matches!(b, b'L' | b'M' | b'N' | b'P'..=b'V')
         }
-        8 => matches!(b, b'A' | b'B' | b'C' | b'D' | b'E' | b'H' | b'L' | b'M' | b'P' | b'R' | b'S' | b'T'),
+        8 => matches!(
+            b,
+            b'A' | b'B' | b'C' | b'D' | b'E' | b'H' | b'L' | b'M' | b'P' | b'R' | b'S' | b'T'
+        ),
         _ => b.is_ascii_uppercase(),
     });
-    let value = |b: u8| u32::from(if b.is_ascii_digit() { b - b'0' } else { b - b'A' });
+    let value = |b: u8| {
+        u32::from(if b.is_ascii_digit() {
+            b - b'0'
+        } else {
+            b - b'A'
+        })
+    };
     shape
         && text[..15]
             .iter()
@@ -175,7 +189,10 @@ pub(super) fn nino(text: &[u8]) -> bool {
             b.is_ascii_uppercase() && !matches!(b, b'D' | b'F' | b'I' | b'Q' | b'U' | b'V')
         })
         && text[1] != b'O'
-        && !matches!(&text[..2], b"BG" | b"GB" | b"NK" | b"KN" | b"TN" | b"NT" | b"ZZ")
+        && !matches!(
+            &text[..2],
+            b"BG" | b"GB" | b"NK" | b"KN" | b"TN" | b"NT" | b"ZZ"
+        )
         && text[2..8].iter().all(u8::is_ascii_digit)
         && matches!(text[8], b'A'..=b'D')
 }

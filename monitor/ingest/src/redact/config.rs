@@ -89,7 +89,11 @@ impl Extra {
             rules,
             allow,
             without: config.without,
-            keys: config.keys.iter().map(|key| super::keyed::plain(key)).collect(),
+            keys: config
+                .keys
+                .iter()
+                .map(|key| super::keyed::plain(key))
+                .collect(),
         })
     }
 

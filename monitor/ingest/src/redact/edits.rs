@@ -125,10 +125,13 @@ impl Json {
             }
             self.at += 1;
         }
-        let part = |b: &u8| {
-            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+' | b'_')
-        };
-        let from = range.start - bytes[..range.start].iter().rev().take_while(|b| part(b)).count();
+        let part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+' | b'_');
+        let from = range.start
+            - bytes[..range.start]
+                .iter()
+                .rev()
+                .take_while(|b| part(b))
+                .count();
         let to = range.end + bytes[range.end..].iter().take_while(|b| part(b)).count();
         let before = bytes[..from].trim_ascii_end();
         if self.document && !self.in_string {

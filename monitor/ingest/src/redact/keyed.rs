@@ -28,22 +28,51 @@ pub(super) fn kind_of_key(key: &str, own: &[String]) -> Option<&'static str> {
         Some("authorization")
     } else if ends(&["cookie", "cookies", "setcookie2"]) {
         Some("cookie")
-    } else if ends(&["password", "passwd", "pwd", "passphrase", "passwordhash", "userpassword"]) {
+    } else if ends(&[
+        "password",
+        "passwd",
+        "pwd",
+        "passphrase",
+        "passwordhash",
+        "userpassword",
+    ]) {
         Some("password")
     } else if ends(&[
-        "secret", "secretkey", "clientsecret", "privatekey", "secretaccesskey", "credential",
-        "credentials", "amzsignature", "amzcredential", "signingkey", "encryptionkey",
+        "secret",
+        "secretkey",
+        "clientsecret",
+        "privatekey",
+        "secretaccesskey",
+        "credential",
+        "credentials",
+        "amzsignature",
+        "amzcredential",
+        "signingkey",
+        "encryptionkey",
     ]) {
         Some("secret")
-    } else if ends(&["apikey", "accesskey", "accesskeyid", "xapikey", "subscriptionkey"]) {
+    } else if ends(&[
+        "apikey",
+        "accesskey",
+        "accesskeyid",
+        "xapikey",
+        "subscriptionkey",
+    ]) {
         Some("api-key")
     } else if ends(&["sessionid", "sessiontoken"]) && !ends(&["tracesessionid"]) {
         Some("session")
     } else if ends(&["token", "tokens"]) {
         // Cursors and counts are called tokens too.
         let harmless = ends(&[
-            "tokens", "pagetoken", "nexttoken", "continuationtoken", "synctoken", "cancellationtoken",
-            "unexpectedtoken", "maxtoken", "mintoken",
+            "tokens",
+            "pagetoken",
+            "nexttoken",
+            "continuationtoken",
+            "synctoken",
+            "cancellationtoken",
+            "unexpectedtoken",
+            "maxtoken",
+            "mintoken",
         ]);
         (!harmless).then_some("token")
     } else {
@@ -54,12 +83,42 @@ pub(super) fn kind_of_key(key: &str, own: &[String]) -> Option<&'static str> {
 /// Words that stand where a secret would without being one.
 pub(super) fn is_no_secret(value: &str) -> bool {
     value.starts_with("[REDACTED")
-        || value.bytes().all(|b| matches!(b, b'*' | b'x' | b'X' | b'.' | b'-' | b'<' | b'>'))
+        || value
+            .bytes()
+            .all(|b| matches!(b, b'*' | b'x' | b'X' | b'.' | b'-' | b'<' | b'>'))
         || [
-            "true", "false", "null", "none", "nil", "undefined", "(null)", "empty", "required",
-            "invalid", "missing", "expired", "incorrect", "wrong", "redacted", "[redacted]", "n/a",
-            "ok", "valid", "unknown", "unset", "is", "not", "must", "cannot", "for", "the", "has",
-            "was", "redact", "masked", "hidden",
+            "true",
+            "false",
+            "null",
+            "none",
+            "nil",
+            "undefined",
+            "(null)",
+            "empty",
+            "required",
+            "invalid",
+            "missing",
+            "expired",
+            "incorrect",
+            "wrong",
+            "redacted",
+            "[redacted]",
+            "n/a",
+            "ok",
+            "valid",
+            "unknown",
+            "unset",
+            "is",
+            "not",
+            "must",
+            "cannot",
+            "for",
+            "the",
+            "has",
+            "was",
+            "redact",
+            "masked",
+            "hidden",
         ]
         .iter()
         .any(|word| word.eq_ignore_ascii_case(value))
@@ -193,13 +252,33 @@ fn value(bytes: &[u8], separator: &Separator, kind: &str) -> Option<Range<usize>
     let mut end = if separator.quoted() {
         closing(bytes, start, separator.quote)
     } else if kind == "cookie" && separator.colon {
-        until(bytes, start, |b| matches!(b, b'"' | b'\n' | b'\r' | b',' | b'}' | b']'))
+        until(bytes, start, |b| {
+            matches!(b, b'"' | b'\n' | b'\r' | b',' | b'}' | b']')
+        })
     } else if kind == "authorization" {
-        until(bytes, start, |b| matches!(b, b'"' | b'\'' | b'\n' | b'\r' | b',' | b'}' | b']' | b'&' | b'|'))
+        until(bytes, start, |b| {
+            matches!(
+                b,
+                b'"' | b'\'' | b'\n' | b'\r' | b',' | b'}' | b']' | b'&' | b'|'
+            )
+        })
     } else {
         until(bytes, start, |b| {
             b.is_ascii_whitespace()
-                || matches!(b, b',' | b';' | b'&' | b'"' | b'\'' | b'<' | b'>' | b')' | b']' | b'}' | b'|' | b'`')
+                || matches!(
+                    b,
+                    b',' | b';'
+                        | b'&'
+                        | b'"'
+                        | b'\''
+                        | b'<'
+                        | b'>'
+                        | b')'
+                        | b']'
+                        | b'}'
+                        | b'|'
+                        | b'`'
+                )
         })
     };
     if !separator.quoted() {
@@ -217,10 +296,22 @@ fn value(bytes: &[u8], separator: &Separator, kind: &str) -> Option<Range<usize>
 /// The credentials after the scheme: `Bearer abc` is shown as `Bearer [REDACTED:authorization]`.
 fn credentials(bytes: &[u8], value: Range<usize>, separator: &Separator) -> Option<Range<usize>> {
     let text = &bytes[value.clone()];
-    let scheme = text.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'-').count();
+    let scheme = text
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric() || **b == b'-')
+        .count();
     let named = [
-        &b"bearer"[..], b"basic", b"digest", b"negotiate", b"token", b"apikey", b"hmac",
-        b"aws4-hmac-sha256", b"ntlm", b"hawk", b"oauth",
+        &b"bearer"[..],
+        b"basic",
+        b"digest",
+        b"negotiate",
+        b"token",
+        b"apikey",
+        b"hmac",
+        b"aws4-hmac-sha256",
+        b"ntlm",
+        b"hawk",
+        b"oauth",
     ]
     .iter()
     .any(|known| known.eq_ignore_ascii_case(&text[..scheme]));
@@ -236,9 +327,16 @@ fn credentials(bytes: &[u8], value: Range<usize>, separator: &Separator) -> Opti
         };
     }
     let start = value.start + scheme + 1;
-    let short = [&b"bearer"[..], b"basic", b"token", b"apikey", b"negotiate", b"ntlm"]
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(&text[..scheme]));
+    let short = [
+        &b"bearer"[..],
+        b"basic",
+        b"token",
+        b"apikey",
+        b"negotiate",
+        b"ntlm",
+    ]
+    .iter()
+    .any(|known| known.eq_ignore_ascii_case(&text[..scheme]));
     let end = if short && !separator.quoted() {
         until(&bytes[..value.end], start, |b| b == b' ')
     } else {
@@ -267,9 +365,12 @@ fn until(bytes: &[u8], start: usize, stop: impl Fn(u8) -> bool) -> usize {
     let mut end = start;
     while let Some(byte) = bytes.get(end) {
         let escape = *byte == b'\\'
-            && bytes
-                .get(end + 1)
-                .is_some_and(|next| matches!(next, b'"' | b'\\' | b'/' | b'n' | b'r' | b't' | b'b' | b'f' | b'u' | b'\''));
+            && bytes.get(end + 1).is_some_and(|next| {
+                matches!(
+                    next,
+                    b'"' | b'\\' | b'/' | b'n' | b'r' | b't' | b'b' | b'f' | b'u' | b'\''
+                )
+            });
         if stop(*byte) || escape {
             break;
         }

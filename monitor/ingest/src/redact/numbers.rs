@@ -11,8 +11,8 @@ use super::edits::Edits;
 
 /// The shortest number looked for has nine characters, so one of every nine bytes is inside it.
 const SHORTEST: usize = 9;
-/// IBANs in groups of four: 34 characters and eight spaces.
-const LONGEST: usize = 44;
+/// IBANs have up to 34 characters.
+const LONGEST: usize = 36;
 /// How far back a word such as `ssn` is looked for.
 const CONTEXT: usize = 40;
 
@@ -36,7 +36,13 @@ pub(super) fn find(text: &str, edits: &mut Edits) {
         let member = |b: &&u8| in_number(**b) || joins(**b);
         let start = at - bytes[..at].iter().rev().take_while(member).count();
         let end = at + bytes[at..].iter().take_while(member).count();
-        if end - start >= SHORTEST && bytes[start..end].iter().filter(|b| b.is_ascii_digit()).count() >= 6 {
+        if end - start >= SHORTEST
+            && bytes[start..end]
+                .iter()
+                .filter(|b| b.is_ascii_digit())
+                .count()
+                >= 6
+        {
             run(bytes, start, end, edits);
         }
         at = end + SHORTEST;
@@ -59,7 +65,14 @@ fn run(bytes: &[u8], start: usize, end: usize, edits: &mut Edits) {
         }
         let word_end = at + bytes[at..end].iter().take_while(|b| in_number(**b)).count();
         let found = if bounded_before(bytes, at) {
-            group(bytes, Word { start: at, end: word_end }, end)
+            group(
+                bytes,
+                Word {
+                    start: at,
+                    end: word_end,
+                },
+                end,
+            )
         } else {
             None
         };
@@ -116,13 +129,25 @@ fn group(bytes: &[u8], first: Word, end: usize) -> Option<(usize, &'static str)>
         let next = word.end + 1;
         let join = bytes.get(word.end).copied().filter(|b| joins(*b));
         // A CPF has dots and a dash at the end: `123.456.789-09`.
-        let mixed = join == Some(b'-') && separator == Some(b'.') && lengths.as_slice() == [3, 3, 3];
-        if join.is_none() || next >= end || !in_number(bytes[next]) || separator.is_some() && join != separator && !mixed {
+        let mixed =
+            join == Some(b'-') && separator == Some(b'.') && lengths.as_slice() == [3, 3, 3];
+        if join.is_none()
+            || next >= end
+            || !in_number(bytes[next])
+            || separator.is_some() && join != separator && !mixed
+        {
             break;
         }
         separator = join;
-        let stop = next + bytes[next..end].iter().take_while(|b| in_number(**b)).count();
-        word = Word { start: next, end: stop };
+        let stop = next
+            + bytes[next..end]
+                .iter()
+                .take_while(|b| in_number(**b))
+                .count();
+        word = Word {
+            start: next,
+            end: stop,
+        };
     }
     // The longest reading that checks out.
     for count in (1..=words.len()).rev() {

@@ -11,7 +11,8 @@ pub(super) fn find(text: &str, trigger: Range<usize>, edits: &mut Edits) -> Opti
         around_at(bytes, trigger.start)?
     } else {
         let fresh = trigger.start == 0
-            || !bytes[trigger.start - 1].is_ascii_alphanumeric() && bytes[trigger.start - 1] != b'_';
+            || !bytes[trigger.start - 1].is_ascii_alphanumeric()
+                && bytes[trigger.start - 1] != b'_';
         if !fresh {
             return None;
         }
@@ -32,13 +33,14 @@ fn token(bytes: &[u8], trigger: Range<usize>) -> Option<Found> {
     let wide = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     let of = |class: &dyn Fn(u8) -> bool, min: usize, max: usize, kind| {
         let length = bytes[end..].iter().take_while(|b| class(**b)).count();
-        (min..=max).contains(&length).then_some((start, end + length, kind))
+        (min..=max)
+            .contains(&length)
+            .then_some((start, end + length, kind))
     };
     match bytes[start..end].to_ascii_lowercase().as_slice() {
         b"eyj" => jwt(bytes, start),
         b"bearer " => scheme(bytes, end, 8, |value| {
-            value.iter().any(u8::is_ascii_digit) && value.len() >= 8
-                || value.len() >= 20
+            value.iter().any(u8::is_ascii_digit) && value.len() >= 8 || value.len() >= 20
         }),
         b"basic " => scheme(bytes, end, 8, |value| {
             value.ends_with(b"=")
@@ -49,7 +51,10 @@ fn token(bytes: &[u8], trigger: Range<usize>) -> Option<Found> {
         }),
         // Case counts: these are written exactly so.
         _ if bytes[start..end].iter().any(u8::is_ascii_uppercase)
-            && !matches!(&bytes[start..end], b"AKIA" | b"ASIA" | b"AIza" | b"-----BEGIN ") =>
+            && !matches!(
+                &bytes[start..end],
+                b"AKIA" | b"ASIA" | b"AIza" | b"-----BEGIN "
+            ) =>
         {
             None
         }
@@ -60,7 +65,11 @@ fn token(bytes: &[u8], trigger: Range<usize>) -> Option<Found> {
             let kind = bytes.get(end)?;
             let shape = matches!(kind, b'a' | b'b' | b'e' | b'o' | b'p' | b'r' | b's')
                 && bytes.get(end + 1) == Some(&b'-');
-            if shape { of(&wide, 12, 255, "slack-token") } else { None }
+            if shape {
+                of(&wide, 12, 255, "slack-token")
+            } else {
+                None
+            }
         }
         b"aiza" if bytes[start] == b'A' => of(&wide, 35, 35, "google-key"),
         b"sk_live_" | b"rk_live_" | b"sk_test_" => of(&word, 16, 255, "stripe-key"),
@@ -68,11 +77,17 @@ fn token(bytes: &[u8], trigger: Range<usize>) -> Option<Found> {
         b"npm_" => of(&word, 36, 36, "npm-token"),
         b"sk-" => {
             let found = of(&wide, 32, 255, "api-key")?;
-            bytes[end..found.1].iter().any(u8::is_ascii_digit).then_some(found)
+            bytes[end..found.1]
+                .iter()
+                .any(u8::is_ascii_digit)
+                .then_some(found)
         }
         b"ya29." => of(&wide, 20, 2048, "google-token"),
         b"hooks.slack.com/services/" => {
-            let length = bytes[end..].iter().take_while(|b| wide(**b) || **b == b'/').count();
+            let length = bytes[end..]
+                .iter()
+                .take_while(|b| wide(**b) || **b == b'/')
+                .count();
             (length >= 20).then_some((end, end + length, "slack-token"))
         }
         b"-----begin " => private_key(bytes, start, end),
@@ -119,11 +134,17 @@ fn scheme(
     let from = end + bytes[end..].iter().take_while(|b| **b == b' ').count();
     let length = bytes[from..]
         .iter()
-        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'='))
+        .take_while(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+        })
         .count();
     let value = &bytes[from..from + length];
     let trimmed = length - value.iter().rev().take_while(|b| **b == b'.').count();
-    (trimmed >= min && plausible(&value[..trimmed])).then_some((from, from + trimmed, "authorization"))
+    (trimmed >= min && plausible(&value[..trimmed])).then_some((
+        from,
+        from + trimmed,
+        "authorization",
+    ))
 }
 
 fn private_key(bytes: &[u8], start: usize, end: usize) -> Option<Found> {
@@ -161,10 +182,16 @@ fn around_at(bytes: &[u8], at: usize) -> Option<Found> {
             .iter()
             .rev()
             .take(64)
-            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-'))
+            .take_while(|b| {
+                b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-')
+            })
             .count();
     // `\n` before an address in a JSON string is not its first letter.
-    if start > 0 && start < at && bytes[start - 1] == b'\\' && matches!(bytes[start], b'n' | b'r' | b't') {
+    if start > 0
+        && start < at
+        && bytes[start - 1] == b'\\'
+        && matches!(bytes[start], b'n' | b'r' | b't')
+    {
         start += 1;
     }
     while start < at && matches!(bytes[start], b'.' | b'-' | b'%' | b'+') {
@@ -200,12 +227,25 @@ fn around_at(bytes: &[u8], at: usize) -> Option<Found> {
 
 /// RFC 3986: `scheme://user:password@host`.
 fn userinfo(bytes: &[u8], at: usize) -> Option<Found> {
-    let stop = |b: u8| b.is_ascii_whitespace() || matches!(b, b'/' | b'"' | b'\'' | b'<' | b'>' | b'?' | b'#' | b'\\');
-    let start = at - bytes[..at].iter().rev().take(256).take_while(|b| !stop(**b)).count();
+    let stop = |b: u8| {
+        b.is_ascii_whitespace()
+            || matches!(b, b'/' | b'"' | b'\'' | b'<' | b'>' | b'?' | b'#' | b'\\')
+    };
+    let start = at
+        - bytes[..at]
+            .iter()
+            .rev()
+            .take(256)
+            .take_while(|b| !stop(**b))
+            .count();
     if !bytes[..start].ends_with(b"://") {
         return None;
     }
     let colon = start + bytes[start..at].iter().position(|b| *b == b':')?;
     let password = &bytes[colon + 1..at];
-    (!password.is_empty() && !password.starts_with(b"[REDACTED")).then_some((colon + 1, at, "password"))
+    (!password.is_empty() && !password.starts_with(b"[REDACTED")).then_some((
+        colon + 1,
+        at,
+        "password",
+    ))
 }

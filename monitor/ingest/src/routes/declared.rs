@@ -42,7 +42,11 @@ fn kind(segment: &str) -> Kind {
         };
     }
     if let Some(name) = inner('[', ']') {
-        return if name.starts_with("...") { Kind::Tail } else { Kind::Parameter };
+        return if name.starts_with("...") {
+            Kind::Tail
+        } else {
+            Kind::Parameter
+        };
     }
     let mut rest = segment.chars();
     if rest.next() == Some(':') && rest.next().is_some_and(|c| c.is_alphabetic() || c == '_') {

@@ -14,7 +14,11 @@ pub(super) fn placeholder(segment: &str) -> Option<&'static str> {
         };
     }
     if digits == bytes.len() {
-        return Some(if is_compact_date(bytes) { "{date}" } else { "{id}" });
+        return Some(if is_compact_date(bytes) {
+            "{date}"
+        } else {
+            "{id}"
+        });
     }
     if is_version(bytes) {
         return None;
@@ -43,18 +47,40 @@ pub(super) fn placeholder(segment: &str) -> Option<&'static str> {
 /// A file that a browser fetches beside a page: `app.3f2a.js`, `logo.png`.
 pub(super) fn is_asset(segment: &str) -> bool {
     const EXTENSIONS: [&str; 27] = [
-        "avif", "bmp", "css", "cur", "eot", "gif", "ico", "jpeg", "jpg", "js", "map", "mjs", "mp3",
-        "mp4", "ogg", "otf", "png", "scss", "svg", "ttf", "wasm", "wav", "webm", "webmanifest",
-        "webp", "woff", "woff2",
+        "avif",
+        "bmp",
+        "css",
+        "cur",
+        "eot",
+        "gif",
+        "ico",
+        "jpeg",
+        "jpg",
+        "js",
+        "map",
+        "mjs",
+        "mp3",
+        "mp4",
+        "ogg",
+        "otf",
+        "png",
+        "scss",
+        "svg",
+        "ttf",
+        "wasm",
+        "wav",
+        "webm",
+        "webmanifest",
+        "webp",
+        "woff",
+        "woff2",
     ];
-    segment
-        .rsplit_once('.')
-        .is_some_and(|(stem, extension)| {
-            !stem.is_empty()
-                && EXTENSIONS
-                    .iter()
-                    .any(|known| known.eq_ignore_ascii_case(extension))
-        })
+    segment.rsplit_once('.').is_some_and(|(stem, extension)| {
+        !stem.is_empty()
+            && EXTENSIONS
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(extension))
+    })
 }
 
 /// Words joined by three or more dashes, or by two and long: the title of something.
@@ -65,7 +91,10 @@ pub(super) fn is_slug(segment: &str) -> bool {
 
 /// `v1`, `v2.1`, `2.0`, `v1beta1`, `2024-01` is a date and not meant here.
 fn is_version(bytes: &[u8]) -> bool {
-    let (marked, rest) = match bytes.strip_prefix(b"v").or_else(|| bytes.strip_prefix(b"V")) {
+    let (marked, rest) = match bytes
+        .strip_prefix(b"v")
+        .or_else(|| bytes.strip_prefix(b"V"))
+    {
         Some(rest) => (true, rest),
         None => (false, bytes),
     };
@@ -92,7 +121,9 @@ fn is_version(bytes: &[u8]) -> bool {
 
 /// `20261121`, years 1970 to 2099.
 fn is_compact_date(bytes: &[u8]) -> bool {
-    bytes.len() == 8 && matches!(&bytes[..2], b"19" | b"20") && is_month_day(&bytes[4..6], &bytes[6..])
+    bytes.len() == 8
+        && matches!(&bytes[..2], b"19" | b"20")
+        && is_month_day(&bytes[4..6], &bytes[6..])
 }
 
 /// `2026-11-21`, optionally followed by a time; `2026-11`.
@@ -170,9 +201,9 @@ fn is_address(bytes: &[u8]) -> bool {
 
 /// A long run of mixed characters: base64, a signed token, a content hash with a name.
 fn is_token(bytes: &[u8], digits: usize) -> bool {
-    let plain = bytes
-        .iter()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'=' | b'.' | b'+' | b'~' | b'!'));
+    let plain = bytes.iter().all(|b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'=' | b'.' | b'+' | b'~' | b'!')
+    });
     let upper = bytes.iter().any(u8::is_ascii_uppercase);
     let lower = bytes.iter().any(u8::is_ascii_lowercase);
     plain && bytes.len() >= 20 && (upper && lower && digits >= 2 || digits * 4 >= bytes.len())
@@ -180,7 +211,11 @@ fn is_token(bytes: &[u8], digits: usize) -> bool {
 
 /// Long letters without a vowel-like rhythm: a token that happens to hold no digit.
 fn is_opaque_letters(bytes: &[u8]) -> bool {
-    if bytes.len() < 24 || bytes.iter().any(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'=' | b'+')) {
+    if bytes.len() < 24
+        || bytes
+            .iter()
+            .any(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'=' | b'+'))
+    {
         return false;
     }
     let turns = bytes
@@ -193,7 +228,10 @@ fn is_opaque_letters(bytes: &[u8]) -> bool {
 
 /// An order number, a product code, a flight: `ORD-8812`, `OLJCESPC7Z`, `G1234`, `user_42`.
 fn is_key(bytes: &[u8], digits: usize) -> bool {
-    if bytes.iter().any(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'-' | b'_' | b':' | b'.' | b'~')) {
+    if bytes
+        .iter()
+        .any(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'-' | b'_' | b':' | b'.' | b'~'))
+    {
         return false;
     }
     let upper = bytes.iter().filter(|b| b.is_ascii_uppercase()).count();

@@ -60,10 +60,18 @@ impl Node {
 
     /// Turns the words below into a parameter when there are too many; says whether it did.
     pub(super) fn fold(&mut self, at_root: bool) -> bool {
-        let words = || self.children.iter().filter(|(name, _)| !name.starts_with('{'));
+        let words = || {
+            self.children
+                .iter()
+                .filter(|(name, _)| !name.starts_with('{'))
+        };
         let number = words().count();
         let slugs = words().filter(|(name, _)| is_slug(name)).count();
-        let many = if at_root { MANY_WORDS_AT_ROOT } else { MANY_WORDS };
+        let many = if at_root {
+            MANY_WORDS_AT_ROOT
+        } else {
+            MANY_WORDS
+        };
         let slug_family = slugs >= MANY_SLUGS && slugs * 2 > number;
         if number < many && !slug_family {
             return false;

@@ -6,6 +6,7 @@
 //! part of.
 
 use super::scan::{CLASS, DIGIT, DOT, LETTER, SLASH, Token};
+use super::template::is_unit;
 
 /// Words with digits that are names of things, not values.
 const NAMES_WITH_DIGITS: [&str; 42] = [
@@ -20,6 +21,8 @@ pub(super) fn is_literal_value(word: &[u8]) -> bool {
     match word.len() {
         4 => word.eq_ignore_ascii_case(b"true") || word.eq_ignore_ascii_case(b"null"),
         5 => word.eq_ignore_ascii_case(b"false"),
+        // A mask or hash without digits: `ffffffff`.
+        8 | 16 | 32 | 40 | 64 => word.iter().all(u8::is_ascii_hexdigit),
         _ => false,
     }
 }
@@ -36,7 +39,18 @@ pub(super) fn spans_delimiters(line: &[u8], start: usize, end: usize, seen: u8) 
             b.is_ascii_whitespace()
                 || matches!(
                     b,
-                    b'"' | b'\'' | b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b',' | b'|' | b';'
+                    b'"' | b'\''
+                        | b'<'
+                        | b'>'
+                        | b'('
+                        | b')'
+                        | b'['
+                        | b']'
+                        | b'{'
+                        | b'}'
+                        | b','
+                        | b'|'
+                        | b';'
                 )
         }));
     }
@@ -95,6 +109,32 @@ fn address(line: &[u8], start: usize) -> Option<usize> {
     (whole && digits > 0 && (colons >= 5 || double && colons >= 2)).then_some(end)
 }
 
+/// The end of `key="some value"`, unless the key says that words of the program stand there.
+pub(super) fn quoted_value(line: &[u8], from: usize, key: Option<&Token>) -> Option<usize> {
+    let key = key.filter(|key| key.end as usize + 2 == from)?;
+    let name = &line[key.start as usize..key.end as usize];
+    let prose = [
+        &b"msg"[..],
+        b"message",
+        b"event",
+        b"error",
+        b"err",
+        b"reason",
+        b"description",
+        b"text",
+        b"title",
+        b"log",
+        b"summary",
+        b"detail",
+    ]
+    .iter()
+    .any(|prose| {
+        name.len() >= prose.len() && name[name.len() - prose.len()..].eq_ignore_ascii_case(prose)
+    });
+    let length = line[from..].iter().take(256).position(|b| *b == b'"')?;
+    (!prose && length > 0).then_some(from + length)
+}
+
 /// Reports the tokens of a chunk that holds something else than letters, left to right.
 pub(super) fn parts(
     line: &[u8],
@@ -114,10 +154,43 @@ pub(super) fn parts(
     if seen & DIGIT == 0 {
         return report(start, end, is_literal_value(text));
     }
-    if is_number(text) || is_hex(text) {
+    if is_number(text) || is_hex(text) || is_version(text) || has_port(line, text, end) {
         return report(start, end, true);
     }
+    if text.starts_with(b"HTTP/") {
+        return report(start, end, false);
+    }
+    // `shop.Cart@6e0771c9`: a name and a value, each judged by itself.
+    if let Some(at) = text.iter().rposition(|b| *b == b'@')
+        && at > 1
+        && at + 1 < text.len()
+    {
+        parts(line, start, start + at, seen, report);
+        return parts(line, start + at + 1, end, seen, report);
+    }
     pieces(line, start, end, report);
+}
+
+/// `v1.2.3`.
+fn is_version(text: &[u8]) -> bool {
+    text.len() > 3
+        && matches!(text[0], b'v' | b'V')
+        && text[1..].contains(&b'.')
+        && text[1..].iter().all(|b| b.is_ascii_digit() || *b == b'.')
+}
+
+/// The host of `db-7:5432`: digits or dashes, and a port behind.
+fn has_port(line: &[u8], text: &[u8], end: usize) -> bool {
+    let port = line.get(end + 1..).unwrap_or_default();
+    let digits = port.iter().take_while(|b| b.is_ascii_digit()).count();
+    line.get(end) == Some(&b':')
+        && (2..=5).contains(&digits)
+        && port
+            .get(digits)
+            .is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b':')
+        && text
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
 }
 
 /// Without the punctuation around it: `#3` is a mark and a number, `done...` ends a sentence.
@@ -125,9 +198,13 @@ fn trim(line: &[u8], mut start: usize, mut end: usize) -> (usize, usize) {
     while start < end {
         let byte = line[start];
         // A sign belongs to its number, a slash to its path.
-        let sign = matches!(byte, b'-' | b'+') && line.get(start + 1).is_some_and(u8::is_ascii_digit)
+        let sign = matches!(byte, b'-' | b'+')
+            && line.get(start + 1).is_some_and(u8::is_ascii_digit)
             || matches!(byte, b'/' | b'\\' | b'~') && end - start > 1
-            || byte == b'.' && line.get(start + 1).is_some_and(u8::is_ascii_alphanumeric)
+            || byte == b'.'
+                && line
+                    .get(start + 1)
+                    .is_some_and(|next| next.is_ascii_alphanumeric() || *next == b'/')
             || byte == b'_';
         if sign || CLASS[usize::from(byte)] & (LETTER | DIGIT) != 0 {
             break;
@@ -138,6 +215,7 @@ fn trim(line: &[u8], mut start: usize, mut end: usize) -> (usize, usize) {
         let byte = line[end - 1];
         if CLASS[usize::from(byte)] & (LETTER | DIGIT) != 0
             || matches!(byte, b'/' | b'\\' | b'_') && end - start > 1
+            || byte == b'*' && end - start > 1 && line[end - 2] == b'/'
         {
             break;
         }
@@ -155,7 +233,11 @@ fn is_path(text: &[u8], seen: u8) -> bool {
         b'/' => true,
         b'~' | b'.' => slashes > 0,
         _ if text.starts_with(b"HTTP/") => false,
-        _ => seen & DIGIT != 0 && (slashes > 1 || seen & DOT != 0) || slashes > 2,
+        _ => {
+            seen & DIGIT != 0 && (slashes > 1 || seen & DOT != 0)
+                || slashes > 2
+                || text.iter().filter(|b| **b == b'.').count() > 2
+        }
     }
 }
 
@@ -169,20 +251,47 @@ fn is_host(text: &[u8], seen: u8) -> bool {
     let last = text.rsplit(|b| *b == b'.').next().unwrap_or_default();
     let package = matches!(
         first,
-        b"org" | b"com" | b"java" | b"javax" | b"io" | b"net" | b"sun" | b"jdk" | b"scala" | b"kotlin"
-            | b"edu" | b"gov" | b"dev" | b"de" | b"cn"
+        b"org"
+            | b"com"
+            | b"java"
+            | b"javax"
+            | b"io"
+            | b"net"
+            | b"sun"
+            | b"jdk"
+            | b"scala"
+            | b"kotlin"
+            | b"edu"
+            | b"gov"
+            | b"dev"
+            | b"de"
+            | b"cn"
     );
     !package
         && (2..=6).contains(&last.len())
         && last.iter().all(u8::is_ascii_lowercase)
-        && text.iter().all(|b| {
-            b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_')
-        })
+        && text
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        && (first.contains(&b'-') || !text.iter().any(u8::is_ascii_uppercase))
         && (seen & DIGIT != 0
             || matches!(
                 last,
-                b"com" | b"net" | b"org" | b"edu" | b"gov" | b"io" | b"local" | b"internal" | b"lan"
-                    | b"arpa" | b"info" | b"biz" | b"mil" | b"dev" | b"cloud"
+                b"com"
+                    | b"net"
+                    | b"org"
+                    | b"edu"
+                    | b"gov"
+                    | b"io"
+                    | b"local"
+                    | b"internal"
+                    | b"lan"
+                    | b"arpa"
+                    | b"info"
+                    | b"biz"
+                    | b"mil"
+                    | b"dev"
+                    | b"cloud"
             )
             || last.len() == 2)
 }
@@ -193,8 +302,10 @@ fn is_mail(text: &[u8]) -> bool {
         return false;
     };
     !user.is_empty()
-        && host.iter().any(|b| *b == b'.')
-        && host.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+        && host.contains(&b'.')
+        && host
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
         && host.last().is_some_and(u8::is_ascii_lowercase)
 }
 
@@ -212,14 +323,18 @@ fn is_number(text: &[u8]) -> bool {
     let letters = unit.iter().take_while(|b| b.is_ascii_alphabetic()).count();
     let exponent = letters == 1
         && matches!(unit[0], b'e' | b'E')
-        && unit[1..].iter().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+'));
-    (unit.len() <= 3 && letters == unit.len() || exponent || unit == b"\xc2\xb5s")
-        && !is_name(text)
+        && unit[1..]
+            .iter()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+'));
+    (unit.len() <= 3 && letters == unit.len() || exponent || unit == b"\xc2\xb5s") && !is_name(text)
 }
 
 /// `0x…`, or at least six hex digits (dashes allowed, as in a UUID) with a digit among them.
 fn is_hex(text: &[u8]) -> bool {
-    if let Some(digits) = text.strip_prefix(b"0x").or_else(|| text.strip_prefix(b"0X")) {
+    if let Some(digits) = text
+        .strip_prefix(b"0x")
+        .or_else(|| text.strip_prefix(b"0X"))
+    {
         return digits.iter().all(u8::is_ascii_hexdigit);
     }
     text.len() >= 6
@@ -262,6 +377,16 @@ fn pieces(line: &[u8], start: usize, end: usize, report: &mut impl FnMut(usize, 
         return report(start, end, true);
     }
     if variable * 2 >= all && leading_word.is_none() {
+        return report(start, end, true);
+    }
+    // `mesh-worker-07`: a machine of a group.
+    let machine = variable == 1
+        && all > 2
+        && line[end - 1].is_ascii_digit()
+        && line[start..end]
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+    if machine {
         return report(start, end, true);
     }
     if let Some(word_end) = leading_word
@@ -334,6 +459,10 @@ fn piece(text: &[u8]) -> bool {
     {
         return true;
     }
+    // `eth0`, `en1`: the name of a device.
+    if digits == 1 && (text.len() > 2 || text[0].is_ascii_lowercase()) {
+        return false;
+    }
     if text.iter().any(u8::is_ascii_uppercase) {
         digits * 2 >= text.len()
     } else {
@@ -347,10 +476,128 @@ pub(super) fn is_date(text: &[u8]) -> bool {
     (6..=8).contains(&digits)
         && text.len() >= 8
         && text.len() <= 10
-        && (text.len() == digits || text.iter().filter(|b| matches!(b, b'-' | b'/' | b'.')).count() == 2)
+        && (text.len() == digits
+            || text
+                .iter()
+                .filter(|b| matches!(b, b'-' | b'/' | b'.'))
+                .count()
+                == 2)
         && text
             .iter()
             .all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'/' | b'.'))
+}
+
+/// Accounts that every system has: whoever is named where they could be named is a variable.
+const ACCOUNTS: [&str; 6] = [
+    "root",
+    "admin",
+    "administrator",
+    "guest",
+    "nobody",
+    "anonymous",
+];
+
+/// Words before an account's name.
+const BEFORE_ACCOUNT: [&str; 9] = [
+    "user", "username", "login", "account", "for", "by", "ruser", "uname", "owner",
+];
+
+/// Words between which and a name `user` stands: `session opened for user ana`.
+const BEFORE_USER: [&str; 6] = ["for", "invalid", "illegal", "unknown", "as", "of"];
+
+/// What only the words around a token tell: accounts, and the protocol behind a request's path.
+pub(super) fn look_around(message: &str, tokens: &mut Vec<Token>) {
+    let bytes = message.as_bytes();
+    // `(root) CMD …`
+    if let Some(first) = tokens.first_mut()
+        && bytes.starts_with(b"(")
+        && bytes.get(first.end as usize) == Some(&b')')
+        && ACCOUNTS.contains(&first.text(message))
+    {
+        first.variable = true;
+    }
+    let mut at = 1;
+    while at < tokens.len() {
+        let (before, token) = (tokens[at - 1], tokens[at]);
+        let gap = &bytes[before.end as usize..token.start as usize];
+        if token.variable || !matches!(gap, [b' ' | b'=' | b','] | [b' ', b'\'']) {
+            at += 1;
+            continue;
+        }
+        // Words with commas and no spaces, where a value begins, are a list: `owners: ana,bruno`.
+        if gap == b"," {
+            let next = bytes.get(token.end as usize);
+            let opening = bytes[..before.start as usize].trim_ascii_end().last();
+            if !before.variable
+                && matches!(opening, Some(b':' | b'=' | b'[' | b'(' | b'"'))
+                && !matches!(next, Some(b'=' | b':' | b'('))
+            {
+                tokens[at - 1].end = token.end;
+                tokens[at - 1].variable = true;
+                tokens.remove(at);
+            } else {
+                at += 1;
+            }
+            continue;
+        }
+        if before.variable
+            && gap == b" "
+            && is_unit(token.text(message))
+            && fold_quantity(bytes, message, tokens, at - 1)
+        {
+            continue;
+        }
+        if before.variable && gap == b" " && token.text(message).starts_with("HTTP/") {
+            tokens[at - 1].end = token.end;
+            tokens.remove(at);
+            continue;
+        }
+        if !before.variable {
+            let previous = before.text(message);
+            let is = |words: &[&str], word: &str| {
+                words.iter().any(|known| known.eq_ignore_ascii_case(word))
+            };
+            let length = token.end - token.start;
+            let account = (4..=13).contains(&length)
+                && is(&ACCOUNTS, token.text(message))
+                && is(&BEFORE_ACCOUNT, previous);
+            let user = gap == b" "
+                && previous == "user"
+                && at > 1
+                && is(&BEFORE_USER, tokens[at - 2].text(message))
+                && bytes[tokens[at - 2].end as usize..before.start as usize] == *b" ";
+            if account || user {
+                tokens[at].variable = true;
+            }
+        }
+        at += 1;
+    }
+}
+
+/// Makes one variable of a quantity that is written in two ways, `1165 bytes (1.13 KB)`, or as a
+/// bound, `<1 sec`; the number is at `at`, its unit behind it. Says whether it did.
+fn fold_quantity(bytes: &[u8], message: &str, tokens: &mut Vec<Token>, at: usize) -> bool {
+    let between = |left: &Token, right: &Token| &bytes[left.end as usize..right.start as usize];
+    let (number, unit) = (tokens[at], tokens[at + 1]);
+    let next = bytes.get(unit.end as usize);
+    if number.start > 0 && bytes[number.start as usize - 1] == b'<' && next != Some(&b'>') {
+        tokens[at].start -= 1;
+        tokens[at].end = unit.end;
+        tokens.remove(at + 1);
+        return true;
+    }
+    if let Some([again, unit_again]) = tokens.get(at + 2..at + 4)
+        && again.variable
+        && between(&unit, again) == b" ("
+        && between(again, unit_again) == b" "
+        && is_unit(unit_again.text(message))
+        && bytes.get(unit_again.end as usize) == Some(&b')')
+    {
+        tokens[at].end = unit_again.end + 1;
+        tokens.drain(at + 1..at + 4);
+        return true;
+    }
+    false
 }
 
 /// Makes one variable of a date written in words: `Sat Jun 11 03:28:22 2005`, `11 Jun 2005 03:28`.
@@ -395,7 +642,18 @@ fn join_date(message: &str, tokens: &mut Vec<Token>, month: usize) {
 fn is_month(text: &str) -> bool {
     matches!(
         text,
-        "Jan" | "Feb" | "Mar" | "Apr" | "May" | "Jun" | "Jul" | "Aug" | "Sep" | "Oct" | "Nov" | "Dec"
+        "Jan"
+            | "Feb"
+            | "Mar"
+            | "Apr"
+            | "May"
+            | "Jun"
+            | "Jul"
+            | "Aug"
+            | "Sep"
+            | "Oct"
+            | "Nov"
+            | "Dec"
     )
 }
 

@@ -4,7 +4,7 @@
 //! templates that differ from it in the same few positions are a *family*; when it shows enough
 //! different words in each of these positions, its members are one template.
 
-use super::template::{Slot, Template};
+use super::template::{Slot, Template, is_unit};
 
 /// Slots above this are not compared; layouts that long are masked well enough.
 const MAX_SLOTS: usize = 128;
@@ -14,6 +14,15 @@ const MAX_SLOTS: usize = 128;
 pub(super) struct Family {
     pub(super) members: Vec<u32>,
     pub(super) positions: u128,
+}
+
+/// What becomes of a position that varies.
+pub(super) fn generalised(slot: &Slot) -> Slot {
+    match slot {
+        Slot::Word(word) if is_unit(word) => Slot::Unit,
+        Slot::Unit => Slot::Unit,
+        Slot::Word(_) | Slot::Variable => Slot::Variable,
+    }
 }
 
 /// Finds the family of `slots` among `candidates`, all of one layout.
@@ -27,7 +36,7 @@ pub(super) fn find<'t>(
     if slots.len() > MAX_SLOTS {
         return None;
     }
-    let words = slots.iter().flatten().count();
+    let words = slots.iter().filter_map(Slot::word).count();
     let mut masks: Vec<u128> = Vec::new();
     for (_, template) in candidates.clone() {
         let mask = difference(slots, &template.slots);
@@ -64,12 +73,17 @@ pub(super) fn find<'t>(
     best
 }
 
-/// The positions at which two templates differ, as a bit set.
-fn difference(left: &[Slot], right: &[Slot]) -> u128 {
-    left.iter()
-        .zip(right)
+/// The positions at which a template does not take in what the newcomer has, as a bit set.
+fn difference(newcomer: &[Slot], template: &[Slot]) -> u128 {
+    newcomer
+        .iter()
+        .zip(template)
         .enumerate()
-        .filter(|(_, (left, right))| left != right)
+        .filter(|(_, (left, right))| match right {
+            Slot::Variable => false,
+            Slot::Unit => !left.word().is_none_or(is_unit),
+            Slot::Word(_) => left != right,
+        })
         .fold(0, |mask, (position, _)| mask | 1 << position)
 }
 
@@ -84,9 +98,9 @@ fn is_one_template(
         .enumerate()
         .filter(|(position, slot)| {
             positions >> position & 1 == 0
-                && slot
-                    .as_deref()
-                    .is_some_and(|word| word.len() > 1 && word.bytes().any(|b| b.is_ascii_alphabetic()))
+                && slot.word().is_some_and(|word| {
+                    word.len() > 1 && word.bytes().any(|b| b.is_ascii_alphabetic())
+                })
         })
         .count();
     if left == 0 {
@@ -96,8 +110,8 @@ fn is_one_template(
     bits(positions).all(|position| {
         let mut values: Vec<Option<&str>> = members
             .iter()
-            .map(|(_, template)| template.slots[position].as_deref())
-            .chain([slots[position].as_deref()])
+            .map(|(_, template)| template.slots[position].word())
+            .chain([slots[position].word()])
             .collect();
         values.sort_unstable();
         values.dedup();
@@ -106,8 +120,13 @@ fn is_one_template(
             return true;
         }
         let mut enough = evidence(slots, gaps, position, &values);
+        // Two names that change together may be one fixed pair each time.
         if many {
-            enough = enough.max(3);
+            let digits = values
+                .iter()
+                .flatten()
+                .all(|value| value.bytes().any(|b| b.is_ascii_digit()));
+            enough = if digits { enough.max(3) } else { enough * 2 };
         }
         if left == 1 {
             enough += enough / 2;
@@ -123,21 +142,43 @@ fn bits(mask: u128) -> impl Iterator<Item = usize> {
 /// How many different values make the position a variable.
 fn evidence(slots: &[Slot], gaps: &[Box<str>], position: usize, values: &[Option<&str>]) -> usize {
     let before = gaps[position].as_bytes();
-    // `key=value`, `"value"`: written to hold a value.
-    if before.ends_with(b"=") || before.ends_with(b"\"") || before.ends_with(b"'") {
-        return 2;
-    }
     let mut all = values.iter().flatten();
-    if all
-        .clone()
-        .all(|value| value.bytes().any(|b| b.is_ascii_digit()))
+    if position > 0
+        && before == b" "
+        && slots[position - 1] == Slot::Variable
+        && all.clone().all(|value| is_unit(value))
     {
         return 2;
     }
-    if position > 0 && slots[position - 1].as_deref().is_some_and(announces_a_name) && before == b" " {
+    // States and verbs of protocols: `NEW`, `GET`. Each is its own event until there are many.
+    let capitals = all
+        .clone()
+        .all(|value| value.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'));
+    if capitals && !before.ends_with(b"=") {
+        return 8;
+    }
+    // `key=value`, `"value"`: written to hold a value.
+    if before.ends_with(b"=") {
         return 2;
     }
-    if all.clone().all(|value| is_identifier(value)) {
+    if before.ends_with(b"\"") || before.ends_with(b"'") {
+        return 3;
+    }
+    let previous = position
+        .checked_sub(1)
+        .filter(|_| before == b" ")
+        .and_then(|previous| slots[previous].word());
+    if previous.is_some_and(announces_a_name) {
+        return 2;
+    }
+    if all
+        .clone()
+        .all(|value| value.bytes().any(|b| b.is_ascii_digit()))
+        || all.clone().all(|value| is_identifier(value))
+    {
+        return 3;
+    }
+    if previous.is_some_and(|word| matches!(word, "for" | "from" | "by" | "to" | "of")) {
         return 3;
     }
     if before.ends_with(b": ") || before.ends_with(b":") {
@@ -148,7 +189,6 @@ fn evidence(slots: &[Slot], gaps: &[Box<str>], position: usize, values: &[Option
         return 10;
     }
     if all.all(|value| value.bytes().all(|b| !b.is_ascii_lowercase())) {
-        // States: there are more of them than of verbs, and each transition is its own event.
         return 8;
     }
     6
@@ -158,8 +198,24 @@ fn evidence(slots: &[Slot], gaps: &[Box<str>], position: usize, values: &[Option
 fn announces_a_name(word: &str) -> bool {
     matches!(
         word.to_ascii_lowercase().as_str(),
-        "user" | "username" | "host" | "hostname" | "node" | "named" | "login" | "account" | "uid"
-            | "realm" | "tenant" | "customer" | "queue" | "topic" | "bucket" | "table" | "database"
+        "class"
+            | "user"
+            | "username"
+            | "host"
+            | "hostname"
+            | "node"
+            | "named"
+            | "login"
+            | "account"
+            | "uid"
+            | "realm"
+            | "tenant"
+            | "customer"
+            | "queue"
+            | "topic"
+            | "bucket"
+            | "table"
+            | "database"
     )
 }
 

@@ -16,7 +16,10 @@ impl Hash {
 
     pub(super) fn number(self, number: u64) -> Hash {
         let product = u128::from(self.0 ^ number).wrapping_mul(u128::from(MULTIPLIER));
-        #[expect(clippy::cast_possible_truncation, reason = "folding both halves of the product")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "folding both halves of the product"
+        )]
         let folded = (product as u64) ^ ((product >> 64) as u64);
         Hash(folded.wrapping_add(SEED))
     }

@@ -85,7 +85,7 @@ impl Miner {
             seed,
             templates: vec![Template {
                 id,
-                slots: vec![None],
+                slots: vec![Slot::Variable],
                 gaps: Arc::from(["".into(), "".into()]),
                 count: 0,
                 generation: 0,
@@ -126,7 +126,7 @@ impl Miner {
         self.templates
             .iter()
             .filter(|template| template.merged_into.is_none() && template.count > 0)
-            .map(|template| (template.id, template.text(), template.count))
+            .map(|template| (template.id, template.text(|_| ""), template.count))
     }
 
     /// Messages that found no place of their own because the service has too many templates.
@@ -140,6 +140,10 @@ impl Miner {
             index = next;
         }
         index
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
     }
 
     pub(super) fn template(&self, index: u32) -> &Template {
@@ -216,7 +220,10 @@ impl Miner {
     fn insert(&mut self, layout: u64, message: &str, tokens: &[Token]) -> u32 {
         let mut slots: Vec<Slot> = tokens
             .iter()
-            .map(|token| (!token.variable).then(|| token.text(message).into()))
+            .map(|token| match token.variable {
+                true => Slot::Variable,
+                false => Slot::Word(token.text(message).into()),
+            })
             .collect();
         let gaps = gaps(message, tokens);
         let id = TemplateId(self.name(layout, &slots));
@@ -230,10 +237,19 @@ impl Miner {
             let Some(family) = family::find(&slots, &gaps, candidates) else {
                 break;
             };
-            for (position, slot) in slots.iter_mut().enumerate().take(128) {
-                if family.positions >> position & 1 == 1 {
-                    *slot = None;
+            for (position, slot) in slots.iter_mut().enumerate() {
+                let members = || {
+                    family
+                        .members
+                        .iter()
+                        .map(|index| &self.templates[*index as usize].slots[position])
+                };
+                if members().all(|member| member == slot) {
+                    continue;
                 }
+                let units = family::generalised(slot) == Slot::Unit
+                    && members().all(|member| family::generalised(member) == Slot::Unit);
+                *slot = if units { Slot::Unit } else { Slot::Variable };
             }
             survivor = Some(self.unite(layout, &slots, family.members, survivor));
         }
@@ -295,17 +311,21 @@ impl Miner {
     fn name(&self, layout: u64, slots: &[Slot]) -> u64 {
         slots
             .iter()
-            .fold(Hash::new().number(self.seed).number(layout), |hash, slot| {
-                match slot {
-                    Some(word) => hash.bytes(word.as_bytes()),
-                    None => hash.number(0),
-                }
-            })
+            .fold(
+                Hash::new().number(self.seed).number(layout),
+                |hash, slot| match slot {
+                    Slot::Word(word) => hash.bytes(word.as_bytes()),
+                    Slot::Variable | Slot::Unit => hash.number(0),
+                },
+            )
             .finish()
     }
 
     /// The shape that the message has as one of template `index`, and its variables as tokens.
-    #[expect(clippy::type_complexity, reason = "two halves of one answer, used once")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "two halves of one answer, used once"
+    )]
     fn shape(
         &mut self,
         index: u32,
@@ -327,7 +347,11 @@ impl Miner {
             pieces.push(slice(message, end, tokens[*from].start));
             end = tokens[*to].end;
         }
-        pieces.push(slice(message, end, u32::try_from(message.len()).unwrap_or(u32::MAX)));
+        pieces.push(slice(
+            message,
+            end,
+            u32::try_from(message.len()).unwrap_or(u32::MAX),
+        ));
         let shape = shape(template.id, pieces);
         if let Some(known) = template.shapes.iter().find(|known| known.id == shape.id) {
             return (Arc::clone(known), Some(narrow(spans.ranges())));
@@ -373,15 +397,11 @@ fn fits(found: &TemplateMatch, message: &str) -> bool {
     let bytes = message.as_bytes();
     let mut end = 0;
     pieces.len() == found.variables.len() + 1
-        && found
-            .variables
-            .iter()
-            .zip(pieces)
-            .all(|(variable, piece)| {
-                let gap = bytes.get(end..variable.start as usize);
-                end = variable.end as usize;
-                gap == Some(piece.as_bytes())
-            })
+        && found.variables.iter().zip(pieces).all(|(variable, piece)| {
+            let gap = bytes.get(end..variable.start as usize);
+            end = variable.end as usize;
+            gap == Some(piece.as_bytes())
+        })
         && bytes.get(end..) == pieces.last().map(|piece| piece.as_bytes())
 }
 

@@ -84,12 +84,22 @@ pub(super) fn scan(message: &str, limit: usize, tokens: &mut Vec<Token>) {
             }
             at = chunk(line, start, at, seen, tokens);
         }
+        if line.get(at) == Some(&b'"')
+            && at > 0
+            && line[at - 1] == b'='
+            && let Some(end) = classify::quoted_value(line, at + 1, tokens.last())
+            && tokens.len() < limit
+        {
+            push(line, tokens, at + 1, end, true);
+            at = end;
+        }
         at += 1;
     }
     if line_end < message.len() {
         push(bytes, tokens, line_end, message.len(), true);
     }
     classify::join_dates(message, tokens);
+    classify::look_around(message, tokens);
 }
 
 /// Adds the tokens of the chunk and returns where it ended, which can be further when it turned
@@ -150,7 +160,18 @@ pub(super) fn is_joint(gap: &[u8]) -> bool {
         && gap.iter().all(|b| {
             matches!(
                 b,
-                b'.' | b':' | b'/' | b',' | b'-' | b'_' | b'@' | b'+' | b'*' | b'\\' | b'~' | b'^'
+                b'.' | b':'
+                    | b'/'
+                    | b','
+                    | b'!'
+                    | b'-'
+                    | b'_'
+                    | b'@'
+                    | b'+'
+                    | b'*'
+                    | b'\\'
+                    | b'~'
+                    | b'^'
             )
         })
 }

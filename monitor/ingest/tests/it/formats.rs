@@ -2,6 +2,11 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p monitor-ingest formats` rewrites the expectations; read them.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy knows only by their attribute"
+)]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

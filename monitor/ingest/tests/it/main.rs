@@ -1,3 +1,7 @@
 //! One binary for all integration tests of this crate.
 
+mod formats;
+mod redact;
+mod routes;
+mod templates;
 mod wire;

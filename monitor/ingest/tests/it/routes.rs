@@ -94,10 +94,17 @@ fn many_rare_words_in_one_place_are_values() {
         }
         learner.route(&format!("/users/{name}/profile"));
     }
-    assert_eq!(&*learner.route("/users/zacharias/profile"), "/users/{param}/profile");
+    assert_eq!(
+        &*learner.route("/users/zacharias/profile"),
+        "/users/{param}/profile"
+    );
     assert_eq!(&*learner.route("/users/me/profile"), "/users/me/profile");
     assert_eq!(
-        learner.routes().iter().map(|route| &**route).collect::<Vec<_>>(),
+        learner
+            .routes()
+            .iter()
+            .map(|route| &**route)
+            .collect::<Vec<_>>(),
         ["/users/me/profile", "/users/{param}/profile"]
     );
 }
@@ -123,7 +130,10 @@ fn declared_routes_win() {
     learner.declare("/shops/all/items");
     assert_eq!(&*learner.route("/shops/north/items"), "/shops/{shop}/items");
     assert_eq!(&*learner.route("/shops/all/items?x=1"), "/shops/all/items");
-    assert_eq!(&*learner.route("/shops/north/items/7"), "/shops/:shop/items/:item");
+    assert_eq!(
+        &*learner.route("/shops/north/items/7"),
+        "/shops/:shop/items/:item"
+    );
     assert_eq!(&*learner.route("/files/a/b/c.png"), "/files/**");
     assert_eq!(&*learner.route("/other/7"), "/other/{id}");
     assert_eq!(learner.routes().len(), 1);
@@ -131,7 +141,14 @@ fn declared_routes_win() {
 
 #[test]
 fn templates_are_recognised() {
-    for template in ["/a/{id}", "/a/:id", "/a/<int:id>", "/a/[id]", "/a/*", "/a/{*rest}"] {
+    for template in [
+        "/a/{id}",
+        "/a/:id",
+        "/a/<int:id>",
+        "/a/[id]",
+        "/a/*",
+        "/a/{*rest}",
+    ] {
         assert!(looks_like_template(template), "{template}");
     }
     for path in ["/a/b", "/a:b/c", "/", "", "/a/:8080", "/a/{}"] {
@@ -164,7 +181,11 @@ fn hostile_paths_cost_little() {
     learner.route(&"x".repeat(10_000_000));
     for i in 0..200_000u64 {
         let word: String = (0..6)
-            .map(|place| char::from(b'a' + u8::try_from(i.wrapping_mul(0x9e37_79b9) >> (place * 5) & 15).unwrap()))
+            .map(|place| {
+                char::from(
+                    b'a' + u8::try_from(i.wrapping_mul(0x9e37_79b9) >> (place * 5) & 15).unwrap(),
+                )
+            })
             .collect();
         learner.route(&format!("/{word}/x{word}/{word}"));
     }

@@ -248,7 +248,7 @@ impl LogSearch for Slow {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn searches_beyond_the_limit_are_told_to_come_back() {
     let mut site = usual();
     let (let_go, wait) = std::sync::mpsc::channel();
@@ -259,7 +259,12 @@ async fn searches_beyond_the_limit_are_told_to_come_back() {
         let request = Request::get("/api/v1/search").body(Body::empty()).unwrap();
         searches.spawn(send(router.clone(), request));
     }
+    // On one thread, each has asked for its turn once all have been polled.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
     // The fifth finds no turn within its patience; the other four are still at work then.
+    tokio::time::advance(std::time::Duration::from_secs(6)).await;
     let refused = searches.join_next().await.unwrap().unwrap();
     assert_eq!(refused.status, 429);
     assert_eq!(refused.headers[header::RETRY_AFTER], "1");
