@@ -17,9 +17,10 @@ pub(super) enum Key {
     Referer,
     User,
     Flags,
+    Prefix,
 }
 
-static NAMES: LazyLock<[Name; 10]> = LazyLock::new(|| {
+static NAMES: LazyLock<[Name; 11]> = LazyLock::new(|| {
     [
         "host.name",
         "process.pid",
@@ -31,6 +32,7 @@ static NAMES: LazyLock<[Name; 10]> = LazyLock::new(|| {
         "http.request.header.referer",
         "enduser.id",
         "flags",
+        "log.prefix",
     ]
     .map(Name::from)
 });

@@ -89,6 +89,7 @@ pub(super) struct Gather<'r> {
     pub(super) duration_unit: Option<Unit>,
     rpc_service: Option<String>,
     rpc_method: Option<String>,
+    grpc_name: Option<CallStatus>,
 }
 
 impl<'r> Gather<'r> {
@@ -104,6 +105,7 @@ impl<'r> Gather<'r> {
             duration_unit: None,
             rpc_service: None,
             rpc_method: None,
+            grpc_name: None,
         }
     }
 
@@ -144,7 +146,11 @@ impl<'r> Gather<'r> {
             Field::RequestLine => value.as_str().is_some_and(|line| self.request_line(line)),
             Field::Status => {
                 match http_status(value).or_else(|| value.as_str().and_then(grpc_name)) {
-                    None => false,
+                    None => {
+                        // `OK` is gRPC's only beside a procedure.
+                        self.grpc_name = value.as_str().and_then(grpc_code);
+                        false
+                    }
                     status => {
                         if !matches!(
                             self.facts.status,
@@ -231,6 +237,14 @@ impl<'r> Gather<'r> {
         if let Some(route) = route {
             facts.method = Some(RPC.clone());
             facts.route = Some(route.into());
+        }
+        if facts.status.is_none()
+            && facts
+                .method
+                .as_ref()
+                .is_some_and(|method| **method == **RPC)
+        {
+            facts.status = self.grpc_name;
         }
     }
 

@@ -181,6 +181,11 @@ fn in_place_of_message(whole: &str, parsed: &Parsed) -> Message {
         };
         return Message::Decoded(format!("{method} {subject}{status}").into());
     }
+    if let (None, Some(subject), Some(CallStatus::Http(code))) =
+        (&facts.method, subject, facts.status)
+    {
+        return Message::Decoded(format!("{subject} {code}").into());
+    }
     if let Some(error) = &facts.error_message {
         return Message::Decoded(error.as_str().into());
     }

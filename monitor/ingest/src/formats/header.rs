@@ -49,6 +49,7 @@ struct Head<'t> {
     thread: Option<&'t str>,
     logger: Option<&'t str>,
     source: Option<&'t str>,
+    prefix: Option<&'t str>,
     host: Option<&'t str>,
     user: Option<&'t str>,
     client: Option<&'t str>,
@@ -86,6 +87,7 @@ impl<'t> Head<'t> {
             thread: None,
             logger: None,
             source: None,
+            prefix: None,
             host: None,
             user: None,
             client: None,
@@ -160,7 +162,7 @@ impl<'t> Head<'t> {
             if bracketed {
                 self.logger = Some(self.slice(start + 1, end - 1));
             } else {
-                self.source = Some(self.slice(start, end));
+                self.prefix = Some(self.slice(start, end));
             }
             return true;
         }

@@ -415,47 +415,46 @@ pub(super) fn error(line: &str, gather: &mut Gather<'_>) -> Option<usize> {
     let finders = &*FINDERS;
     let bytes = line.as_bytes();
     for (finder, length) in [(&finders.exception, 9), (&finders.error, 5)] {
-        let Some(found) = finder.find(bytes) else {
-            continue;
-        };
-        let mut end = found + length;
-        // A nested class: `HttpServerErrorException$InternalServerError`.
-        if bytes.get(end) == Some(&b'$') {
-            end += 1 + bytes[end + 1..]
-                .iter()
-                .take_while(|byte| byte.is_ascii_alphanumeric())
-                .count();
-        }
-        if bytes
-            .get(end)
-            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-        {
-            continue;
-        }
-        let start = found
-            - bytes[..found]
-                .iter()
-                .rev()
-                .take(200)
-                .take_while(|byte| {
-                    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$')
-                })
-                .count();
-        let name = &line[start..end];
-        let simple = name.rsplit('.').next().unwrap_or(name);
-        if simple.len() <= length || !simple.starts_with(|c: char| c.is_ascii_uppercase()) {
-            continue;
-        }
-        gather.facts.error_type = Some(Name::from(name));
-        if gather.facts.error_message.is_none()
-            && let Some(said) = line[end..].strip_prefix(':')
-        {
-            let said = balanced(said.lines().next().unwrap_or_default().trim());
-            if !said.is_empty() {
-                gather.facts.error_message = Some(said.to_owned());
+        for found in finder.find_iter(bytes).take(8) {
+            let mut end = found + length;
+            // A nested class: `HttpServerErrorException$InternalServerError`.
+            if bytes.get(end) == Some(&b'$') {
+                end += 1 + bytes[end + 1..]
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_alphanumeric())
+                    .count();
             }
+            if bytes
+                .get(end)
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            {
+                continue;
+            }
+            let start = found
+                - bytes[..found]
+                    .iter()
+                    .rev()
+                    .take(200)
+                    .take_while(|byte| {
+                        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$')
+                    })
+                    .count();
+            let name = &line[start..end];
+            let simple = name.rsplit('.').next().unwrap_or(name);
+            if simple.len() <= length || !simple.starts_with(|c: char| c.is_ascii_uppercase()) {
+                continue;
+            }
+            gather.facts.error_type = Some(Name::from(name));
+            if gather.facts.error_message.is_none()
+                && let Some(said) = line[end..].strip_prefix(':')
+            {
+                let said = balanced(said.lines().next().unwrap_or_default().trim());
+                if !said.is_empty() {
+                    gather.facts.error_message = Some(said.to_owned());
+                }
+            }
+            return Some(start);
         }
-        return Some(start);
     }
     None
 }

@@ -45,6 +45,7 @@ impl Head<'_> {
             (Key::Pid, self.pid),
             (Key::Thread, self.thread),
             (Key::Logger, self.logger),
+            (Key::Prefix, self.prefix),
             (Key::Source, self.source),
             (Key::Code, self.code),
             (Key::User, self.user),
@@ -109,7 +110,10 @@ impl Head<'_> {
             "openstack"
         } else if self.hash_pid && self.slashes {
             "nginx-error"
-        } else if self.bracket_stamp && self.bracket_level {
+        } else if self.bracket_stamp
+            && self.bracket_level
+            && self.byte(1).is_some_and(|byte| byte.is_ascii_alphabetic())
+        {
             "apache-error"
         } else if self.letter {
             if self.mongo {

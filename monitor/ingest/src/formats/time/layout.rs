@@ -378,6 +378,12 @@ fn zone(bytes: &[u8], end: usize) -> (Option<i32>, usize) {
             {
                 return (None, end);
             }
+            // Go prints `+0000 UTC`: the name says the same again.
+            if bytes.get(after) == Some(&b' ')
+                && let Some((_, length)) = zone_name(&bytes[after + 1..])
+            {
+                after += 1 + length;
+            }
             let seconds = i32::try_from(hours * 3600 + minutes * 60).unwrap_or(0);
             (Some(if *sign == b'-' { -seconds } else { seconds }), after)
         }
