@@ -68,6 +68,13 @@ impl Redactor {
             counts.add(kind, 1);
             return Some((format!("[REDACTED:{kind}]"), counts));
         }
+        let number = match value {
+            Value::Str(text) => text.bytes().all(|b| b.is_ascii_digit()),
+            _ => true,
+        };
+        if number && keyed::names_an_id(key.as_bytes()) {
+            return None;
+        }
         let redacted = match value {
             Value::Str(text) => match self.redact_text(text, &mut counts) {
                 Cow::Owned(redacted) => redacted,

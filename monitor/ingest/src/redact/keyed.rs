@@ -80,6 +80,17 @@ pub(super) fn kind_of_key(key: &str, own: &[String]) -> Option<&'static str> {
     }
 }
 
+/// Whether the name is one of an id (`span_id`, `orderId`), or is a trace or span id itself.
+pub(super) fn names_an_id(name: &[u8]) -> bool {
+    if matches!(name.len(), 16 | 32) && name.iter().all(u8::is_ascii_hexdigit) {
+        return true;
+    }
+    let lower = name.to_ascii_lowercase();
+    lower.ends_with(b"id")
+        && memchr::memmem::find(&lower, b"card").is_none()
+        && !lower.starts_with(b"pan")
+}
+
 /// Words that stand where a secret would without being one.
 pub(super) fn is_no_secret(value: &str) -> bool {
     value.starts_with("[REDACTED")

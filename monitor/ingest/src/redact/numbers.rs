@@ -217,11 +217,30 @@ fn is_card(bytes: &[u8], start: usize, digits: &[u8], groups: &[usize]) -> bool 
     }
     match groups {
         // Identifiers of 13 and of 17 to 19 digits are common, cards of that length are rare.
-        [14..=16] => true,
+        [14..=16] => !is_id(bytes, start),
         [_] => mentions(bytes, start, &["card", "pan", "visa", "credit"]),
         [4, 4, 4, 4] | [4, 6, 5] | [4, 6, 4] | [4, 4, 4, 4, 1..=3] | [4, 3, 3, 3] => true,
         _ => false,
     }
+}
+
+/// Whether the number at `start` is the value of a name that ends in `id`, or stands behind a
+/// trace or span id: one span id in two thousand has no letter among its sixteen digits.
+fn is_id(bytes: &[u8], start: usize) -> bool {
+    let before = bytes[..start].trim_ascii_end();
+    let marks = before
+        .iter()
+        .rev()
+        .take_while(|b| matches!(b, b'"' | b'\'' | b':' | b'=' | b' ' | b'\\' | b','))
+        .count();
+    let separated = &before[..before.len() - marks];
+    let word = separated
+        .iter()
+        .rev()
+        .take(40)
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        .count();
+    super::keyed::names_an_id(&separated[separated.len() - word..])
 }
 
 /// Whether one of the words stands shortly before.

@@ -574,6 +574,29 @@ pub(super) fn look_around(message: &str, tokens: &mut Vec<Token>) {
     }
 }
 
+/// Makes one variable of three or more in square brackets: how many there are varies too.
+pub(super) fn fold_lists(message: &str, tokens: &mut Vec<Token>) {
+    let bytes = message.as_bytes();
+    let mut first = 0;
+    while first < tokens.len() {
+        let mut last = first;
+        let start = tokens[first].start as usize;
+        if tokens[first].variable && start > 0 && bytes[start - 1] == b'[' {
+            while let Some(next) = tokens.get(last + 1)
+                && next.variable
+                && &bytes[tokens[last].end as usize..next.start as usize] == b", "
+            {
+                last += 1;
+            }
+            if last >= first + 2 && bytes.get(tokens[last].end as usize) == Some(&b']') {
+                tokens[first].end = tokens[last].end;
+                tokens.drain(first + 1..=last);
+            }
+        }
+        first += 1;
+    }
+}
+
 /// Makes one variable of a quantity that is written in two ways, `1165 bytes (1.13 KB)`, or as a
 /// bound, `<1 sec`; the number is at `at`, its unit behind it. Says whether it did.
 fn fold_quantity(bytes: &[u8], message: &str, tokens: &mut Vec<Token>, at: usize) -> bool {
@@ -626,6 +649,18 @@ fn join_date(message: &str, tokens: &mut Vec<Token>, month: usize) {
     }
     if last == month || !has_time {
         return;
+    }
+    // `Sat Jun 11 03:28:22 CEST 2005`, as `date` and Java write it.
+    if let Some([zone, year]) = tokens.get(last + 1..last + 3)
+        && !zone.variable
+        && (3..=5).contains(&(zone.end - zone.start))
+        && zone.text(message).bytes().all(|b| b.is_ascii_uppercase())
+        && year.variable
+        && year.end - year.start == 4
+        && near(&tokens[last], zone)
+        && near(zone, year)
+    {
+        last += 2;
     }
     while first > 0
         && near(&tokens[first - 1], &tokens[first])

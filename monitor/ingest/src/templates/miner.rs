@@ -16,7 +16,9 @@ use super::template::{Slot, Template, shape, spans};
 /// What one miner may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Templates of a service; further ones are counted under the overflow template `<*>`.
+    /// Templates of a service; further ones are counted under the overflow template `<*>`. One
+    /// layout may take up an eighth of them (64 at least), so that one stream of noise leaves
+    /// place for the others.
     pub templates: usize,
     /// Exact layouts of one template (they differ in white space and in what was variable when);
     /// further messages of it are one variable.
@@ -227,6 +229,14 @@ impl Miner {
             .collect();
         let gaps = gaps(message, tokens);
         let id = TemplateId(self.name(layout, &slots));
+        let peers = self.layouts.get(&layout).map_or(0, Vec::len);
+        let full =
+            self.live > self.limits.templates || peers >= (self.limits.templates / 8).max(64);
+        // What still does not fit after so many templates hardly ever will: looking at all of them
+        // for each message would cost more than it is worth.
+        if full && !self.overflowed().is_multiple_of(64) {
+            return OVERFLOW;
+        }
         let mut survivor: Option<u32> = None;
         loop {
             let peers = self.layouts.get(&layout).map_or(&[][..], Vec::as_slice);
@@ -256,7 +266,7 @@ impl Miner {
         if let Some(survivor) = survivor {
             return survivor;
         }
-        if self.live > self.limits.templates {
+        if full {
             return OVERFLOW;
         }
         let index = u32::try_from(self.templates.len()).unwrap_or(OVERFLOW);

@@ -35,7 +35,7 @@ pub(super) const SLASH: u8 = 2;
 pub(super) const DOT: u8 = 4;
 /// `@`, `-`, `_`, `$`, `#`, `+`, `%`, `&`, `*`, `~`, `^`.
 pub(super) const MARK: u8 = 8;
-/// A lower-case or upper-case letter, or any byte of a non-ASCII character.
+/// A lower-case or upper-case letter, or a byte of a character of two bytes.
 pub(super) const LETTER: u8 = 16;
 const DELIMITER: u8 = 128;
 
@@ -50,7 +50,9 @@ pub(super) const CLASS: [u8; 256] = {
             b'/' | b'\\' => SLASH,
             b'.' => DOT,
             b'@' | b'-' | b'_' | b'$' | b'#' | b'+' | b'%' | b'&' | b'*' | b'~' | b'^' => MARK,
-            b'a'..=b'z' | b'A'..=b'Z' | 128..=255 => LETTER,
+            // Characters of three and four bytes are punctuation (`：`) or scripts without spaces
+            // between words; either way they end an id or a number.
+            b'a'..=b'z' | b'A'..=b'Z' | 128..=0xE1 => LETTER,
             _ => DELIMITER,
         };
         byte += 1;
@@ -93,13 +95,19 @@ pub(super) fn scan(message: &str, limit: usize, tokens: &mut Vec<Token>) {
             push(line, tokens, at + 1, end, true);
             at = end;
         }
-        at += 1;
+        // A wide character is stepped over as a whole: its other bytes look like letters.
+        at += match line.get(at) {
+            Some(0xF0..) => 4,
+            Some(0xE2..) => 3,
+            _ => 1,
+        };
     }
     if line_end < message.len() {
         push(bytes, tokens, line_end, message.len(), true);
     }
     classify::join_dates(message, tokens);
     classify::look_around(message, tokens);
+    classify::fold_lists(message, tokens);
 }
 
 /// Adds the tokens of the chunk and returns where it ended, which can be further when it turned

@@ -160,6 +160,8 @@ fn what_only_looks_like_a_secret_survives() {
         trace_id=4bf92f3577b34da6a3ce929d0e0e4736 span_id=00f067aa0ba902b7
         4111111111111112 4012888888881882 5105105105105101
         request 5f3a4111111111111111 done
+        SpanID: 4111111111111111 {"span_id":"4111111111111111","orderId":4111111111111111}
+        [shop,4bf92f3577b34da6a3ce929d0e0e4736,4111111111111111] paid
         id 550e8400-e29b-41d4-a716-446655440000
         id 41111111-1111-4111-8111-411111111111
         1669012345678901234 1669012345678 1669012345 2026-11-21T10:05:00.123456789Z
@@ -250,6 +252,7 @@ fn a_batch_is_redacted_everywhere() {
                         Value::Str("abc".into()),
                     ),
                     ("card".into(), Value::Int(4_111_111_111_111_111)),
+                    ("order.id".into(), Value::Int(4_111_111_111_111_111)),
                     ("token.valid".into(), Value::Bool(true)),
                     ("size".into(), Value::Int(7)),
                 ],
@@ -272,6 +275,7 @@ fn a_batch_is_redacted_everywhere() {
         from [REDACTED:email]
         http.request.header.authorization=[REDACTED:authorization]
         card=[REDACTED:card]
+        order.id=4111111111111111
         token.valid=true
         size=7
         process.command_line=app --password=[REDACTED:password]"#]]
