@@ -18,6 +18,7 @@ use monitor_core::{Record, Time};
 use serde::{Deserialize, Serialize};
 use tantivy::directory::MmapDirectory;
 use tantivy::indexer::{AddOperation, IndexWriterOptions, LogMergePolicy, SegmentWriter};
+use tantivy::store::Compressor;
 use tantivy::{IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError};
 
 use crate::document;
@@ -104,7 +105,7 @@ impl Partition {
                     _ => Err(error),
                 })
                 .map_err(io_failed)?;
-            tantivy::Index::create(directory, schema::schema(), IndexSettings::default())
+            tantivy::Index::create(directory, schema::schema(), settings())
         }
         .map_err(&failed)?;
         if index.schema() != schema::schema() {
@@ -337,6 +338,15 @@ impl Writer {
         prepared.commit()?;
         self.documents = 0;
         Ok(())
+    }
+}
+
+fn settings() -> IndexSettings {
+    IndexSettings {
+        // A thread for each segment of half a second costs more than it spares.
+        docstore_compress_dedicated_thread: false,
+        docstore_compression: Compressor::Lz4,
+        ..IndexSettings::default()
     }
 }
 

@@ -16,6 +16,9 @@
 mod display;
 mod parse;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use parse::parse;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,4 +5,5 @@ mod disk_full;
 mod index;
 mod model;
 mod records;
+mod search;
 mod wal;
