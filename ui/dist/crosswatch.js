@@ -558,7 +558,9 @@
       setText(p99, seconds(api.latency_p99_seconds));
       mark(calls, api.signals.calls_per_second, "calls/s");
       mark(errors, api.signals.error_ratio, "ratio");
-      mark(p99, api.signals.latency_seconds, "s");
+      const [marked, other] = judged(api) === "p50" ? [p50, p95] : [p95, p50];
+      mark(marked, api.signals.latency_seconds, "s");
+      unmark(other);
       const signal = api.signals.latency_seconds;
       const text = signal.expected ? band(signal.expected.lower, signal.expected.upper, "s") : NOT_KNOWN;
       const drawing = `${text} ${seconds(signal.actual)}`;
@@ -601,6 +603,16 @@
       }
     }
   };
+  function judged(api) {
+    const { actual } = api.signals.latency_seconds;
+    const [p50, p95] = [api.latency_p50_seconds, api.latency_p95_seconds];
+    if (!actual || !p50 || !p95) return "p95";
+    return Math.abs(Math.log(actual / p50)) < Math.abs(Math.log(actual / p95)) ? "p50" : "p95";
+  }
+  function unmark(cell2) {
+    setAttribute(cell2, "data-outside", null);
+    setAttribute(cell2, "title", null);
+  }
   function mark(cell2, signal, unit) {
     const { actual, expected } = signal;
     const below = actual !== null && expected?.lower != null && actual < expected.lower;

@@ -199,7 +199,9 @@ class Row {
     setText(p99, seconds(api.latency_p99_seconds));
     mark(calls, api.signals.calls_per_second, "calls/s");
     mark(errors, api.signals.error_ratio, "ratio");
-    mark(p99, api.signals.latency_seconds, "s");
+    const [marked, other] = judged(api) === "p50" ? [p50, p95] : [p95, p50];
+    mark(marked, api.signals.latency_seconds, "s");
+    unmark(other);
     const signal = api.signals.latency_seconds;
     const text = signal.expected ? band(signal.expected.lower, signal.expected.upper, "s") : NOT_KNOWN;
     const drawing = `${text} ${seconds(signal.actual)}`;
@@ -243,6 +245,20 @@ class Row {
       this.asking = false;
     }
   }
+}
+
+/** The model judges the 95th percentile, or the median when only that has moved, over a shorter time
+ *  than the table shows: the nearer of the two carries the mark. */
+function judged(api: Api): "p50" | "p95" {
+  const { actual } = api.signals.latency_seconds;
+  const [p50, p95] = [api.latency_p50_seconds, api.latency_p95_seconds];
+  if (!actual || !p50 || !p95) return "p95";
+  return Math.abs(Math.log(actual / p50)) < Math.abs(Math.log(actual / p95)) ? "p50" : "p95";
+}
+
+function unmark(cell: HTMLElement): void {
+  setAttribute(cell, "data-outside", null);
+  setAttribute(cell, "title", null);
 }
 
 /** A value outside its band carries a mark, a title and a weight, besides its colour. */

@@ -88,6 +88,7 @@ pub struct Api {
 pub struct Signals {
     pub calls_per_second: Signal,
     pub error_ratio: Signal,
+    /// The 95th percentile of response times; the median while only that has moved.
     pub latency_seconds: Signal,
 }
 

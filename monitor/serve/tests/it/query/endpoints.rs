@@ -130,7 +130,7 @@ async fn an_api_comes_with_its_numbers_and_why() {
                     "observations": 495,
                     "typical": 0.071,
                     "unit": "s",
-                    "why": "the 99th percentile is 2.4 s where 0.04 to 0.13 s is usual; 97 % of the slow calls are of instance tariffs-7d9f-x2x"
+                    "why": "the 95th percentile is 2.4 s where 0.04 to 0.13 s is usual; 97 % of the slow calls are of instance tariffs-7d9f-x2x"
                   },
                   "id": "0000000000000051",
                   "measure": "latency",
@@ -197,7 +197,7 @@ async fn an_api_comes_with_its_numbers_and_why() {
                 "observations": 495,
                 "typical": 0.071,
                 "unit": "s",
-                "why": "the 99th percentile is 2.4 s where 0.04 to 0.13 s is usual; 97 % of the slow calls are of instance tariffs-7d9f-x2x"
+                "why": "the 95th percentile is 2.4 s where 0.04 to 0.13 s is usual; 97 % of the slow calls are of instance tariffs-7d9f-x2x"
               },
               "id": "0000000000000051",
               "measure": "latency",
@@ -226,8 +226,8 @@ async fn an_api_comes_with_its_numbers_and_why() {
             "id": "7689b570a4b2360e",
             "last_seen": "2026-11-21T11:59:58Z",
             "latency_p50_seconds": 0.018,
-            "latency_p95_seconds": 1.31,
-            "latency_p99_seconds": 2.4,
+            "latency_p95_seconds": 2.31,
+            "latency_p99_seconds": 3.4,
             "method": "GET",
             "namespace": "post",
             "reason": "anomalous: latency is above its band",
