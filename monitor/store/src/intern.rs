@@ -42,6 +42,12 @@ const OTHER: &str = "~other";
 /// new entry, which becomes rare within seconds.
 pub(crate) type SharedDictionary = Arc<RwLock<Dictionary>>;
 
+/// Of a record's resource, stream and format: cheaper to look up than their texts.
+type Addresses = (usize, usize, usize);
+
+/// A context's number, with what keeps its addresses from being used for something else.
+type CachedContext = (Arc<Resource>, Name, u32);
+
 #[derive(Debug)]
 pub(crate) struct Interner {
     shared: SharedDictionary,
@@ -53,8 +59,7 @@ pub(crate) struct Interner {
     candidates: FxHashSet<u64>,
     contexts: Vec<Arc<Context>>,
     context_ids: FxHashMap<u64, u32>,
-    /// By the addresses of the resource, the stream and the format, which the entry keeps alive.
-    context_cache: FxHashMap<(usize, usize, usize), (Arc<Resource>, Name, u32)>,
+    context_cache: FxHashMap<Addresses, CachedContext>,
     operations: Vec<Arc<Operation>>,
     operation_ids: FxHashMap<u64, u32>,
 }

@@ -196,14 +196,14 @@ impl Split {
 
     /// The layout of this split, `None` when its literals are too long to keep.
     pub(crate) fn layout(&self, record: &Record) -> Option<Layout> {
-        let mut pieces = Vec::with_capacity(self.variables.len() + 1);
+        let mut pieces: Vec<Box<str>> = Vec::with_capacity(self.variables.len() + 1);
         let mut at = 0;
         for variable in &self.variables {
             pieces.push(record.text[at..variable.start as usize].into());
             at = variable.end as usize;
         }
         pieces.push(record.text[at..].into());
-        let literals: usize = pieces.iter().map(|piece: &Box<str>| piece.len()).sum();
+        let literals: usize = pieces.iter().map(|piece| piece.len()).sum();
         (literals <= MAX_LITERALS).then(|| Layout {
             pieces,
             template: template_of(record),
@@ -356,4 +356,98 @@ fn tail(piece: &str) -> usize {
         .map_or(piece.len(), |(at, character)| {
             piece.len() - at - character.len_utf8()
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::{for_each_word, words};
+    use monitor_core::{
+        CallFacts, Correlation, Kind, Resource, Shape, ShapeId, TemplateMatch, Time, TimeOrigin,
+    };
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn record(text: String, message: Message, variables: Vec<Range<u32>>) -> Record {
+        Record {
+            kind: Kind::Log,
+            time: Time::EPOCH,
+            time_origin: TimeOrigin::Record,
+            observed: Time::EPOCH,
+            resource: Arc::new(Resource::of_service("cart")),
+            stream: "stdout".into(),
+            severity: None,
+            format: None,
+            message,
+            template: Some(TemplateMatch {
+                shape: Arc::new(Shape {
+                    id: ShapeId(7),
+                    template: TemplateId(7),
+                    pieces: vec!["".into(); variables.len() + 1],
+                }),
+                variables: variables.into(),
+            }),
+            ids: Correlation::default(),
+            facts: CallFacts::default(),
+            span: None,
+            attributes: Vec::new(),
+            text,
+        }
+    }
+
+    fn check(split: &Split, record: &Record) {
+        let Some(layout) = split.layout(record) else {
+            return;
+        };
+        assert!(split.fits(record, &layout));
+        let variables = split
+            .variables
+            .iter()
+            .map(|range| &record.text[range.start as usize..range.end as usize]);
+        assert_eq!(layout.fill(variables), record.text);
+        // Words of literals and words of regions are together the words of the text.
+        let mut found = Vec::new();
+        let mut buffer = String::new();
+        layout.for_each_literal(|literal| {
+            for_each_word(literal, &mut buffer, |word| found.push(word.to_owned()));
+        });
+        for region in layout.regions() {
+            let text = &record.text[region.range(&split.variables)];
+            for_each_word(text, &mut buffer, |word| found.push(word.to_owned()));
+        }
+        found.sort();
+        found.dedup();
+        let mut expected = words(&record.text);
+        expected.sort();
+        expected.dedup();
+        assert_eq!(found, expected);
+    }
+
+    proptest! {
+        /// Also for ranges that are no ranges of the text: those of a miner gone wrong.
+        #[test]
+        fn texts_are_put_together_as_they_were(
+            text in "[ab1é_ :|-]{0,24}|\\PC{0,24}",
+            message in (0u32..30, 0u32..30),
+            variables in vec((0u32..24, 0u32..5), 0..4),
+            decoded in any::<bool>(),
+        ) {
+            let message = if decoded {
+                Message::Decoded(text.to_uppercase().into())
+            } else {
+                Message::Within(message.0.min(message.1)..message.0.max(message.1))
+            };
+            let variables = variables.into_iter().map(|(at, length)| at..at + length).collect();
+            let record = record(text, message, variables);
+            let mut split = Split::default();
+            if split.fine(&record) {
+                check(&split, &record);
+            }
+            if split.coarse(&record) {
+                check(&split, &record);
+            }
+            split.whole(&record);
+            check(&split, &record);
+        }
+    }
 }

@@ -316,3 +316,32 @@ fn take_value(input: &mut &[u8]) -> Option<Value> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_can_be_looked_at(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            // Damaged stores are reported, not panicked about; and never more is allocated than
+            // there is.
+            if let Some(stored) = decode(&bytes) {
+                prop_assert!(stored.attributes.len() <= bytes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn ids_in_the_text_are_not_stored_twice() {
+        let id: TraceId = "0af7651916cd43dd8448eb211c80319c".parse().unwrap();
+        let ids = Correlation {
+            trace_id: Some(id),
+            ..Correlation::default()
+        };
+        let hex = HexIds::of(&ids);
+        assert_eq!(hex.position(&id.to_string()), Some(0));
+        assert_eq!(hex.position("0AF7651916CD43DD8448EB211C80319C"), None);
+    }
+}

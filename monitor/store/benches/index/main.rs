@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use divan::counter::{BytesCount, ItemsCount};
-use monitor_core::Record;
+use monitor_core::{Record, SearchRequest};
 use monitor_store::{Index, IndexConfig};
 use tantivy::schema::{IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions};
 use tantivy::{IndexWriter, TantivyDocument};
@@ -57,6 +57,42 @@ fn bench_store(bencher: divan::Bencher<'_, '_>) {
 #[divan::bench(name = "plain_tantivy", sample_count = 3, sample_size = 1)]
 fn bench_tantivy(bencher: divan::Bencher<'_, '_>) {
     bench(bencher, plain_tantivy);
+}
+
+/// What the monitor does twice a second: some hundred new records made durable and searchable.
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn add_and_commit_500(bencher: divan::Bencher<'_, '_>) {
+    let dir = tempfile::tempdir().expect("a directory for the index");
+    let (mut index, _) = Index::open(dir.path(), IndexConfig::default()).expect("empty");
+    let mut batches = data().batches.iter().cycle();
+    bencher.bench_local(|| {
+        let batch = batches.next().expect("an endless cycle");
+        let half = &batch[..batch.len() / 2];
+        index.add(index.resume_from(), half).expect("adding");
+        index.commit().expect("committing");
+    });
+}
+
+/// Over all the data, the first hundred hits and the number of all.
+#[divan::bench(
+    args = ["", "error", "status:>=500", "\"request handled\"", "order*", "shop -service:stock"],
+    sample_count = 5,
+    sample_size = 1
+)]
+fn search(bencher: divan::Bencher<'_, '_>, query: &str) {
+    static DIR: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let dir = DIR.get_or_init(|| {
+        let dir = tempfile::tempdir().expect("a directory for the index");
+        store(dir.path());
+        dir
+    });
+    let (index, _) = Index::open(dir.path(), IndexConfig::default()).expect("it was made");
+    let search = index.search();
+    let request = SearchRequest {
+        query: query.to_owned(),
+        ..SearchRequest::default()
+    };
+    bencher.bench_local(|| search.search(&request).expect("an answer"));
 }
 
 fn bench(bencher: divan::Bencher<'_, '_>, run: fn(&Path)) {

@@ -150,7 +150,7 @@ impl FieldName {
             name: schema::LAYOUT_NAME,
             value: Box::new(move |dictionary, number| value(dictionary, number as usize)),
         };
-        let operation = |value: Box<dyn Fn(&Operation) -> Option<String>>| Facet::Column {
+        let operation = |value: OfOperation| Facet::Column {
             name: schema::OPERATION_NAME,
             value: Box::new(move |dictionary, number| {
                 value(dictionary.operations.get(number as usize)?)
@@ -198,15 +198,16 @@ impl FieldName {
     }
 }
 
+type OfOperation = Box<dyn Fn(&Operation) -> Option<String>>;
+type OfEntry = Box<dyn Fn(&Dictionary, u64) -> Option<String>>;
+type OfStored = Box<dyn Fn(&Stored) -> Vec<String>>;
+
 /// Where the values of a field are counted.
 pub(super) enum Facet {
     /// By numbers of dictionary entries, which are then looked up.
-    Column {
-        name: &'static str,
-        value: Box<dyn Fn(&Dictionary, u64) -> Option<String>>,
-    },
+    Column { name: &'static str, value: OfEntry },
     /// By reading every matching record: exact, and slow for very many.
-    Stored(Box<dyn Fn(&Stored) -> Vec<String>>),
+    Stored(OfStored),
 }
 
 pub(super) fn status_code(operation: &Operation) -> Option<u16> {
