@@ -76,15 +76,16 @@ impl Phrase {
         ids
     }
 
-    /// Records that certainly have the phrase, and records that have all of its words. The second
-    /// is `None` for a single word, where the first is exact.
+    /// Records that certainly have the phrase, and other records that have all of its words. The
+    /// second is `None` for a single word, where the first is exact.
     pub(super) fn query(&self, dictionary: &Dictionary) -> (AnyQuery, Option<AnyQuery>) {
         let of = dictionary.layouts.len();
-        let certain = queries::numbers(schema::LAYOUT, &self.certain(dictionary), of);
+        let layouts = self.certain(dictionary);
+        let certain = queries::numbers(schema::LAYOUT, &layouts, of);
         if let [word] = &self.words[..] {
             return (queries::any_of(vec![certain, in_variables(word)]), None);
         }
-        let candidates = self
+        let mut candidates: Vec<AnyQuery> = self
             .words
             .iter()
             .map(|word| {
@@ -94,6 +95,10 @@ impl Phrase {
                 alone.query(dictionary).0
             })
             .collect();
+        if !layouts.is_empty() {
+            // Nothing has to be read to know about these.
+            candidates.push(queries::not(certain.box_clone()));
+        }
         (certain, Some(queries::all_of(candidates)))
     }
 }
