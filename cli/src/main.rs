@@ -17,7 +17,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Start with `crosswatch demo`. Then point your OpenTelemetry exporter at `crosswatch monitor`, or
 /// let it follow your log files; or replay recorded ones with `crosswatch replay`.
 #[derive(Debug, Parser)]
-#[command(name = "crosswatch", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "crosswatch",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -26,7 +31,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(monitor::demo::DemoArgs),
-    Monitor(monitor::config::MonitorArgs),
+    Monitor(Box<monitor::config::MonitorArgs>),
     Replay(commands::replay::Command),
     Search(commands::search::Command),
     Explain(commands::explain::Command),

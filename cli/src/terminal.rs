@@ -44,5 +44,7 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
 
 /// A runtime for commands that talk over the network.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?)
 }

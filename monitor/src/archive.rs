@@ -47,9 +47,11 @@ pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
     }
     let owned = folder.to_owned();
     let (index, view) = tokio::task::spawn_blocking(move || {
-        let (index, _) =
-            Index::open(&owned.join("index"), archive_config())?;
-        let view = View { anomalies: anomalies(&owned)?, ..View::default() };
+        let (index, _) = Index::open(&owned.join("index"), archive_config())?;
+        let view = View {
+            anomalies: anomalies(&owned)?,
+            ..View::default()
+        };
         anyhow::Ok((index, view))
     })
     .await
@@ -77,7 +79,12 @@ pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
             .with_graceful_shutdown(async move { stopped.cancelled().await })
             .await
     });
-    Ok(Archive { address, stop, server, _index: index })
+    Ok(Archive {
+        address,
+        stop,
+        server,
+        _index: index,
+    })
 }
 
 impl Archive {
@@ -93,14 +100,18 @@ impl Archive {
 
 /// Nothing is retired from a recording: it is of the time it is of.
 pub(crate) fn archive_config() -> IndexConfig {
-    IndexConfig { retention_age: None, retention_bytes: None, ..IndexConfig::default() }
+    IndexConfig {
+        retention_age: None,
+        retention_bytes: None,
+        ..IndexConfig::default()
+    }
 }
 
 /// The last state of each anomaly, newest first.
 fn anomalies(folder: &Path) -> anyhow::Result<Vec<Anomaly>> {
     let path = folder.join(ANOMALIES);
-    let text = fs::read_to_string(&path)
-        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let mut last: BTreeMap<AnomalyId, Anomaly> = BTreeMap::new();
     for (number, line) in text.lines().enumerate() {
         let anomaly: Anomaly = serde_json::from_str(line)

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use clap::Args;
 use monitor_serve::receive::Auth;
-use url::Url;
 use serde::Deserialize;
+use url::Url;
 
 use crate::notify::Destinations;
 
@@ -54,7 +54,12 @@ pub struct Values {
 
     /// Files to follow, by pattern: Docker's json-file, Kubernetes' CRI and plain text are told
     /// apart by themselves. Example: '/var/log/containers/*.log'. May be given several times.
-    #[arg(long, env = "CROSSWATCH_FOLLOW", value_name = "PATTERN", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "CROSSWATCH_FOLLOW",
+        value_name = "PATTERN",
+        value_delimiter = ','
+    )]
     pub follow: Option<Vec<String>>,
 
     /// A token that senders and readers must present as `Authorization: Bearer TOKEN`. Required as
@@ -73,11 +78,21 @@ pub struct Values {
     pub token_file: Option<PathBuf>,
 
     /// An Alertmanager's address, such as http://127.0.0.1:9093. Name every replica.
-    #[arg(long, env = "CROSSWATCH_ALERTMANAGER", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "CROSSWATCH_ALERTMANAGER",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     pub alertmanager: Option<Vec<Url>>,
 
     /// An address to which alerts are posted in Alertmanager's webhook JSON.
-    #[arg(long, env = "CROSSWATCH_WEBHOOK", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "CROSSWATCH_WEBHOOK",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     pub webhook: Option<Vec<Url>>,
 
     /// Print alerts on standard output as they change. [default: true]
@@ -158,10 +173,18 @@ impl MonitorArgs {
         let mut tokens = values.token.take().unwrap_or_default();
         if let Some(path) = &values.token_file {
             let text = std::fs::read_to_string(path).map_err(|error| {
-                ConfigError(format!("cannot read the token file `{}`: {error}", path.display()))
+                ConfigError(format!(
+                    "cannot read the token file `{}`: {error}",
+                    path.display()
+                ))
             })?;
             let before = tokens.len();
-            tokens.extend(text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned));
+            tokens.extend(
+                text.lines()
+                    .map(str::trim)
+                    .filter(|l| !l.is_empty())
+                    .map(str::to_owned),
+            );
             if tokens.len() == before {
                 return Err(ConfigError(format!(
                     "the token file `{}` holds no token: write one a line",
@@ -175,10 +198,16 @@ impl MonitorArgs {
 
 fn read_file(path: &Path) -> Result<Values, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        ConfigError(format!("cannot read the configuration `{}`: {error}", path.display()))
+        ConfigError(format!(
+            "cannot read the configuration `{}`: {error}",
+            path.display()
+        ))
     })?;
     toml::from_str(&text).map_err(|error| {
-        ConfigError(format!("in the configuration `{}`: {error}", path.display()))
+        ConfigError(format!(
+            "in the configuration `{}`: {error}",
+            path.display()
+        ))
     })
 }
 
@@ -213,8 +242,11 @@ impl Values {
         let http = self.http_listen.unwrap_or(loopback(8080));
         let otlp_grpc = self.otlp_grpc_listen.unwrap_or(loopback(4317));
         let otlp_http = self.otlp_http_listen.unwrap_or(loopback(4318));
-        let listening =
-            [("http-listen", http), ("otlp-grpc-listen", otlp_grpc), ("otlp-http-listen", otlp_http)];
+        let listening = [
+            ("http-listen", http),
+            ("otlp-grpc-listen", otlp_grpc),
+            ("otlp-http-listen", otlp_http),
+        ];
         for (place, (name, address)) in listening.iter().enumerate() {
             if let Err(error) = Auth::decide(*address, tokens.clone()) {
                 return refuse(format!("--{name} {address}: {error}"));
@@ -257,7 +289,9 @@ impl Values {
         let min_free_bytes = self.min_free_bytes.unwrap_or(256 << 20);
         for url in self.alertmanager.iter().chain(&self.webhook).flatten() {
             if !matches!(url.scheme(), "http" | "https") {
-                return refuse(format!("`{url}` cannot be posted to: use http:// or https://"));
+                return refuse(format!(
+                    "`{url}` cannot be posted to: use http:// or https://"
+                ));
             }
         }
         let external_url = self
@@ -268,7 +302,9 @@ impl Values {
             http,
             otlp_grpc,
             otlp_http,
-            data: self.data_dir.unwrap_or_else(|| PathBuf::from("crosswatch-data")),
+            data: self
+                .data_dir
+                .unwrap_or_else(|| PathBuf::from("crosswatch-data")),
             follow: self.follow.unwrap_or_default(),
             tokens,
             destinations: Destinations {
@@ -294,12 +330,20 @@ mod tests {
     use super::*;
 
     fn settings(values: Values) -> Result<Settings, String> {
-        MonitorArgs { config: None, values }.settings().map_err(|error| error.to_string())
+        MonitorArgs {
+            config: None,
+            values,
+        }
+        .settings()
+        .map_err(|error| error.to_string())
     }
 
     fn refused(values: Values, because: &str) {
         let sentence = settings(values).expect_err("must be refused");
-        assert!(sentence.contains(because), "`{sentence}` does not say `{because}`");
+        assert!(
+            sentence.contains(because),
+            "`{sentence}` does not say `{because}`"
+        );
     }
 
     #[test]
@@ -314,16 +358,47 @@ mod tests {
     fn contradictions_are_refused_with_a_sentence() {
         let address = Some("127.0.0.1:9000".parse().unwrap());
         refused(
-            Values { http_listen: address, otlp_http_listen: address, ..Values::default() },
+            Values {
+                http_listen: address,
+                otlp_http_listen: address,
+                ..Values::default()
+            },
             "give each its own port",
         );
         let open = Some("0.0.0.0:8080".parse().unwrap());
-        refused(Values { http_listen: open, ..Values::default() }, "token");
-        refused(Values { retention_days: Some(0), ..Values::default() }, "above 0");
-        refused(Values { false_alarms_per_week: Some(f64::NAN), ..Values::default() }, "above 0");
-        refused(Values { follow: Some(vec!["a[".into()]), ..Values::default() }, "pattern");
         refused(
-            Values { webhook: Some(vec!["ftp://x/".parse().unwrap()]), ..Values::default() },
+            Values {
+                http_listen: open,
+                ..Values::default()
+            },
+            "token",
+        );
+        refused(
+            Values {
+                retention_days: Some(0),
+                ..Values::default()
+            },
+            "above 0",
+        );
+        refused(
+            Values {
+                false_alarms_per_week: Some(f64::NAN),
+                ..Values::default()
+            },
+            "above 0",
+        );
+        refused(
+            Values {
+                follow: Some(vec!["a[".into()]),
+                ..Values::default()
+            },
+            "pattern",
+        );
+        refused(
+            Values {
+                webhook: Some(vec!["ftp://x/".parse().unwrap()]),
+                ..Values::default()
+            },
             "http://",
         );
     }
@@ -333,8 +408,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("crosswatch.toml");
         std::fs::write(&path, "retention-days = 3\nlateness-seconds = 9\n").unwrap();
-        let values = Values { retention_days: Some(5), ..Values::default() };
-        let settings = MonitorArgs { config: Some(path), values }.settings().unwrap();
+        let values = Values {
+            retention_days: Some(5),
+            ..Values::default()
+        };
+        let settings = MonitorArgs {
+            config: Some(path),
+            values,
+        }
+        .settings()
+        .unwrap();
         assert_eq!(settings.retention, Duration::from_secs(5 * 24 * 3600));
         assert_eq!(settings.lateness, Duration::from_secs(9));
     }
@@ -344,7 +427,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("crosswatch.toml");
         std::fs::write(&path, "retention-day = 3\n").unwrap();
-        let args = MonitorArgs { config: Some(path), values: Values::default() };
-        assert!(args.settings().unwrap_err().to_string().contains("retention-day"));
+        let args = MonitorArgs {
+            config: Some(path),
+            values: Values::default(),
+        };
+        assert!(
+            args.settings()
+                .unwrap_err()
+                .to_string()
+                .contains("retention-day")
+        );
     }
 }

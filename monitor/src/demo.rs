@@ -57,13 +57,35 @@ pub struct DemoArgs {
 /// What happens, as it happens.
 #[derive(Clone, Debug)]
 pub enum Told {
-    Started { http: SocketAddr, otlp_grpc: SocketAddr, otlp_http: SocketAddr },
-    FaultIn { at: Time, what: &'static str, service: &'static str },
+    Started {
+        http: SocketAddr,
+        otlp_grpc: SocketAddr,
+        otlp_http: SocketAddr,
+    },
+    FaultIn {
+        at: Time,
+        what: &'static str,
+        service: &'static str,
+    },
     /// `after` the fault began, when one is on or was lately.
-    Detected { at: Time, after: Option<Duration>, anomaly: Box<Anomaly> },
-    FaultOut { at: Time, what: &'static str },
-    Recovered { at: Time, subject: Subject, lasted: Duration },
-    Ended { detected: usize, faults: usize },
+    Detected {
+        at: Time,
+        after: Option<Duration>,
+        anomaly: Box<Anomaly>,
+    },
+    FaultOut {
+        at: Time,
+        what: &'static str,
+    },
+    Recovered {
+        at: Time,
+        subject: Subject,
+        lasted: Duration,
+    },
+    Ended {
+        detected: usize,
+        faults: usize,
+    },
 }
 
 /// Runs until `stop`. Everything that was started has ended when this returns.
@@ -73,7 +95,9 @@ pub async fn run(
     stop: CancellationToken,
     mut tell: impl FnMut(Told),
 ) -> anyhow::Result<()> {
-    let folder = tempfile::Builder::new().prefix("crosswatch-demo-").tempdir()?;
+    let folder = tempfile::Builder::new()
+        .prefix("crosswatch-demo-")
+        .tempdir()?;
     let values = Values {
         // Taken or not, the demo must start; the address is printed.
         http_listen: Some(free_or_any(args.http_listen).await),
@@ -92,7 +116,11 @@ pub async fn run(
         ))
         .into());
     }
-    let settings = MonitorArgs { config: None, values }.settings()?;
+    let settings = MonitorArgs {
+        config: None,
+        values,
+    }
+    .settings()?;
     let mut running = run::start(settings, Arc::clone(&clock)).await?;
     tell(Told::Started {
         http: running.http,
@@ -156,7 +184,10 @@ async fn drive(
             }
         }
     }
-    tell(Told::Ended { detected: witness.faults_detected, faults: programme.begun });
+    tell(Told::Ended {
+        detected: witness.faults_detected,
+        faults: programme.begun,
+    });
     Ok(())
 }
 
@@ -187,9 +218,16 @@ impl Programme {
         match (before, wanted) {
             (_, Some(fault)) => {
                 self.begun += 1;
-                Some(Told::FaultIn { at: now, what: fault.describe(), service: fault.service() })
+                Some(Told::FaultIn {
+                    at: now,
+                    what: fault.describe(),
+                    service: fault.service(),
+                })
             }
-            (Some(fault), None) => Some(Told::FaultOut { at: now, what: fault.describe() }),
+            (Some(fault), None) => Some(Told::FaultOut {
+                at: now,
+                what: fault.describe(),
+            }),
             (None, None) => None,
         }
     }
@@ -233,7 +271,11 @@ impl Witness {
                 self.faults_detected += 1;
             }
         }
-        Some(Told::Detected { at: now, after, anomaly: Box::new(anomaly) })
+        Some(Told::Detected {
+            at: now,
+            after,
+            anomaly: Box::new(anomaly),
+        })
     }
 }
 

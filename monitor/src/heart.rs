@@ -31,7 +31,10 @@ pub struct RestoreError(String);
 
 impl Heart {
     pub fn new(config: EngineConfig) -> Heart {
-        Heart { pipeline: Pipeline::new(), engine: Engine::new(config) }
+        Heart {
+            pipeline: Pipeline::new(),
+            engine: Engine::new(config),
+        }
     }
 
     /// Understands a batch and lets the engine see it. Returns the records to be stored, each with

@@ -23,9 +23,17 @@ const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) enum IndexWork {
-    Records { seq: Seq, records: Vec<(u32, Record)> },
-    Commit { now: Time },
-    Snapshot { seq: Seq, bytes: Vec<u8> },
+    Records {
+        seq: Seq,
+        records: Vec<(u32, Record)>,
+    },
+    Commit {
+        now: Time,
+    },
+    Snapshot {
+        seq: Seq,
+        bytes: Vec<u8>,
+    },
 }
 
 #[derive(Debug)]
@@ -47,6 +55,8 @@ impl Indexer {
         while let Ok(next) = work.recv() {
             match next {
                 IndexWork::Records { seq, records } => {
+                    // A gap is what the log has lost, and said so.
+                    self.index.skip_to(seq);
                     let added = self.index.add(seq, &records);
                     self.uncommitted.push_back((seq, records));
                     if let Err(error) = added {

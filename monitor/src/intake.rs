@@ -60,13 +60,19 @@ pub(crate) struct Redactions(Arc<Mutex<RedactionCounts>>);
 
 impl Redactions {
     fn add(&self, counts: &RedactionCounts) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).merge(counts);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .merge(counts);
     }
 
     /// By kind.
     pub(crate) fn counts(&self) -> Vec<(Name, u64)> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.iter().map(|(kind, count)| (Name::clone(kind), count)).collect()
+        counts
+            .iter()
+            .map(|(kind, count)| (Name::clone(kind), count))
+            .collect()
     }
 }
 
@@ -88,10 +94,13 @@ impl Gate {
     }
 
     async fn take(&self, mut batch: Batch) -> Result<(), Refused> {
-        let full = || Refused::Full { retry_after: RETRY_AFTER };
+        let full = || Refused::Full {
+            retry_after: RETRY_AFTER,
+        };
         let bytes = u32::try_from(weight(&batch).min(WAITING_BYTES)).unwrap_or(u32::MAX);
-        let memory =
-            Arc::clone(&self.memory).try_acquire_many_owned(bytes).map_err(|_| full())?;
+        let memory = Arc::clone(&self.memory)
+            .try_acquire_many_owned(bytes)
+            .map_err(|_| full())?;
         let slot = match self.waiting.try_reserve() {
             Ok(slot) => slot,
             Err(mpsc::error::TrySendError::Full(())) => return Err(full()),
@@ -101,7 +110,11 @@ impl Gate {
         self.redactor.redact_batch(&mut batch, &mut counts);
         self.redactions.add(&counts);
         let (done, outcome) = oneshot::channel();
-        slot.send(Waiting { batch, memory, done });
+        slot.send(Waiting {
+            batch,
+            memory,
+            done,
+        });
         // The thread drops the sender only when it ends.
         outcome.await.unwrap_or(Err(Refused::Stopping))
     }
@@ -178,11 +191,22 @@ pub(crate) fn run(
         match synced {
             Ok(()) => {
                 for (entry, seq) in group.drain(..) {
-                    let Waiting { batch, memory, done } = entry;
+                    let Waiting {
+                        batch,
+                        memory,
+                        done,
+                    } = entry;
                     // A sender that has gone away does not undo what is on disk.
                     drop(done.send(Ok(())));
-                    let logged = Logged { seq, batch, _memory: Some(memory) };
-                    if worker.send(crate::worker::Work::Batch(Box::new(logged))).is_err() {
+                    let logged = Logged {
+                        seq,
+                        batch,
+                        _memory: Some(memory),
+                    };
+                    if worker
+                        .send(crate::worker::Work::Batch(Box::new(logged)))
+                        .is_err()
+                    {
                         tracing::error!("the worker has ended; intake stops");
                         return;
                     }
@@ -210,16 +234,23 @@ pub(crate) fn run(
                 );
             }
         }
-        metrics.wal_bytes.set(i64::try_from(wal.bytes()).unwrap_or(i64::MAX));
+        metrics
+            .wal_bytes
+            .set(i64::try_from(wal.bytes()).unwrap_or(i64::MAX));
     }
 }
 
 fn refusal(error: &WalError) -> Refused {
     if error.is_disk_full() {
-        Refused::DiskFull { detail: error.to_string(), retry_after: DISK_RETRY_AFTER }
+        Refused::DiskFull {
+            detail: error.to_string(),
+            retry_after: DISK_RETRY_AFTER,
+        }
     } else {
         // Not the sender's fault and perhaps gone in a moment; it keeps its data and comes back.
-        Refused::Full { retry_after: DISK_RETRY_AFTER }
+        Refused::Full {
+            retry_after: DISK_RETRY_AFTER,
+        }
     }
 }
 

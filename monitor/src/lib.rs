@@ -7,6 +7,7 @@ pub mod archive;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod follow;
 pub mod heart;
 mod indexer;
 pub mod intake;

@@ -29,8 +29,10 @@ impl Metrics {
             registry.register(Box::new(vector.clone()))?;
             Ok::<_, prometheus::Error>(vector)
         };
-        let wal_bytes =
-            IntGauge::new("crosswatch_wal_bytes", "Size of the write-ahead log on disk.")?;
+        let wal_bytes = IntGauge::new(
+            "crosswatch_wal_bytes",
+            "Size of the write-ahead log on disk.",
+        )?;
         registry.register(Box::new(wal_bytes.clone()))?;
         Ok(Metrics {
             wal_syncs: counter(

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use monitor_core::{Alert, Name};
 use monitor_serve::Clock;
-use url::Url;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use url::Url;
 
 use crate::metrics::Metrics;
 
@@ -65,13 +65,21 @@ pub(crate) async fn run(
     let client = match reqwest::Client::builder().timeout(TIMEOUT).build() {
         Ok(client) => client,
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "no alerts can be sent");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "no alerts can be sent"
+            );
             return;
         }
     };
     let external_url: Name = destinations.external_url.as_str().into();
     let mut all: Vec<Destination> = Vec::new();
-    all.extend(destinations.alertmanagers.into_iter().map(Destination::Alertmanager));
+    all.extend(
+        destinations
+            .alertmanagers
+            .into_iter()
+            .map(Destination::Alertmanager),
+    );
     all.extend(destinations.webhooks.into_iter().map(Destination::Webhook));
     if destinations.stdout {
         all.push(Destination::Stdout(stdout::Announcer::default()));
@@ -94,7 +102,10 @@ pub(crate) async fn run(
         let alert = Arc::new(alert);
         for queue in &queues {
             if queue.try_send(Arc::clone(&alert)).is_err() {
-                metrics.alerts_dropped.with_label_values(&["destination_behind"]).inc();
+                metrics
+                    .alerts_dropped
+                    .with_label_values(&["destination_behind"])
+                    .inc();
             }
         }
     }

@@ -133,8 +133,12 @@ impl ReadCounts {
     fn reject(&mut self, path: &Path, line: u64, reason: impl std::fmt::Display) {
         self.rejected += 1;
         if self.rejections.len() < KEPT_REJECTIONS {
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-            self.rejections.push(format!("{name}, line {line}: {reason}"));
+            let name = path
+                .file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy();
+            self.rejections
+                .push(format!("{name}, line {line}: {reason}"));
         }
     }
 }
@@ -166,7 +170,13 @@ pub fn run(args: &ReplayArgs, interrupt: &AtomicBool, progress: bool) -> anyhow:
         Some(recording) => (recording.faults.clone(), recording.minutes() as u64),
         None => (Vec::new(), total_bytes(&input.files)),
     };
-    let mut replay = Replay::new(args, data, config, faults, bar(length, recording.is_some(), progress))?;
+    let mut replay = Replay::new(
+        args,
+        data,
+        config,
+        faults,
+        bar(length, recording.is_some(), progress),
+    )?;
     let mut counts = ReadCounts::default();
     // The adapters count what they read; each chunk is taken with the counts so far behind it.
     match &recording {
@@ -174,9 +184,12 @@ pub fn run(args: &ReplayArgs, interrupt: &AtomicBool, progress: bool) -> anyhow:
             recording.read(&mut counts, |chunk| replay.take(chunk, interrupt))?;
         }
         None => {
-            files::read(&input.files, args.service.as_deref(), &mut counts, |chunk| {
-                replay.take(chunk, interrupt)
-            })?;
+            files::read(
+                &input.files,
+                args.service.as_deref(),
+                &mut counts,
+                |chunk| replay.take(chunk, interrupt),
+            )?;
         }
     }
     replay.finish(counts)
@@ -207,7 +220,10 @@ impl Data {
             let found = Checkpoint::read(&folder);
             match found {
                 Some(found) if found.identity == identity && !found.finished && !args.fresh => {
-                    return Ok(Data { folder, checkpoint: Some(found) });
+                    return Ok(Data {
+                        folder,
+                        checkpoint: Some(found),
+                    });
                 }
                 _ => fs::remove_dir_all(&folder)
                     .with_context(|| format!("cannot empty `{}`", folder.display()))?,
@@ -215,9 +231,15 @@ impl Data {
         }
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create `{}`", folder.display()))?;
-        let begun = Checkpoint { identity, ..Checkpoint::default() };
+        let begun = Checkpoint {
+            identity,
+            ..Checkpoint::default()
+        };
         begun.write(&folder)?;
-        Ok(Data { folder, checkpoint: None })
+        Ok(Data {
+            folder,
+            checkpoint: None,
+        })
     }
 }
 
@@ -250,7 +272,9 @@ impl<'a> Replay<'a> {
     ) -> anyhow::Result<Replay<'a>> {
         let Data { folder, checkpoint } = data;
         let identity = checkpoint::identity(args)?;
-        let resumed = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.chunks);
+        let resumed = checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| checkpoint.chunks);
         let (index, _) = Index::open(&folder.join("index"), crate::archive::archive_config())
             .context("cannot open the log index")?;
         let path = folder.join(ANOMALIES);
@@ -304,7 +328,13 @@ impl<'a> Replay<'a> {
             return Ok(());
         }
         self.keep_asked_for(&mut chunk.batch);
-        if let Some(newest) = chunk.batch.items.iter().filter_map(|item| time_of(&item.payload)).max() {
+        if let Some(newest) = chunk
+            .batch
+            .items
+            .iter()
+            .filter_map(|item| time_of(&item.payload))
+            .max()
+        {
             self.newest = self.newest.max(newest);
             if let Some(pace) = &mut self.pace {
                 pace.wait_until(newest);
@@ -312,17 +342,23 @@ impl<'a> Replay<'a> {
         }
         chunk.batch.received = self.newest;
         let mut redactions = RedactionCounts::default();
-        self.redactor.redact_batch(&mut chunk.batch, &mut redactions);
+        self.redactor
+            .redact_batch(&mut chunk.batch, &mut redactions);
         self.collector.redactions.add(&redactions);
         self.collector.before(&chunk.batch, chunk.window);
         let (records, observations) = self.heart.take(chunk.batch);
         self.collector.after(&records, &observations, chunk.window);
-        self.index.add(seq, &records).context("cannot write the log index")?;
+        self.index
+            .add(seq, &records)
+            .context("cannot write the log index")?;
         let effects = self.heart.tick(self.newest);
         self.write(&effects)?;
 
         let stop = interrupt.load(Ordering::Relaxed)
-            || self.args.stop_after.is_some_and(|chunks| self.chunks >= self.resumed + chunks);
+            || self
+                .args
+                .stop_after
+                .is_some_and(|chunks| self.chunks >= self.resumed + chunks);
         if stop || self.chunks.is_multiple_of(CHECKPOINT_EVERY) {
             self.checkpoint(false)?;
         }
@@ -355,11 +391,15 @@ impl<'a> Replay<'a> {
             }
         }
         self.anomaly_bytes += text.len() as u64;
-        self.anomalies.write_all(text.as_bytes()).context("cannot write the anomalies")
+        self.anomalies
+            .write_all(text.as_bytes())
+            .context("cannot write the anomalies")
     }
 
     fn checkpoint(&mut self, finished: bool) -> anyhow::Result<()> {
-        self.index.commit().context("cannot make the records searchable")?;
+        self.index
+            .commit()
+            .context("cannot make the records searchable")?;
         self.anomalies.sync_data()?;
         let checkpoint = Checkpoint {
             identity: self.identity.clone(),
@@ -380,11 +420,17 @@ impl<'a> Replay<'a> {
         self.bar.finish_and_clear();
         let search = self.index.search();
         let count = |query: &str| {
-            let request =
-                SearchRequest { query: query.to_owned(), limit: 0, ..SearchRequest::default() };
+            let request = SearchRequest {
+                query: query.to_owned(),
+                limit: 0,
+                ..SearchRequest::default()
+            };
             search.search(&request).map(|page| page.total)
         };
-        let searchable = report::Searchable { logs: count("kind:log")?, spans: count("kind:span")? };
+        let searchable = report::Searchable {
+            logs: count("kind:log")?,
+            spans: count("kind:span")?,
+        };
         Ok(self.collector.report(
             &counts,
             searchable,
@@ -407,7 +453,9 @@ struct Pace {
 impl Pace {
     #[expect(clippy::disallowed_methods, reason = "paces a replay; decides nothing")]
     fn wait_until(&mut self, time: Time) {
-        let (recorded, real) = *self.start.get_or_insert_with(|| (time, std::time::Instant::now()));
+        let (recorded, real) = *self
+            .start
+            .get_or_insert_with(|| (time, std::time::Instant::now()));
         let due = time.since(recorded).div_f64(self.times);
         if let Some(left) = due.checked_sub(real.elapsed()) {
             std::thread::sleep(left);
@@ -424,16 +472,25 @@ fn time_of(payload: &Payload) -> Option<Time> {
 }
 
 fn total_bytes(files: &[PathBuf]) -> u64 {
-    files.iter().filter_map(|path| fs::metadata(path).ok()).map(|metadata| metadata.len()).sum()
+    files
+        .iter()
+        .filter_map(|path| fs::metadata(path).ok())
+        .map(|metadata| metadata.len())
+        .sum()
 }
 
 fn bar(length: u64, minutes: bool, shown: bool) -> ProgressBar {
     if !shown {
         return ProgressBar::hidden();
     }
-    let unit = if minutes { "{pos}/{len} minutes" } else { "{bytes}/{total_bytes}" };
+    let unit = if minutes {
+        "{pos}/{len} minutes"
+    } else {
+        "{bytes}/{total_bytes}"
+    };
     let template = format!("{{bar:40}} {unit}  {{elapsed}} (about {{eta}} left)");
-    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length).with_style(style)
 }
 

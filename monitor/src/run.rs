@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use monitor_core::{IngestView, View};
 use monitor_engine::EngineConfig;
 use monitor_ingest::redact::{RedactConfig, Redactor, Rule};
 use monitor_serve::{Clock, Intake, Ports};
-use monitor_store::{Index, IndexConfig, Seq, Wal, WalConfig};
+use monitor_store::{Index, IndexConfig, Seq, Wal, WalConfig, WalError};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
@@ -73,7 +73,11 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
     let http = bind("the page and the API", "http-listen", settings.http).await?;
     let otlp_grpc = bind("OTLP over gRPC", "otlp-grpc-listen", settings.otlp_grpc).await?;
     let otlp_http = bind("OTLP over HTTP", "otlp-http-listen", settings.otlp_http).await?;
-    let addresses = (http.local_addr()?, otlp_grpc.local_addr()?, otlp_http.local_addr()?);
+    let addresses = (
+        http.local_addr()?,
+        otlp_grpc.local_addr()?,
+        otlp_http.local_addr()?,
+    );
 
     let mut destinations = settings.destinations.clone();
     if !settings.external_url_given {
@@ -82,10 +86,16 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
     let rules = settings
         .redact
         .iter()
-        .map(|pattern| Rule { kind: "custom".to_owned(), pattern: pattern.clone() })
+        .map(|pattern| Rule {
+            kind: "custom".to_owned(),
+            pattern: pattern.clone(),
+        })
         .collect();
-    let redactor = Redactor::new(RedactConfig { rules, ..RedactConfig::default() })
-        .context("--redact")?;
+    let redactor = Redactor::new(RedactConfig {
+        rules,
+        ..RedactConfig::default()
+    })
+    .context("--redact")?;
     let registry = prometheus::Registry::new();
     let metrics = Metrics::register(&registry)?;
 
@@ -121,7 +131,14 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
     let opened = tokio::task::spawn_blocking(move || opening.open())
         .await
         .context("opening the data ended early")??;
-    let Opened { lock, wal, worker, index_thread, search, recovered } = opened;
+    let Opened {
+        lock,
+        wal,
+        worker,
+        index_thread,
+        search,
+        recovered,
+    } = opened;
 
     let (work, work_out) = sync_channel(WORKER_QUEUE);
     let mut threads = vec![("index", index_thread)];
@@ -132,7 +149,10 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
             Ok(())
         })?,
     ));
-    let space = intake::Space { folder: settings.data.clone(), min_free: settings.min_free_bytes };
+    let space = intake::Space {
+        folder: settings.data.clone(),
+        min_free: settings.min_free_bytes,
+    };
     let (to_worker, intake_metrics) = (work.clone(), metrics.clone());
     threads.push((
         "write-ahead log",
@@ -142,8 +162,12 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         })?,
     ));
 
-    let notifier =
-        tokio::spawn(notify::run(destinations, alerts, Arc::clone(&clock), metrics.clone()));
+    let notifier = tokio::spawn(notify::run(
+        destinations,
+        alerts,
+        Arc::clone(&clock),
+        metrics.clone(),
+    ));
     let (ready_in, ready) = watch::channel(Ok(()));
     let stop = CancellationToken::new();
     let ports = Ports {
@@ -154,13 +178,39 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         ingest,
         live: live.clone(),
         ready,
-        registry,
+        registry: registry.clone(),
     };
     let mut tasks = JoinSet::new();
     let servers = Servers::new(&ports, &settings.tokens, addresses, &stop)?;
-    tasks.spawn(serve("the page and the API", http, servers.http, stop.clone()));
-    tasks.spawn(serve("OTLP over gRPC", otlp_grpc, servers.otlp_grpc, stop.clone()));
-    tasks.spawn(serve("OTLP over HTTP", otlp_http, servers.otlp_http, stop.clone()));
+    tasks.spawn(serve(
+        "the page and the API",
+        http,
+        servers.http,
+        stop.clone(),
+    ));
+    tasks.spawn(serve(
+        "OTLP over gRPC",
+        otlp_grpc,
+        servers.otlp_grpc,
+        stop.clone(),
+    ));
+    tasks.spawn(serve(
+        "OTLP over HTTP",
+        otlp_http,
+        servers.otlp_http,
+        stop.clone(),
+    ));
+    if !settings.follow.is_empty() {
+        let intake: Arc<dyn Intake> = Arc::new(gate.clone());
+        tasks.spawn(crate::follow::run(
+            settings.follow.clone(),
+            settings.data.join("follow.state"),
+            intake,
+            Arc::clone(&clock),
+            registry.clone(),
+            stop.clone(),
+        ));
+    }
     tasks.spawn({
         let stop = stop.clone();
         async move {
@@ -225,15 +275,18 @@ impl Opening {
         let lock = lock(&folder)?;
         let (mut wal, torn) = Wal::open(&folder.join("wal"), WalConfig::default())
             .context("cannot open the write-ahead log")?;
-        let (mut index, indexed) = Index::open(&folder.join("index"), self.index)
-            .context("cannot open the log index")?;
+        let (mut index, indexed) =
+            Index::open(&folder.join("index"), self.index).context("cannot open the log index")?;
         for (path, reason) in &indexed.set_aside {
             tracing::error!(path = %path.display(), reason, "a damaged part of the index is set aside");
         }
         // A log that was lost must not give out numbers that the index has seen.
         wal.advance_to(index.highest_contained() + 1)?;
         let search = index.search();
-        let mut recovered = Recovered { torn_bytes: torn.cut_bytes, ..Recovered::default() };
+        let mut recovered = Recovered {
+            torn_bytes: torn.cut_bytes,
+            ..Recovered::default()
+        };
 
         let (heart, newest) = match indexer::read_snapshot(&folder) {
             Some((seq, bytes)) => match Heart::restore(self.engine.clone(), &bytes) {
@@ -271,13 +324,34 @@ impl Opening {
             newest,
         };
         for entry in wal.read_from(from) {
-            let (seq, batch) = entry.context("cannot read the write-ahead log")?;
+            let (seq, batch) = match entry {
+                Ok(entry) => entry,
+                Err(WalError::Lost { first, last, path }) => {
+                    tracing::error!(
+                        first, last, path = %path.display(),
+                        "a damaged part of the write-ahead log is passed over"
+                    );
+                    continue;
+                }
+                Err(error) => return Err(error).context("cannot read the write-ahead log"),
+            };
             recovered.batches += 1;
             worker
-                .batch(Logged { seq, batch, _memory: None })
+                .batch(Logged {
+                    seq,
+                    batch,
+                    _memory: None,
+                })
                 .map_err(|_| anyhow!("the index could not be brought up to date"))?;
         }
-        Ok(Opened { lock, wal, worker, index_thread, search, recovered })
+        Ok(Opened {
+            lock,
+            wal,
+            worker,
+            index_thread,
+            search,
+            recovered,
+        })
     }
 }
 
@@ -377,7 +451,8 @@ fn thread(
 /// One monitor at a time for a folder: two would write over each other.
 fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join("lock");
-    let file = File::create(&path).with_context(|| format!("cannot create `{}`", path.display()))?;
+    let file =
+        File::create(&path).with_context(|| format!("cannot create `{}`", path.display()))?;
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|_| {
         anyhow!(
             "the data folder `{}` is in use by another monitor: stop it, or choose another folder \

@@ -11,7 +11,10 @@ pub async fn asked_to_stop() {
             }
         }
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "only Ctrl-C will stop this");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "only Ctrl-C will stop this"
+            );
             // Without either there is no way to be asked.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;

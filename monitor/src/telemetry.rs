@@ -5,11 +5,11 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use url::Url;
 use std::io::IsTerminal;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
+use url::Url;
 
 /// What must be flushed at the end.
 #[derive(Debug)]
@@ -50,9 +50,15 @@ pub fn start(own_traces: Option<&Url>) -> anyhow::Result<Telemetry> {
     let spans = provider.as_ref().map(|provider| {
         // Our own work only: the exporter's requests would make spans that make requests.
         let ours = EnvFilter::new("off,monitor=info,monitor_serve=info,monitor_store=info");
-        tracing_opentelemetry::layer().with_tracer(provider.tracer("crosswatch")).with_filter(ours)
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("crosswatch"))
+            .with_filter(ours)
     });
-    tracing_subscriber::registry().with(lines).with(spans).try_init().context("logging")?;
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(spans)
+        .try_init()
+        .context("logging")?;
     Ok(Telemetry { traces: provider })
 }
 
@@ -62,7 +68,10 @@ impl Telemetry {
         if let Some(provider) = self.traces
             && let Err(error) = provider.shutdown()
         {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the last own traces are lost");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the last own traces are lost"
+            );
         }
     }
 }

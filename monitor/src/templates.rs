@@ -18,9 +18,10 @@ pub fn of_lines<'a>(lines: impl Iterator<Item = &'a str>, headers: bool) -> Vec<
         .map(|line| {
             let parsed = recognizer.parse(line, None, Time::EPOCH);
             match parsed.message {
-                Message::Within(range) => {
-                    line.get(range.start as usize..range.end as usize).unwrap_or(line).to_owned()
-                }
+                Message::Within(range) => line
+                    .get(range.start as usize..range.end as usize)
+                    .unwrap_or(line)
+                    .to_owned(),
                 Message::Decoded(text) => text.into(),
             }
         })

@@ -19,8 +19,11 @@ use crate::indexer::IndexWork;
 use crate::intake::{Logged, Redactions};
 use crate::metrics::Metrics;
 
-/// How often buckets are judged and new records made searchable.
-const TICK: Duration = Duration::from_millis(250);
+/// How long nothing may come before the clock, and not a batch, says what time it is.
+const IDLE: Duration = Duration::from_millis(250);
+/// How often new records are made searchable. A commit takes some tens of milliseconds, and a record
+/// is to be found within a second.
+const COMMIT: Duration = Duration::from_millis(400);
 /// How often the views are renewed: faster than people read, slower than it costs anything.
 const PUBLISH: Duration = Duration::from_millis(1_000);
 /// Templates and streams change slowly and their list is long.
@@ -61,9 +64,10 @@ impl Worker {
     /// has ended.
     pub(crate) fn run(mut self, work: &Receiver<Work>) {
         let start = self.clock.now();
-        let (mut ticked, mut published, mut listed, mut saved) = (start, Time::MIN, Time::MIN, start);
+        let (mut committed, mut saved) = (start, start);
+        let (mut published, mut listed) = (Time::MIN, Time::MIN);
         loop {
-            let (stop, idle) = match work.recv_timeout(TICK) {
+            let (stop, idle) = match work.recv_timeout(IDLE) {
                 Ok(Work::Batch(logged)) => match self.batch(*logged) {
                     Ok(()) => (false, false),
                     Err(IndexGone) => return,
@@ -72,10 +76,14 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => (false, true),
             };
             let now = self.clock.now();
-            if stop || idle || now.since(ticked) >= TICK {
-                ticked = now;
+            if idle {
+                // Only now: with batches waiting, their own arrival tells the time, so that a
+                // worker that is behind does not find them late.
                 let effects = self.heart.tick(now);
                 self.perform(effects);
+            }
+            if stop || now.since(committed) >= COMMIT {
+                committed = now;
                 if self.outlets.index.send(IndexWork::Commit { now }).is_err() {
                     return;
                 }
@@ -104,7 +112,11 @@ impl Worker {
 
     /// One batch: judged up to its arrival, then understood, indexed and shown.
     pub(crate) fn batch(&mut self, logged: Logged) -> Result<(), IndexGone> {
-        let Logged { seq, batch, _memory } = logged;
+        let Logged {
+            seq,
+            batch,
+            _memory,
+        } = logged;
         let effects = self.heart.tick(batch.received);
         self.perform(effects);
         let (records, observations) = self.heart.take(batch);
@@ -117,8 +129,14 @@ impl Worker {
                 }
             }
         }
-        self.outlets.metrics.records_indexed.inc_by(records.len() as u64);
-        self.outlets.index.send(IndexWork::Records { seq, records }).map_err(|_| IndexGone)
+        self.outlets
+            .metrics
+            .records_indexed
+            .inc_by(records.len() as u64);
+        self.outlets
+            .index
+            .send(IndexWork::Records { seq, records })
+            .map_err(|_| IndexGone)
     }
 
     fn perform(&mut self, effects: Vec<Effect>) {
@@ -140,17 +158,25 @@ impl Worker {
 
     fn notify(&self, alert: Alert) {
         if self.outlets.alerts.try_send(alert).is_err() {
-            self.outlets.metrics.alerts_dropped.with_label_values(&["notifier_behind"]).inc();
+            self.outlets
+                .metrics
+                .alerts_dropped
+                .with_label_values(&["notifier_behind"])
+                .inc();
         }
     }
 
     /// The index thread writes the snapshot once it has committed all the records before it.
     fn save(&mut self) -> Result<(), IndexGone> {
-        let Some(seq) = self.newest else { return Ok(()) };
+        let Some(seq) = self.newest else {
+            return Ok(());
+        };
         match self.heart.snapshot() {
-            Ok(bytes) => {
-                self.outlets.index.send(IndexWork::Snapshot { seq, bytes }).map_err(|_| IndexGone)
-            }
+            Ok(bytes) => self
+                .outlets
+                .index
+                .send(IndexWork::Snapshot { seq, bytes })
+                .map_err(|_| IndexGone),
             Err(error) => {
                 tracing::error!(error = %error, "cannot save what was learned");
                 Ok(())

@@ -27,7 +27,11 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<()> {
 
 fn print(told: Told) {
     match told {
-        Told::Started { http, otlp_grpc, otlp_http } => {
+        Told::Started {
+            http,
+            otlp_grpc,
+            otlp_http,
+        } => {
             anstream::println!(
                 "{}\n\n  The page        {}\n  Metrics         http://{http}/metrics\n  \
                  Send your own   OTLP over gRPC to {otlp_grpc}, over HTTP to {otlp_http}\n\n\
@@ -42,7 +46,11 @@ fn print(told: Told) {
             anstream::println!("{} {} {what}", clock(at), "fault in   ".red().bold());
         }
         Told::FaultOut { at, what } => {
-            anstream::println!("{} {} no longer: {what}", clock(at), "fault out  ".green().bold());
+            anstream::println!(
+                "{} {} no longer: {what}",
+                clock(at),
+                "fault out  ".green().bold()
+            );
         }
         Told::Detected { at, after, anomaly } => {
             let after = after.map_or(String::new(), |after| {
@@ -58,7 +66,11 @@ fn print(told: Told) {
                 anomaly.explanation.why,
             );
         }
-        Told::Recovered { at, subject, lasted } => {
+        Told::Recovered {
+            at,
+            subject,
+            lasted,
+        } => {
             anstream::println!(
                 "{} {} {subject} after {} s",
                 clock(at),
@@ -67,7 +79,9 @@ fn print(told: Told) {
             );
         }
         Told::Ended { detected, faults } => {
-            anstream::println!("\n{detected} of {faults} faults were seen at the service they acted on.");
+            anstream::println!(
+                "\n{detected} of {faults} faults were seen at the service they acted on."
+            );
         }
     }
 }

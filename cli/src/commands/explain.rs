@@ -29,17 +29,25 @@ pub(crate) struct Command {
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     command.place.ask(async |client| {
-        let all = AnomaliesQuery { limit: Some(10_000), ..AnomaliesQuery::default() };
+        let all = AnomaliesQuery {
+            limit: Some(10_000),
+            ..AnomaliesQuery::default()
+        };
         let anomalies = client.anomalies(&all).await?.items;
         let Some(id) = &command.id else {
             return list(&anomalies, command.json);
         };
-        let found: Vec<&Anomaly> =
-            anomalies.iter().filter(|anomaly| anomaly.id.starts_with(id.as_str())).collect();
+        let found: Vec<&Anomaly> = anomalies
+            .iter()
+            .filter(|anomaly| anomaly.id.starts_with(id.as_str()))
+            .collect();
         let anomaly = match found.as_slice() {
             [anomaly] => *anomaly,
             [] => bail!("no anomaly's id begins with `{id}`: `crosswatch explain` lists them"),
-            several => bail!("{} anomalies' ids begin with `{id}`: give more of it", several.len()),
+            several => bail!(
+                "{} anomalies' ids begin with `{id}`: give more of it",
+                several.len()
+            ),
         };
         if command.json {
             anstream::println!("{}", serde_json::to_string_pretty(anomaly)?);
@@ -105,14 +113,50 @@ fn print(anomaly: &Anomaly) {
     anstream::println!("{}", anomaly.subject.name.bold());
     anstream::println!("{}", explanation.why);
     let rows = [
-        ("detector", format!("{}, {direction} what is expected", anomaly.detector)),
-        ("score", format!("{:.2} (above 1 is anomalous); {:.0} of 100", anomaly.score, anomaly.score_percent)),
-        ("actual", format!("{}, from {} observations", number(explanation.actual), explanation.observations)),
-        ("typical", format!("{}, learned from {}", number(explanation.typical), explanation.learned_from)),
-        ("expected", format!("{} to {}", number(explanation.expected.lower), number(explanation.expected.upper))),
+        (
+            "detector",
+            format!("{}, {direction} what is expected", anomaly.detector),
+        ),
+        (
+            "score",
+            format!(
+                "{:.2} (above 1 is anomalous); {:.0} of 100",
+                anomaly.score, anomaly.score_percent
+            ),
+        ),
+        (
+            "actual",
+            format!(
+                "{}, from {} observations",
+                number(explanation.actual),
+                explanation.observations
+            ),
+        ),
+        (
+            "typical",
+            format!(
+                "{}, learned from {}",
+                number(explanation.typical),
+                explanation.learned_from
+            ),
+        ),
+        (
+            "expected",
+            format!(
+                "{} to {}",
+                number(explanation.expected.lower),
+                number(explanation.expected.upper)
+            ),
+        ),
         ("began", anomaly.start.clone()),
         ("detected", anomaly.detected.clone()),
-        ("ended", anomaly.end.clone().unwrap_or_else(|| "it lasts still".to_owned())),
+        (
+            "ended",
+            anomaly
+                .end
+                .clone()
+                .unwrap_or_else(|| "it lasts still".to_owned()),
+        ),
         ("lasted", format!("{:.0} s", anomaly.duration_seconds)),
     ];
     for (name, value) in rows {

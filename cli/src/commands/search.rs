@@ -61,11 +61,21 @@ pub(crate) struct Command {
 #[derive(Args, Debug)]
 pub(crate) struct Place {
     /// The monitor's address.
-    #[arg(long, env = "CROSSWATCH_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(
+        long,
+        env = "CROSSWATCH_URL",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
     url: String,
 
     /// The monitor's token, if it asks for one.
-    #[arg(long, env = "CROSSWATCH_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "CROSSWATCH_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
     token: Option<String>,
 
     /// Instead of a monitor, a folder that `crosswatch replay` left.
@@ -111,7 +121,9 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
             to: command.to.clone(),
             limit: Some(command.limit),
         };
-        let facets = command.place.ask(async |client| Ok(client.facets(&query).await?))?;
+        let facets = command
+            .place
+            .ask(async |client| Ok(client.facets(&query).await?))?;
         if command.json {
             anstream::println!("{}", serde_json::to_string_pretty(&facets)?);
         } else {
@@ -132,7 +144,9 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
             OrderArg::Oldest => Order::Oldest,
         }),
     };
-    let page = command.place.ask(async |client| Ok(client.search(&query).await?))?;
+    let page = command
+        .place
+        .ask(async |client| Ok(client.search(&query).await?))?;
     if command.json {
         anstream::println!("{}", serde_json::to_string_pretty(&page)?);
         return Ok(());
@@ -143,7 +157,12 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     let shown = page.records.len();
     anstream::eprintln!(
         "{}",
-        format!("{shown} of {} records, {:.0} ms", page.total, page.took_seconds * 1e3).dimmed()
+        format!(
+            "{shown} of {} records, {:.0} ms",
+            page.total,
+            page.took_seconds * 1e3
+        )
+        .dimmed()
     );
     Ok(())
 }

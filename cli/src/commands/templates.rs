@@ -33,7 +33,9 @@ pub(crate) struct Command {
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     let mut bytes = Vec::new();
     if command.file.as_os_str() == "-" {
-        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .context("cannot read standard input")?;
     } else {
         File::open(&command.file)
             .and_then(|mut file| file.read_to_end(&mut bytes))

@@ -49,7 +49,9 @@ async fn no_acknowledged_record_is_lost_or_doubled_by_sigkill() {
                     match client.post(&url).body(body).send().await {
                         Ok(response) if response.status().is_success() => {
                             let mut ledger = ledger.lock().await;
-                            ledger.acknowledged.extend((first..first + BATCH).map(|n| (n, ())));
+                            ledger
+                                .acknowledged
+                                .extend((first..first + BATCH).map(|n| (n, ())));
                             if acknowledged.fetch_add(1, Ordering::Relaxed) + 1 >= until {
                                 // Full when another sender was first.
                                 let _told = enough.try_send(());
@@ -69,12 +71,27 @@ async fn no_acknowledged_record_is_lost_or_doubled_by_sigkill() {
     let monitor = Monitor::start(folder.path());
     let ledger = ledger.lock().await;
     let found = search_all(&client, &monitor).await;
-    let missing: Vec<u64> =
-        ledger.acknowledged.keys().filter(|n| !found.contains_key(n)).copied().collect();
+    let missing: Vec<u64> = ledger
+        .acknowledged
+        .keys()
+        .filter(|n| !found.contains_key(n))
+        .copied()
+        .collect();
     let doubled: Vec<(&u64, &u64)> = found.iter().filter(|(_, times)| **times > 1).collect();
-    assert!(ledger.acknowledged.len() as u64 > KILLS * BATCH, "too little was sent to tell anything");
-    assert!(missing.is_empty(), "{} acknowledged records are missing: {missing:?}", missing.len());
-    assert!(doubled.is_empty(), "{} records are doubled: {doubled:?}", doubled.len());
+    assert!(
+        ledger.acknowledged.len() as u64 > KILLS * BATCH,
+        "too little was sent to tell anything"
+    );
+    assert!(
+        missing.is_empty(),
+        "{} acknowledged records are missing: {missing:?}",
+        missing.len()
+    );
+    assert!(
+        doubled.is_empty(),
+        "{} records are doubled: {doubled:?}",
+        doubled.len()
+    );
     assert!(found.len() as u64 <= ledger.sent);
 }
 
@@ -101,7 +118,11 @@ async fn search_all(client: &reqwest::Client, monitor: &Monitor) -> BTreeMap<u64
             monitor.http
         );
         let response = client.get(url).send().await.unwrap();
-        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
+        assert!(
+            response.status().is_success(),
+            "{}",
+            response.text().await.unwrap()
+        );
         let page: serde_json::Value = response.json().await.unwrap();
         let records = page["records"].as_array().unwrap();
         for record in records {

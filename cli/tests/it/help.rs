@@ -12,18 +12,34 @@ fn refused(arguments: &[&str], code: i32, expected: &Expect) {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["demo", "monitor", "replay", "search", "explain", "templates"] {
+    for command in [
+        "demo",
+        "monitor",
+        "replay",
+        "search",
+        "explain",
+        "templates",
+    ] {
         let output = crosswatch().args([command, "--help"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success());
-        assert!(text.len() > 400, "the help of {command} is too short to teach:\n{text}");
+        assert!(
+            text.len() > 400,
+            "the help of {command} is too short to teach:\n{text}"
+        );
     }
 }
 
 #[test]
 fn contradictions_are_one_sentence_and_open_nothing() {
     refused(
-        &["monitor", "--http-listen", "127.0.0.1:9", "--otlp-http-listen", "127.0.0.1:9"],
+        &[
+            "monitor",
+            "--http-listen",
+            "127.0.0.1:9",
+            "--otlp-http-listen",
+            "127.0.0.1:9",
+        ],
         64,
         &expect![[r#"
             error: --otlp-http-listen and --http-listen are both 127.0.0.1:9: give each its own port
@@ -43,7 +59,12 @@ fn a_missing_recording_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     refused(
-        &["replay", "/nonexistent.log", "--data", data.to_str().unwrap()],
+        &[
+            "replay",
+            "/nonexistent.log",
+            "--data",
+            data.to_str().unwrap(),
+        ],
         1,
         &expect![[r#"
             error: cannot read `/nonexistent.log`: No such file or directory (os error 2)

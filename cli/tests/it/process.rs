@@ -47,14 +47,24 @@ impl Monitor {
             said.push('\n');
             if line.contains("watching") {
                 let value = |key: &str| {
-                    let rest = line.split(key).nth(1).unwrap_or_else(|| panic!("no {key} in {line}"));
+                    let rest = line
+                        .split(key)
+                        .nth(1)
+                        .unwrap_or_else(|| panic!("no {key} in {line}"));
                     let text = rest.split_whitespace().next().unwrap_or_default();
-                    text.trim_matches('"').trim_start_matches("http://").parse().expect("an address")
+                    text.trim_matches('"')
+                        .trim_start_matches("http://")
+                        .parse()
+                        .expect("an address")
                 };
                 let (http, otlp_http) = (value("page="), value("otlp_http="));
                 // Goes on reading, so that the process never blocks on its log.
                 std::thread::spawn(move || lines.for_each(drop));
-                return Monitor { child, http, otlp_http };
+                return Monitor {
+                    child,
+                    http,
+                    otlp_http,
+                };
             }
         }
         panic!("the monitor did not start; it said:\n{said}");

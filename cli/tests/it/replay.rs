@@ -47,7 +47,11 @@ fn anomalies(data: &Path) -> String {
 }
 
 fn succeeded(output: &Output) {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
@@ -58,7 +62,10 @@ fn speed_and_interruptions_change_no_byte_of_the_anomalies() {
 
     succeeded(&replay(&recording, &at("max"), &[]));
     let expected = anomalies(&at("max"));
-    assert!(expected.contains("latency"), "the slow minute is not among:\n{expected}");
+    assert!(
+        expected.contains("latency"),
+        "the slow minute is not among:\n{expected}"
+    );
 
     succeeded(&replay(&recording, &at("paced"), &["--speed", "300"]));
     assert_eq!(anomalies(&at("paced")), expected);
@@ -82,7 +89,11 @@ fn a_slow_minute_is_explained_with_its_evidence() {
     let data = folder.path().join("data");
     succeeded(&replay(&recording(folder.path()), &data, &[]));
 
-    let list = crosswatch().args(["explain", "--json", "--data"]).arg(&data).output().unwrap();
+    let list = crosswatch()
+        .args(["explain", "--json", "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
     succeeded(&list);
     let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
     let slow = list
@@ -92,14 +103,27 @@ fn a_slow_minute_is_explained_with_its_evidence() {
         .find(|anomaly| anomaly["measure"] == "latency")
         .unwrap_or_else(|| panic!("no latency anomaly in {list}"));
     assert_eq!(slow["subject"]["route"], "/orders/{id}");
-    assert!(slow["start"].as_str().unwrap().starts_with("2026-03-01T10:06:"), "{slow}");
+    assert!(
+        slow["start"]
+            .as_str()
+            .unwrap()
+            .starts_with("2026-03-01T10:06:"),
+        "{slow}"
+    );
     assert!(slow["score"].as_f64().unwrap() > 1.0);
 
     let id = slow["id"].as_str().unwrap();
-    let told = crosswatch().args(["explain", id, "--data"]).arg(&data).output().unwrap();
+    let told = crosswatch()
+        .args(["explain", id, "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
     succeeded(&told);
     let told = String::from_utf8(told.stdout).unwrap();
-    assert!(told.contains("Evidence") && told.contains("GET /orders/"), "{told}");
+    assert!(
+        told.contains("Evidence") && told.contains("GET /orders/"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -34,7 +34,10 @@ pub use search::{
 pub use signal::{Measure, Observation, SignalKey, Subject};
 pub use sketch::Sketch;
 pub use time::{Time, TimeError};
-pub use view::{ApiState, ApiView, EngineCounts, IngestView, ServiceView, SignalView, StreamView, TemplateView, View};
+pub use view::{
+    ApiState, ApiView, EngineCounts, IngestView, ServiceView, SignalView, StreamView, TemplateView,
+    View,
+};
 
 /// A short shared string: names, keys, routes. Cloning one is a reference count.
 pub type Name = std::sync::Arc<str>;

@@ -16,7 +16,10 @@ pub(crate) const RPC: &str = "RPC";
 pub(crate) const CONSUME: &str = "CONSUME";
 
 /// The Call that `record` is evidence of; `None` when it speaks of none, or of one made elsewhere.
-pub(crate) fn call_of(record: &Record, intern: &mut impl FnMut(ApiKey) -> Arc<ApiKey>) -> Option<Call> {
+pub(crate) fn call_of(
+    record: &Record,
+    intern: &mut impl FnMut(ApiKey) -> Arc<ApiKey>,
+) -> Option<Call> {
     let (method, route, source) = match record.kind {
         Kind::Span => {
             let (kind, _) = record.span?;
@@ -67,10 +70,12 @@ fn span_operation(record: &Record, kind: SpanKind) -> Option<(Name, Name)> {
     match kind {
         SpanKind::Server => {
             let rpc = attribute(&record.attributes, "rpc.method")
-                .map(|method| match attribute(&record.attributes, "rpc.service") {
-                    Some(service) => Name::from(format!("{service}/{method}")),
-                    None => Name::from(method),
-                })
+                .map(
+                    |method| match attribute(&record.attributes, "rpc.service") {
+                        Some(service) => Name::from(format!("{service}/{method}")),
+                        None => Name::from(method),
+                    },
+                )
                 .map(|route| (Name::from(RPC), route));
             if let Some(rpc) = rpc {
                 return Some(rpc);
@@ -84,7 +89,10 @@ fn span_operation(record: &Record, kind: SpanKind) -> Option<(Name, Name)> {
                 // Semantic conventions name an HTTP server span `{method} {route}`, or the method
                 // alone when the route is unknown.
                 (Some(method), None) => {
-                    let name = record.text.strip_prefix(&**method).map_or(&*record.text, str::trim);
+                    let name = record
+                        .text
+                        .strip_prefix(&**method)
+                        .map_or(&*record.text, str::trim);
                     let route = if name.is_empty() { "~other" } else { name };
                     Some((Arc::clone(method), Name::from(route)))
                 }
@@ -112,7 +120,11 @@ fn log_operation(facts: &CallFacts) -> Option<(Name, Name)> {
     }
     let route = facts.route.clone()?;
     let method = facts.method.clone().unwrap_or_else(|| {
-        Name::from(if matches!(facts.status, Some(CallStatus::Grpc(_))) { RPC } else { "" })
+        Name::from(if matches!(facts.status, Some(CallStatus::Grpc(_))) {
+            RPC
+        } else {
+            ""
+        })
     });
     Some((method, route))
 }
@@ -140,8 +152,9 @@ pub(crate) fn api_of_metric(
 
 /// `GET /orders` is a method and a route; anything else is a route alone.
 pub(crate) fn split_method(name: &str) -> (&str, &str) {
-    const METHODS: [&str; 9] =
-        ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
+    const METHODS: [&str; 9] = [
+        "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT",
+    ];
     match name.split_once(' ') {
         Some((method, route)) if METHODS.contains(&method) => (method, route.trim()),
         _ => ("", name),
@@ -153,10 +166,13 @@ fn is_synthetic(record: &Record) -> bool {
 }
 
 pub(crate) fn attribute<'a>(attributes: &'a [(Name, Value)], key: &str) -> Option<&'a str> {
-    attributes.iter().find(|(name, _)| &**name == key).and_then(|(_, value)| match value {
-        Value::Str(text) if !text.is_empty() => Some(text.as_str()),
-        _ => None,
-    })
+    attributes
+        .iter()
+        .find(|(name, _)| &**name == key)
+        .and_then(|(_, value)| match value {
+            Value::Str(text) if !text.is_empty() => Some(text.as_str()),
+            _ => None,
+        })
 }
 
 #[cfg(test)]

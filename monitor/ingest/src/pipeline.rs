@@ -106,10 +106,13 @@ impl Pipeline {
         };
         let mut keys: Vec<Option<StreamKey>> = vec![None; batch.sources.len()];
         for (place, item) in (0u32..).zip(batch.items) {
-            let Some(source) = batch.sources.get(item.source as usize) else { continue };
+            let Some(source) = batch.sources.get(item.source as usize) else {
+                continue;
+            };
             match item.payload {
                 Payload::Log(log) => {
-                    let key = keys[item.source as usize].get_or_insert_with(|| StreamKey::of(source));
+                    let key =
+                        keys[item.source as usize].get_or_insert_with(|| StreamKey::of(source));
                     let record = self.log(key, source, log, batch.received);
                     self.observe(&record, &mut understood.observations);
                     understood.records.push((place, record));
@@ -133,9 +136,14 @@ impl Pipeline {
         stream.records += 1;
         stream.last_seen = stream.last_seen.max(received);
         if let Some(reason) = parsed.unrecognised {
-            *stream.unrecognised.entry(Name::from(reason.as_str())).or_default() += 1;
+            *stream
+                .unrecognised
+                .entry(Name::from(reason.as_str()))
+                .or_default() += 1;
             if stream.examples.len() < MAX_EXAMPLES {
-                stream.examples.push(log.text.chars().take(EXAMPLE_CHARS).collect());
+                stream
+                    .examples
+                    .push(log.text.chars().take(EXAMPLE_CHARS).collect());
             }
         }
 
@@ -143,7 +151,9 @@ impl Pipeline {
         let mut facts = parsed.facts;
         let mut attributes = parsed.attributes;
         if !log.attributes.is_empty() {
-            formats::facts_from_attributes(&log.attributes, &mut facts, &mut ids);
+            stream
+                .recognizer
+                .facts_from_attributes(&log.attributes, &mut facts, &mut ids);
             attributes.extend(log.attributes);
         }
         ids.trace_id = log.trace_id.or(ids.trace_id);
@@ -178,7 +188,10 @@ impl Pipeline {
             service.learn_route(&mut record.facts);
             if !parsed.header {
                 let matched = service.miner.mine(record.message());
-                let seen = service.seen.entry(matched.shape.template).or_insert((time, time));
+                let seen = service
+                    .seen
+                    .entry(matched.shape.template)
+                    .or_insert((time, time));
                 *seen = (seen.0.min(time), seen.1.max(time));
                 record.template = Some(matched);
             }
@@ -247,7 +260,11 @@ impl Pipeline {
             &point.attributes,
             &facts,
         );
-        Observation::Histogram { api: intern(&mut self.apis, key), point, failed }
+        Observation::Histogram {
+            api: intern(&mut self.apis, key),
+            point,
+            failed,
+        }
     }
 
     fn observe(&mut self, record: &Record, observations: &mut Vec<Observation>) {
@@ -261,7 +278,10 @@ impl Pipeline {
                 environment: Arc::clone(&record.resource.environment.name),
                 time: record.time,
                 severity: record.severity,
-                template: record.template.as_ref().map(|matched| matched.shape.template),
+                template: record
+                    .template
+                    .as_ref()
+                    .map(|matched| matched.shape.template),
             });
         }
     }
@@ -278,7 +298,11 @@ impl Pipeline {
                 format: stream.recognizer.format().map(Name::from),
                 format_changes: stream.recognizer.format_changes(),
                 records: stream.records,
-                unrecognised: stream.unrecognised.iter().map(|(r, n)| (r.clone(), *n)).collect(),
+                unrecognised: stream
+                    .unrecognised
+                    .iter()
+                    .map(|(r, n)| (r.clone(), *n))
+                    .collect(),
                 examples: stream.examples.clone(),
                 duration_unit: stream
                     .recognizer
@@ -292,13 +316,27 @@ impl Pipeline {
             .iter()
             .flat_map(|(key, service)| {
                 service.miner.templates().map(|(id, text, records)| {
-                    let (first_seen, last_seen) =
-                        service.seen.get(&id).copied().unwrap_or((Time::EPOCH, Time::EPOCH));
-                    TemplateView { service: key.clone(), id, text, records, first_seen, last_seen }
+                    let (first_seen, last_seen) = service
+                        .seen
+                        .get(&id)
+                        .copied()
+                        .unwrap_or((Time::EPOCH, Time::EPOCH));
+                    TemplateView {
+                        service: key.clone(),
+                        id,
+                        text,
+                        records,
+                        first_seen,
+                        last_seen,
+                    }
                 })
             })
             .collect();
-        IngestView { streams, templates, redactions: Vec::new() }
+        IngestView {
+            streams,
+            templates,
+            redactions: Vec::new(),
+        }
     }
 }
 
@@ -355,7 +393,10 @@ fn is_unnamed(service: &ServiceKey) -> bool {
 fn stream_of<'a>(streams: &'a mut BTreeMap<StreamKey, Stream>, key: &StreamKey) -> &'a mut Stream {
     if !streams.contains_key(key) {
         if streams.len() >= MAX_STREAMS {
-            let oldest = streams.iter().min_by_key(|(_, s)| s.last_seen).map(|(k, _)| k.clone());
+            let oldest = streams
+                .iter()
+                .min_by_key(|(_, s)| s.last_seen)
+                .map(|(k, _)| k.clone());
             oldest.map(|key| streams.remove(&key));
         }
         let stream = Stream {
@@ -420,7 +461,13 @@ mod tests {
         let before = received - Duration::from_secs(60);
         let origin = |written, carrier| believable(written, carrier, received);
         assert_eq!(origin(Some(before), None), (before, TimeOrigin::Record));
-        assert_eq!(origin(Some(ahead), Some(before)), (before, TimeOrigin::Carrier));
-        assert_eq!(origin(Some(unset), Some(Time::EPOCH)), (received, TimeOrigin::Received));
+        assert_eq!(
+            origin(Some(ahead), Some(before)),
+            (before, TimeOrigin::Carrier)
+        );
+        assert_eq!(
+            origin(Some(unset), Some(Time::EPOCH)),
+            (received, TimeOrigin::Received)
+        );
     }
 }

@@ -21,7 +21,10 @@ pub enum Refused {
     Full { retry_after: Duration },
     /// 503 / UNAVAILABLE.
     #[error("the disk is full: {detail}; retry in {} s", retry_after.as_secs())]
-    DiskFull { detail: String, retry_after: Duration },
+    DiskFull {
+        detail: String,
+        retry_after: Duration,
+    },
     /// 503 / UNAVAILABLE.
     #[error("the monitor is stopping")]
     Stopping,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Batch, Environment, Item, LogItem, Name, Origin, Payload, Resource, ServiceKey, Source,
-    SpanId, SpanItem, SpanKind, Time, TraceId, Value,
+    Batch, Environment, Item, LogItem, Name, Origin, Payload, Resource, ServiceKey, Source, SpanId,
+    SpanItem, SpanKind, Time, TraceId, Value,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -192,7 +192,11 @@ impl Traffic {
         items: &mut Vec<(Time, Item)>,
     ) -> (Duration, u16) {
         let failing = fault == Some(Fault::CatalogErrors) && self.random.random_bool(0.33);
-        let status = if failing || self.random.random_bool(0.001) { 500 } else { 200 };
+        let status = if failing || self.random.random_bool(0.001) {
+            500
+        } else {
+            200
+        };
         let hop = Hop {
             trace,
             span: self.span(),
@@ -247,7 +251,11 @@ impl Traffic {
         items: &mut Vec<(Time, Item)>,
     ) -> (Duration, u16) {
         let (span, paying, booking) = (self.span(), self.span(), self.span());
-        let slower = if fault == Some(Fault::SlowLedger) { 8.0 } else { 1.0 };
+        let slower = if fault == Some(Fault::SlowLedger) {
+            8.0
+        } else {
+            1.0
+        };
         let booked = self.took(15.0).mul_f64(slower);
         // The payment service gives up after 400 ms.
         let timed_out = booked > Duration::from_millis(400);
@@ -313,8 +321,17 @@ impl Traffic {
     }
 
     fn log(&self, service: Service, hop: &Hop<'_>, text: String, items: &mut Vec<(Time, Item)>) {
-        let log = LogItem { text, ..LogItem::default() };
-        items.push((hop.end(), Item { source: service as u32, payload: Payload::Log(log) }));
+        let log = LogItem {
+            text,
+            ..LogItem::default()
+        };
+        items.push((
+            hop.end(),
+            Item {
+                source: service as u32,
+                payload: Payload::Log(log),
+            },
+        ));
     }
 
     fn span_item(&self, service: Service, hop: &Hop<'_>, items: &mut Vec<(Time, Item)>) {
@@ -329,12 +346,24 @@ impl Traffic {
             error: (hop.status >= 500).then_some(true),
             status_message: String::new(),
             attributes: vec![
-                ("http.request.method".into(), Value::Str(hop.method.to_owned())),
+                (
+                    "http.request.method".into(),
+                    Value::Str(hop.method.to_owned()),
+                ),
                 ("http.route".into(), Value::Str(hop.route.to_owned())),
-                ("http.response.status_code".into(), Value::Int(i64::from(hop.status))),
+                (
+                    "http.response.status_code".into(),
+                    Value::Int(i64::from(hop.status)),
+                ),
             ],
         };
-        items.push((hop.end(), Item { source: service as u32, payload: Payload::Span(span) }));
+        items.push((
+            hop.end(),
+            Item {
+                source: service as u32,
+                payload: Payload::Span(span),
+            },
+        ));
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use monitor_core::{Alert, AlertState, Time};
-use url::Url;
 use serde_json::{Value, json};
+use url::Url;
 
 /// A firing alert ends by itself after this, should we die and never send it again. Four times the
 /// interval at which the alert book sends firing alerts again, as Prometheus does.
@@ -17,7 +17,8 @@ pub(super) fn endpoint(base: &Url) -> anyhow::Result<Url> {
     if !base.path().ends_with('/') {
         base.set_path(&format!("{}/", base.path()));
     }
-    base.join("api/v2/alerts").with_context(|| format!("`{base}` is not an Alertmanager's address"))
+    base.join("api/v2/alerts")
+        .with_context(|| format!("`{base}` is not an Alertmanager's address"))
 }
 
 /// Pending alerts are nobody's business yet and left out.
@@ -50,8 +51,14 @@ mod tests {
     #[test]
     fn the_endpoint_keeps_a_path_prefix() {
         for (base, expected) in [
-            ("http://127.0.0.1:9093", "http://127.0.0.1:9093/api/v2/alerts"),
-            ("http://am.example/prefix", "http://am.example/prefix/api/v2/alerts"),
+            (
+                "http://127.0.0.1:9093",
+                "http://127.0.0.1:9093/api/v2/alerts",
+            ),
+            (
+                "http://am.example/prefix",
+                "http://am.example/prefix/api/v2/alerts",
+            ),
         ] {
             assert_eq!(endpoint(&base.parse().unwrap()).unwrap().as_str(), expected);
         }

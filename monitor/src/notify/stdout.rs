@@ -36,6 +36,9 @@ impl Announcer {
         let summary = alert.annotations.get("summary").map_or("", String::as_str);
         let at = alert.ends_at.unwrap_or(alert.starts_at);
         let state = alert.state.as_str().to_uppercase();
-        Some(format!("{at} {state:8} {:8} {summary}", alert.severity.as_str()))
+        Some(format!(
+            "{at} {state:8} {:8} {summary}",
+            alert.severity.as_str()
+        ))
     }
 }

@@ -48,8 +48,8 @@ impl Checkpoint {
 pub(super) fn identity(args: &ReplayArgs) -> anyhow::Result<String> {
     let mut text = format!("{VERSION} {}", env!("CARGO_PKG_VERSION"));
     for path in &args.paths {
-        let path = fs::canonicalize(path)
-            .with_context(|| format!("cannot read `{}`", path.display()))?;
+        let path =
+            fs::canonicalize(path).with_context(|| format!("cannot read `{}`", path.display()))?;
         let metadata = fs::metadata(&path)?;
         let modified = metadata
             .modified()

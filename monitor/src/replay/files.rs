@@ -36,11 +36,16 @@ pub(super) fn read(
     let mut streams: Vec<Stream> = Vec::new();
     let mut sources: Vec<Source> = Vec::new();
     for path in files {
-        let resource = Arc::new(Resource::of_service(service.unwrap_or(&service_of_file(path))));
+        let resource = Arc::new(Resource::of_service(
+            service.unwrap_or(&service_of_file(path)),
+        ));
         for output in [Output::Stdout, Output::Stderr] {
             let file = path.file_name().unwrap_or_default().to_string_lossy();
             let stream = format!("{file}:{}", output.as_str()).into();
-            sources.push(Source { resource: Arc::clone(&resource), stream });
+            sources.push(Source {
+                resource: Arc::clone(&resource),
+                stream,
+            });
         }
         streams.push(Stream::open(path)?);
     }
@@ -65,8 +70,15 @@ pub(super) fn read(
             counts.log_bytes += record.text.len() as u64;
             let source = u32::try_from(place * 2 + usize::from(record.output == Output::Stderr))
                 .context("more files than can be told apart")?;
-            let log = LogItem { time: Some(record.time), text: record.text, ..LogItem::default() };
-            items.push(Item { source, payload: Payload::Log(log) });
+            let log = LogItem {
+                time: Some(record.time),
+                text: record.text,
+                ..LogItem::default()
+            };
+            items.push(Item {
+                source,
+                payload: Payload::Log(log),
+            });
         }
         if items.len() >= BATCH || (first.is_none() && !items.is_empty()) {
             take(Chunk {
@@ -143,7 +155,8 @@ impl Stream {
                 .with_context(|| format!("cannot read `{}`", self.path.display()))?;
             self.read += length as u64;
             let mut lines = Vec::new();
-            self.splitter.push(&buffer[..length], |line| lines.push(line.text));
+            self.splitter
+                .push(&buffer[..length], |line| lines.push(line.text));
             if length == 0 {
                 self.ended = true;
                 lines.extend(self.splitter.finish().map(|line| line.text));
@@ -205,7 +218,11 @@ impl Stream {
             }
         };
         self.time = time;
-        self.ready.push_back(Ready { time, output, text: record.text });
+        self.ready.push_back(Ready {
+            time,
+            output,
+            text: record.text,
+        });
     }
 }
 
@@ -216,10 +233,19 @@ fn service_of_file(path: &Path) -> String {
     let stem = name.split('.').next().unwrap_or_default();
     let kept: Vec<&str> = stem
         .split(['-', '_'])
-        .take_while(|part| !part.chars().next().is_some_and(|first| first.is_ascii_digit()))
+        .take_while(|part| {
+            !part
+                .chars()
+                .next()
+                .is_some_and(|first| first.is_ascii_digit())
+        })
         .collect();
     let service = kept.join("-");
-    if service.is_empty() { monitor_core::UNKNOWN.to_owned() } else { service }
+    if service.is_empty() {
+        monitor_core::UNKNOWN.to_owned()
+    } else {
+        service
+    }
 }
 
 #[cfg(test)]
@@ -241,8 +267,16 @@ mod tests {
     fn files_are_merged_by_the_time_of_their_lines() {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = (folder.path().join("a.log"), folder.path().join("b.log"));
-        fs::write(&a, "2026-03-01T10:00:00Z INFO one\n2026-03-01T10:00:02Z INFO three\n").unwrap();
-        fs::write(&b, "2026-03-01T10:00:01Z INFO two\n2026-03-01T10:00:03Z INFO four\n").unwrap();
+        fs::write(
+            &a,
+            "2026-03-01T10:00:00Z INFO one\n2026-03-01T10:00:02Z INFO three\n",
+        )
+        .unwrap();
+        fs::write(
+            &b,
+            "2026-03-01T10:00:01Z INFO two\n2026-03-01T10:00:03Z INFO four\n",
+        )
+        .unwrap();
         let mut texts = Vec::new();
         let mut counts = ReadCounts::default();
         read(&[a, b], None, &mut counts, |chunk| {

@@ -20,7 +20,11 @@ pub(super) struct Input {
 /// Resolves `paths`. Archives (`.tar`, `.tar.zst`, `.tar.gz`) are unpacked into a temporary folder
 /// under `scratch`, one entry at a time; entries that point outside of it are refused.
 pub(super) fn open(paths: &[PathBuf], scratch: &Path) -> anyhow::Result<Input> {
-    let mut input = Input { files: Vec::new(), roots: Vec::new(), _unpacked: Vec::new() };
+    let mut input = Input {
+        files: Vec::new(),
+        roots: Vec::new(),
+        _unpacked: Vec::new(),
+    };
     for path in paths {
         let metadata =
             fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
@@ -51,24 +55,33 @@ pub(super) fn open(paths: &[PathBuf], scratch: &Path) -> anyhow::Result<Input> {
 pub(super) fn reader(path: &Path) -> anyhow::Result<Box<dyn Read>> {
     let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()))?;
     let buffered = BufReader::with_capacity(1 << 18, file);
-    Ok(match path.extension().and_then(|extension| extension.to_str()) {
-        Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(buffered)),
-        Some("zst") => Box::new(
-            zstd::stream::read::Decoder::with_buffer(buffered)
-                .with_context(|| format!("cannot decompress `{}`", path.display()))?,
-        ),
-        _ => Box::new(buffered),
-    })
+    Ok(
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(buffered)),
+            Some("zst") => Box::new(
+                zstd::stream::read::Decoder::with_buffer(buffered)
+                    .with_context(|| format!("cannot decompress `{}`", path.display()))?,
+            ),
+            _ => Box::new(buffered),
+        },
+    )
 }
 
 fn is_archive(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    [".tar", ".tar.zst", ".tar.gz", ".tgz"].iter().any(|suffix| name.ends_with(suffix))
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    [".tar", ".tar.zst", ".tar.gz", ".tgz"]
+        .iter()
+        .any(|suffix| name.ends_with(suffix))
 }
 
 fn unpack(path: &Path, folder: &Path) -> anyhow::Result<()> {
     let source: Box<dyn Read> = if path.extension().is_some_and(|extension| extension == "tgz") {
-        Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(File::open(path)?)))
+        Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(
+            File::open(path)?,
+        )))
     } else {
         reader(path)?
     };

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use monitor_core::{
-    Batch, Environment, Item, LogItem, Name, Origin, Payload, Resource, ServiceKey, Source,
-    SpanId, SpanItem, SpanKind, Time, TraceId, Value,
+    Batch, Environment, Item, LogItem, Name, Origin, Payload, Resource, ServiceKey, Source, SpanId,
+    SpanItem, SpanKind, Time, TraceId, Value,
 };
 use monitor_ingest::container::{self, Output};
 use rustc_hash::FxHashMap;
@@ -55,7 +55,10 @@ impl Recording {
         if !root.join("rca_data").is_dir() {
             return Ok(None);
         }
-        let mut recording = Recording { minutes: BTreeMap::new(), faults: Vec::new() };
+        let mut recording = Recording {
+            minutes: BTreeMap::new(),
+            faults: Vec::new(),
+        };
         let mut fault_free: BTreeMap<String, Time> = BTreeMap::new();
         for half in ["construct_data", "rca_data"] {
             let folder = root.join(half);
@@ -63,18 +66,29 @@ impl Recording {
                 continue;
             }
             for date in sorted(&folder)? {
-                let Some(name) = file_name(&date) else { continue };
-                let Ok(midnight) = format!("{name}T00:00:00Z").parse::<Time>() else { continue };
+                let Some(name) = file_name(&date) else {
+                    continue;
+                };
+                let Ok(midnight) = format!("{name}T00:00:00Z").parse::<Time>() else {
+                    continue;
+                };
                 for kind in ["log", "trace"] {
                     let folder = date.join(kind);
                     if !folder.is_dir() {
                         continue;
                     }
                     for path in sorted(&folder)? {
-                        let Some(minute) = file_name(&path).and_then(minute_of) else { continue };
+                        let Some(minute) = file_name(&path).and_then(minute_of) else {
+                            continue;
+                        };
                         let start = midnight + minute;
                         let entry = recording.minutes.entry(start).or_default();
-                        if kind == "log" { &mut entry.logs } else { &mut entry.traces }.push(path);
+                        if kind == "log" {
+                            &mut entry.logs
+                        } else {
+                            &mut entry.traces
+                        }
+                        .push(path);
                         if half == "construct_data" {
                             fault_free.entry(name.to_owned()).or_insert(start);
                         }
@@ -112,7 +126,14 @@ impl Recording {
             }
             let mut parents = FxHashMap::default();
             for path in &minute.traces {
-                read_spans(path, &mut resources, &previous, &mut parents, counts, &mut items)?;
+                read_spans(
+                    path,
+                    &mut resources,
+                    &previous,
+                    &mut parents,
+                    counts,
+                    &mut items,
+                )?;
             }
             previous = parents;
             // Rows of a minute's file are in no order; equal times keep the files' order.
@@ -131,8 +152,12 @@ impl Recording {
 }
 
 fn batch(items: impl Iterator<Item = (Time, Source, Payload)>) -> Batch {
-    let mut batch =
-        Batch { origin: Origin::Replay, received: Time::MIN, sources: Vec::new(), items: Vec::new() };
+    let mut batch = Batch {
+        origin: Origin::Replay,
+        received: Time::MIN,
+        sources: Vec::new(),
+        items: Vec::new(),
+    };
     let mut places: FxHashMap<(*const Resource, Name), u32> = FxHashMap::default();
     for (time, source, payload) in items {
         batch.received = batch.received.max(time);
@@ -141,7 +166,10 @@ fn batch(items: impl Iterator<Item = (Time, Source, Payload)>) -> Batch {
             batch.sources.push(source);
             u32::try_from(batch.sources.len() - 1).expect("a batch holds a few thousand items")
         });
-        batch.items.push(Item { source: place, payload });
+        batch.items.push(Item {
+            source: place,
+            payload,
+        });
     }
     batch
 }
@@ -201,7 +229,9 @@ fn read_logs(
     items: &mut Vec<(Time, Source, Payload)>,
 ) -> anyhow::Result<()> {
     rows(path, counts, |record, headers, counts| {
-        let row: LogRow = record.deserialize(Some(headers)).map_err(|error| error.to_string())?;
+        let row: LogRow = record
+            .deserialize(Some(headers))
+            .map_err(|error| error.to_string())?;
         counts.log_rows += 1;
         counts.log_bytes += row.log.len() as u64;
         // The runtime wraps each line; a row it did not wrap is a line by itself.
@@ -266,13 +296,21 @@ fn read_spans(
 ) -> anyhow::Result<()> {
     let mut spans = Vec::new();
     rows(path, counts, |record, headers, counts| {
-        let row: SpanRow = record.deserialize(Some(headers)).map_err(|error| error.to_string())?;
+        let row: SpanRow = record
+            .deserialize(Some(headers))
+            .map_err(|error| error.to_string())?;
         counts.span_rows += 1;
         let start = Time::from_nanos(row.start);
         spans.push(RawSpan {
             pod: row.pod.into(),
-            trace_id: row.trace_id.parse::<TraceId>().map_err(|error| error.to_string())?,
-            span_id: row.span_id.parse::<SpanId>().map_err(|error| error.to_string())?,
+            trace_id: row
+                .trace_id
+                .parse::<TraceId>()
+                .map_err(|error| error.to_string())?,
+            span_id: row
+                .span_id
+                .parse::<SpanId>()
+                .map_err(|error| error.to_string())?,
             parent: row.parent.parse::<SpanId>().ok(),
             operation: row.operation.into(),
             start,
@@ -281,8 +319,10 @@ fn read_spans(
         Ok(())
     })?;
     for span in &spans {
-        let parent =
-            Parent { pod: Arc::clone(&span.pod), operation: Arc::clone(&span.operation) };
+        let parent = Parent {
+            pod: Arc::clone(&span.pod),
+            operation: Arc::clone(&span.operation),
+        };
         parents.insert(span.span_id, parent);
     }
     // The recording has no span kinds. A span whose parent ran in another pod served a request;
@@ -312,16 +352,20 @@ fn read_spans(
         };
         let mut attributes = Vec::new();
         if served {
-            attributes
-                .push((Name::from("http.route"), Value::Str(span.operation.to_string())));
+            attributes.push((
+                Name::from("http.route"),
+                Value::Str(span.operation.to_string()),
+            ));
             if let Some(method) =
                 parent.and_then(|parent| parent.operation.strip_prefix("HTTP ").map(str::to_owned))
             {
                 attributes.push((Name::from("http.request.method"), Value::Str(method)));
             }
         }
-        let source =
-            Source { resource: resources.pod(&span.pod, None), stream: Name::from("spans") };
+        let source = Source {
+            resource: resources.pod(&span.pod, None),
+            stream: Name::from("spans"),
+        };
         let item = SpanItem {
             trace_id: span.trace_id,
             span_id: span.span_id,
@@ -345,7 +389,9 @@ fn rows(
     counts: &mut ReadCounts,
     mut row: impl FnMut(&csv::StringRecord, &csv::StringRecord, &mut ReadCounts) -> Result<(), String>,
 ) -> anyhow::Result<()> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(super::input::reader(path)?);
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .from_reader(super::input::reader(path)?);
     let headers = reader
         .headers()
         .with_context(|| format!("cannot read the header of `{}`", path.display()))?
@@ -394,8 +440,14 @@ fn read_faults(
             injected,
             kind: row.inject_type,
             service: ServiceKey::new("", service_of_pod(&row.inject_pod)),
-            window: Window { start: window, length: MINUTE },
-            reference: reference.map(|start| Window { start, length: MINUTE }),
+            window: Window {
+                start: window,
+                length: MINUTE,
+            },
+            reference: reference.map(|start| Window {
+                start,
+                length: MINUTE,
+            }),
         });
     }
     Ok(())
@@ -404,8 +456,9 @@ fn read_faults(
 fn sorted(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder)
         .with_context(|| format!("cannot list the folder `{}`", folder.display()))?;
-    let mut paths: Vec<PathBuf> =
-        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
     paths.sort();
     Ok(paths)
 }
@@ -428,13 +481,19 @@ mod tests {
 
     #[test]
     fn a_pods_service_is_its_name_without_the_last_two_parts() {
-        assert_eq!(service_of_pod("cart-service-7f4f5f6f77-5qb6j"), "cart-service");
+        assert_eq!(
+            service_of_pod("cart-service-7f4f5f6f77-5qb6j"),
+            "cart-service"
+        );
         assert_eq!(service_of_pod("db"), "db");
     }
 
     #[test]
     fn a_minutes_file_is_named_by_its_minute() {
-        assert_eq!(minute_of("08_43_log.csv"), Some(Duration::from_secs(8 * 3600 + 43 * 60)));
+        assert_eq!(
+            minute_of("08_43_log.csv"),
+            Some(Duration::from_secs(8 * 3600 + 43 * 60))
+        );
         assert_eq!(minute_of("front_service.csv"), None);
         assert_eq!(minute_of("25_00_log.csv"), None);
     }

@@ -103,7 +103,11 @@ impl Collector {
             .flatten()
             .map(|window| (window.start, Minute::default()))
             .collect();
-        Collector { faults, minutes, ..Collector::default() }
+        Collector {
+            faults,
+            minutes,
+            ..Collector::default()
+        }
     }
 
     /// Looks at a batch before it is understood: spans have their tree only here.
@@ -126,9 +130,15 @@ impl Collector {
         window: Option<Time>,
     ) {
         for (_, record) in records {
-            self.first = Some(self.first.map_or(record.time, |first| first.min(record.time)));
+            self.first = Some(
+                self.first
+                    .map_or(record.time, |first| first.min(record.time)),
+            );
             self.last = Some(self.last.map_or(record.time, |last| last.max(record.time)));
-            let totals = self.services.entry(record.resource.service.clone()).or_default();
+            let totals = self
+                .services
+                .entry(record.resource.service.clone())
+                .or_default();
             let is_span = record.span.is_some();
             if is_span {
                 totals.spans += 1;
@@ -142,7 +152,11 @@ impl Collector {
             if let Some(trace) = record.ids.trace_id {
                 if self.traces.len() < MAX_TRACES || self.traces.contains_key(&trace) {
                     let seen = self.traces.entry(trace).or_default();
-                    if is_span { seen.spans += 1 } else { seen.logs += 1 }
+                    if is_span {
+                        seen.spans += 1
+                    } else {
+                        seen.logs += 1
+                    }
                 } else {
                     self.untraced_overflow += 1;
                 }
@@ -187,11 +201,18 @@ impl Collector {
         engine: EngineCounts,
         folder: &Path,
     ) -> Report {
-        let faults: Vec<FaultReport> =
-            self.faults.iter().map(|fault| faults::judge(fault, &self.minutes)).collect();
+        let faults: Vec<FaultReport> = self
+            .faults
+            .iter()
+            .map(|fault| faults::judge(fault, &self.minutes))
+            .collect();
         let summary = (!faults.is_empty()).then(|| FaultSummary::of(&faults));
-        let logs_in_span_traces =
-            self.traces.values().filter(|seen| seen.spans > 0).map(|seen| u64::from(seen.logs)).sum();
+        let logs_in_span_traces = self
+            .traces
+            .values()
+            .filter(|seen| seen.spans > 0)
+            .map(|seen| u64::from(seen.logs))
+            .sum();
         let logs_with_trace = self.traces.values().map(|seen| u64::from(seen.logs)).sum();
         let mut formats: BTreeMap<String, FormatTotals> = BTreeMap::new();
         let mut unrecognised: Vec<Unrecognised> = Vec::new();
@@ -242,7 +263,11 @@ impl Collector {
                     templates: totals.templates.len() as u64,
                 })
                 .collect(),
-            apis: self.apis.iter().map(|(key, totals)| ApiReport::of(key, totals)).collect(),
+            apis: self
+                .apis
+                .iter()
+                .map(|(key, totals)| ApiReport::of(key, totals))
+                .collect(),
             anomalies: self.anomalies.len() as u64,
             late: engine.late,
             faults,

@@ -20,7 +20,9 @@ pub(crate) async fn receiver() -> (reqwest::Url, mpsc::Receiver<Value>) {
         told.send(body).await.unwrap();
     }
     let (told, heard) = mpsc::channel(64);
-    let router = axum::Router::new().route("/hook", post(take)).with_state(told);
+    let router = axum::Router::new()
+        .route("/hook", post(take))
+        .with_state(told);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -30,7 +32,10 @@ pub(crate) async fn receiver() -> (reqwest::Url, mpsc::Receiver<Value>) {
 #[tokio::test]
 async fn a_slow_api_is_told_once_and_told_to_be_well_again() {
     let (url, mut heard) = receiver().await;
-    let values = Values { webhook: Some(vec![url]), ..Values::default() };
+    let values = Values {
+        webhook: Some(vec![url]),
+        ..Values::default()
+    };
     let site = Site::start(START, values).await;
     let now = site.calls(START, 120, 20, Duration::from_millis(40)).await;
     let now = site.calls(now, 40, 20, Duration::from_millis(900)).await;

@@ -1,6 +1,11 @@
 //! The monitor as a whole, in this process, with a clock of the test's own.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a panic is a failed test"
+)]
 
 mod alerting;
+mod follow;
 mod intake;
 mod peers;
 mod support;

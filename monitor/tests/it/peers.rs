@@ -25,6 +25,10 @@ struct Peer {
 impl Peer {
     /// Starts `command`, which logs the address it listens on.
     fn start(command: &mut Command) -> Peer {
+        #[expect(
+            clippy::zombie_processes,
+            reason = "waited for when the peer is dropped"
+        )]
         let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -68,8 +72,14 @@ fn alertmanager(folder: &Path, webhook: &str) -> Peer {
     Peer::start(
         Command::new("prometheus-alertmanager")
             .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.path={}", folder.join("alertmanager").display()))
-            .args(["--web.listen-address=127.0.0.1:0", "--cluster.listen-address="]),
+            .arg(format!(
+                "--storage.path={}",
+                folder.join("alertmanager").display()
+            ))
+            .args([
+                "--web.listen-address=127.0.0.1:0",
+                "--cluster.listen-address=",
+            ]),
     )
 }
 
@@ -104,7 +114,10 @@ async fn alertmanager_receives_holds_and_resolves_an_alert() {
     while resolved["status"] == "firing" {
         resolved = heard.recv().await.unwrap();
     }
-    assert_eq!(resolved["alerts"][0]["labels"], firing["alerts"][0]["labels"]);
+    assert_eq!(
+        resolved["alerts"][0]["labels"],
+        firing["alerts"][0]["labels"]
+    );
     site.running.stop().await.unwrap();
 }
 
@@ -136,7 +149,10 @@ async fn prometheus_scrapes_the_monitor() {
     let peer = Peer::start(
         Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("tsdb").display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                folder.path().join("tsdb").display()
+            ))
             .arg("--web.listen-address=127.0.0.1:0"),
     );
     heard.recv().await.unwrap();
@@ -151,7 +167,10 @@ async fn prometheus_scrapes_the_monitor() {
     let up = query("up").await;
     assert_eq!(up[0]["value"][1], "1", "{up:#}");
     let requests = query("crosswatch_api_requests_total").await;
-    assert_eq!(requests[0]["metric"]["route"], "/orders/{id}", "{requests:#}");
+    assert_eq!(
+        requests[0]["metric"]["route"], "/orders/{id}",
+        "{requests:#}"
+    );
     site.running.stop().await.unwrap();
 }
 
@@ -170,9 +189,18 @@ async fn promtool_accepts_the_metrics_of_a_monitor_at_work() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    promtool
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
     let output = promtool.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&said));
+    assert!(
+        output.status.success(),
+        "{}\n{text}",
+        String::from_utf8_lossy(&said)
+    );
     assert!(said.is_empty(), "{}", String::from_utf8_lossy(&said));
 }

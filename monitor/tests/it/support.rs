@@ -31,7 +31,10 @@ impl Clock for TestClock {
 }
 
 /// The real time, for peers that have clocks of their own.
-#[expect(clippy::disallowed_methods, reason = "peers are real processes with real clocks")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "peers are real processes with real clocks"
+)]
 pub(crate) fn real_now() -> Time {
     jiff::Timestamp::now().into()
 }
@@ -50,16 +53,28 @@ impl Site {
             http_listen: loopback,
             otlp_grpc_listen: loopback,
             otlp_http_listen: loopback,
-            data_dir: values.data_dir.clone().or_else(|| Some(folder.path().join("data"))),
+            data_dir: values
+                .data_dir
+                .clone()
+                .or_else(|| Some(folder.path().join("data"))),
             alert_stdout: Some(false),
             min_free_bytes: values.min_free_bytes.or(Some(0)),
             ..values
         };
         let clock = TestClock::at(now);
-        let settings = MonitorArgs { config: None, values }.settings().unwrap();
+        let settings = MonitorArgs {
+            config: None,
+            values,
+        }
+        .settings()
+        .unwrap();
         let shared: Arc<dyn Clock> = clock.clone();
         let running = start(settings, shared).await.unwrap();
-        Site { clock, running, _folder: folder }
+        Site {
+            clock,
+            running,
+            _folder: folder,
+        }
     }
 
     pub(crate) fn intake(&self) -> Arc<dyn Intake> {
@@ -67,7 +82,13 @@ impl Site {
     }
 
     /// `seconds` of an Api's calls, `rate` a second, each of `latency` give or take a tenth.
-    pub(crate) async fn calls(&self, from: Time, seconds: u64, rate: u64, latency: Duration) -> Time {
+    pub(crate) async fn calls(
+        &self,
+        from: Time,
+        seconds: u64,
+        rate: u64,
+        latency: Duration,
+    ) -> Time {
         let intake = self.intake();
         for second in 0..seconds {
             let at = from + Duration::from_secs(second);
@@ -78,7 +99,9 @@ impl Site {
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
-        reqwest::get(format!("http://{}{path}", self.running.http)).await.unwrap()
+        reqwest::get(format!("http://{}{path}", self.running.http))
+            .await
+            .unwrap()
     }
 }
 

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use monitor_core::{
-    Name, Observation, ServiceKey, SpanId, SpanItem, SpanKind, Time,
-};
+use monitor_core::{Name, Observation, ServiceKey, SpanId, SpanItem, SpanKind, Time};
 use monitor_detect::compare::{WindowStats, compare, rank_services};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -52,30 +50,65 @@ impl Minute {
                 Observation::Log { service, .. } => service,
                 Observation::Histogram { api, .. } => &api.service,
             };
-            self.observations.entry(service.clone()).or_default().push(observation.clone());
+            self.observations
+                .entry(service.clone())
+                .or_default()
+                .push(observation.clone());
         }
     }
 
     fn stats(&self, length: Duration) -> BTreeMap<ServiceKey, WindowStats> {
         let mut stats: BTreeMap<ServiceKey, WindowStats> = BTreeMap::new();
         for (service, observations) in &self.observations {
-            let entry = stats.entry(service.clone()).or_insert_with(|| WindowStats::new(length));
-            observations.iter().for_each(|observation| entry.add(observation));
-        }
-        for (service, own) in self.own_times() {
-            stats
+            let entry = stats
                 .entry(service.clone())
-                .or_insert_with(|| WindowStats::new(length))
-                .add_self_time(own);
+                .or_insert_with(|| WindowStats::new(length));
+            observations
+                .iter()
+                .for_each(|observation| entry.add(observation));
+        }
+        let mut of = |service: &ServiceKey, add: &dyn Fn(&mut WindowStats)| {
+            add(stats
+                .entry(service.clone())
+                .or_insert_with(|| WindowStats::new(length)));
+        };
+        for (service, own) in self.own_times() {
+            of(service, &|stats| stats.add_self_time(own));
+        }
+        for (caller, callee, gap) in self.gaps() {
+            of(callee, &|stats| stats.add_network_time(gap));
+            of(caller, &|stats| stats.add_outgoing_time(gap));
         }
         stats
+    }
+
+    /// For each call between services, what the caller waited beyond the callee's work: the way
+    /// there and back.
+    fn gaps(&self) -> Vec<(&ServiceKey, &ServiceKey, Duration)> {
+        let by_id: FxHashMap<SpanId, &Span> =
+            self.spans.iter().map(|span| (span.id, span)).collect();
+        self.spans
+            .iter()
+            .filter(|span| span.served)
+            .filter_map(|span| {
+                let caller = by_id.get(&span.parent?)?;
+                (!caller.served && caller.service != span.service).then(|| {
+                    let gap = caller.duration.saturating_sub(span.duration);
+                    (&caller.service, &span.service, gap)
+                })
+            })
+            .collect()
     }
 
     /// How long each served request kept its own service busy: its span, without the stretches in
     /// which it waited for other services.
     fn own_times(&self) -> Vec<(&ServiceKey, Duration)> {
-        let place: FxHashMap<SpanId, usize> =
-            self.spans.iter().enumerate().map(|(place, span)| (span.id, place)).collect();
+        let place: FxHashMap<SpanId, usize> = self
+            .spans
+            .iter()
+            .enumerate()
+            .map(|(place, span)| (span.id, place))
+            .collect();
         // For each served span, the stretches that its request spent in other services: a span of
         // another service below it, wherever its parents within the service are.
         let mut waits: BTreeMap<usize, Vec<(Time, Time)>> = BTreeMap::new();
@@ -85,8 +118,15 @@ impl Minute {
             let end = span.start + span.duration;
             // The caller's client span, when there is one, includes the way there and back.
             let caller = &self.spans[caller];
-            let stretch = (caller.start.min(span.start), (caller.start + caller.duration).max(end));
-            let stretch = if caller.served { (span.start, end) } else { stretch };
+            let stretch = (
+                caller.start.min(span.start),
+                (caller.start + caller.duration).max(end),
+            );
+            let stretch = if caller.served {
+                (span.start, end)
+            } else {
+                stretch
+            };
             // A chain longer than this is a loop of ids.
             for _ in 0..64 {
                 let Some(at) = above else { break };
@@ -94,7 +134,9 @@ impl Minute {
                     waits.entry(at).or_default().push(stretch);
                     break;
                 }
-                above = self.spans[at].parent.and_then(|parent| place.get(&parent).copied());
+                above = self.spans[at]
+                    .parent
+                    .and_then(|parent| place.get(&parent).copied());
             }
         }
         self.spans
@@ -180,8 +222,10 @@ pub(super) fn judge(fault: &Fault, minutes: &BTreeMap<Time, Minute>) -> FaultRep
         return report;
     };
     let Some(window) = recorded(Some(fault.window)) else {
-        report.not_compared =
-            Some(format!("the recording has nothing of {}", fault.window.start));
+        report.not_compared = Some(format!(
+            "the recording has nothing of {}",
+            fault.window.start
+        ));
         return report;
     };
     let nothing = WindowStats::new(fault.window.length);
@@ -194,16 +238,28 @@ pub(super) fn judge(fault: &Fault, minutes: &BTreeMap<Time, Minute>) -> FaultRep
             (Name::from(service.to_string()), compare(before, now))
         })
         .collect();
-    let ranked = rank_services(differences.iter().map(|(name, found)| (name, found.as_slice())));
+    let ranked = rank_services(
+        differences
+            .iter()
+            .map(|(name, found)| (name, found.as_slice())),
+    );
     report.compared = ranked.len();
-    report.unusual = ranked.iter().filter(|service| service.evidence > 0.0).count();
+    report.unusual = ranked
+        .iter()
+        .filter(|service| service.evidence > 0.0)
+        .count();
     if let Some(faulty) = ranked
         .iter()
         .find(|service| *service.service == *report.service && service.evidence > 0.0)
     {
-        report.rank = ranked.iter().position(|other| other.evidence <= faulty.evidence).map(|p| p + 1);
-        report.tied =
-            ranked.iter().filter(|other| other.evidence.total_cmp(&faulty.evidence).is_eq()).count();
+        report.rank = ranked
+            .iter()
+            .position(|other| other.evidence <= faulty.evidence)
+            .map(|p| p + 1);
+        report.tied = ranked
+            .iter()
+            .filter(|other| other.evidence.total_cmp(&faulty.evidence).is_eq())
+            .count();
     }
     report.services = ranked
         .into_iter()
@@ -212,7 +268,11 @@ pub(super) fn judge(fault: &Fault, minutes: &BTreeMap<Time, Minute>) -> FaultRep
         .map(|service| Cause {
             service: service.service.to_string(),
             score: service.evidence,
-            why: service.reasons.into_iter().map(|reason| reason.why).collect(),
+            why: service
+                .reasons
+                .into_iter()
+                .map(|reason| reason.why)
+                .collect(),
         })
         .collect();
     report
@@ -249,7 +309,10 @@ impl FaultSummary {
             })
             .collect();
         let all: Vec<&FaultReport> = faults.iter().collect();
-        FaultSummary { by_kind, all: SummaryRow::of("all", &all) }
+        FaultSummary {
+            by_kind,
+            all: SummaryRow::of("all", &all),
+        }
     }
 }
 

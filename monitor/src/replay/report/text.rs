@@ -19,7 +19,11 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> anyhow::Result<()>
     }
     writeln!(out, "\nWhat next")?;
     writeln!(out, "  crosswatch explain --data {}", report.folder)?;
-    writeln!(out, "  crosswatch search --data {} 'severity:ERROR' --facet service", report.folder)?;
+    writeln!(
+        out,
+        "  crosswatch search --data {} 'severity:ERROR' --facet service",
+        report.folder
+    )?;
     Ok(())
 }
 
@@ -50,7 +54,11 @@ fn input(report: &Report, out: &mut impl Write) -> anyhow::Result<()> {
     for rejection in &input.rejections {
         writeln!(out, "    {rejection}")?;
     }
-    writeln!(out, "  too late for the signals (but searchable): {}", report.late)?;
+    writeln!(
+        out,
+        "  too late for the signals (but searchable): {}",
+        report.late
+    )?;
     if report.traces.logs_with_trace > 0 {
         writeln!(
             out,
@@ -79,8 +87,11 @@ fn input(report: &Report, out: &mut impl Write) -> anyhow::Result<()> {
         }
     }
     if !report.redactions.is_empty() {
-        let kinds: Vec<String> =
-            report.redactions.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let kinds: Vec<String> = report
+            .redactions
+            .iter()
+            .map(|(kind, count)| format!("{kind} {count}"))
+            .collect();
         writeln!(out, "\nRedacted before storing: {}", kinds.join(", "))?;
     }
     Ok(())
@@ -105,7 +116,11 @@ fn services(report: &Report, out: &mut impl Write) -> anyhow::Result<()> {
 fn apis(report: &Report, out: &mut impl Write) -> anyhow::Result<()> {
     let mut apis: Vec<&ApiReport> = report.apis.iter().collect();
     apis.sort_by_key(|api| std::cmp::Reverse(api.calls));
-    writeln!(out, "\n{} Apis discovered; what is normal for them", apis.len())?;
+    writeln!(
+        out,
+        "\n{} Apis discovered; what is normal for them",
+        apis.len()
+    )?;
     writeln!(
         out,
         "  {:>8} {:>7} {:>9} {:>9} {:>9}  Api",
@@ -132,12 +147,19 @@ fn apis(report: &Report, out: &mut impl Write) -> anyhow::Result<()> {
     if apis.len() > APIS {
         writeln!(out, "  … and {} more (--json has all)", apis.len() - APIS)?;
     }
-    writeln!(out, "\n{} anomalies were found as they happened (`crosswatch explain`)", report.anomalies)?;
+    writeln!(
+        out,
+        "\n{} anomalies were found as they happened (`crosswatch explain`)",
+        report.anomalies
+    )?;
     Ok(())
 }
 
 fn faults(faults: &[FaultReport], out: &mut impl Write) -> anyhow::Result<()> {
-    writeln!(out, "\nFaults that were injected: each minute against the fault-free one of its day")?;
+    writeln!(
+        out,
+        "\nFaults that were injected: each minute against the fault-free one of its day"
+    )?;
     for fault in faults {
         let place = match fault.rank {
             Some(rank) if fault.tied > 1 => format!("place {rank}, with {} others", fault.tied - 1),
@@ -147,18 +169,22 @@ fn faults(faults: &[FaultReport], out: &mut impl Write) -> anyhow::Result<()> {
         writeln!(
             out,
             "\n  {} {} {}: {} of {} services unusual; the faulty one: {place}",
-            fault.injected,
-            fault.kind,
-            fault.service,
-            fault.unusual,
-            fault.compared
+            fault.injected, fault.kind, fault.service, fault.unusual, fault.compared
         )?;
         if let Some(reason) = &fault.not_compared {
             writeln!(out, "      {reason}")?;
         }
         for cause in &fault.services {
-            let marker = if cause.service == fault.service { "*" } else { " " };
-            writeln!(out, "    {marker} {} (score {:.2})", cause.service, cause.score)?;
+            let marker = if cause.service == fault.service {
+                "*"
+            } else {
+                " "
+            };
+            writeln!(
+                out,
+                "    {marker} {} (score {:.2})",
+                cause.service, cause.score
+            )?;
             for why in cause.why.iter().take(CAUSES) {
                 writeln!(out, "        {}", one_line(why, 150))?;
             }
