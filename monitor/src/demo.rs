@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use monitor_core::{Anomaly, AnomalyId, Subject, Time};
+use monitor_core::{Anomaly, AnomalyId, Batch, Payload, Subject, Time};
 use monitor_serve::{Clock, LiveEvent, Refused};
 use tokio::sync::broadcast;
 use tokio::time::MissedTickBehavior;
@@ -277,6 +277,25 @@ impl Witness {
             anomaly: Box::new(anomaly),
         })
     }
+}
+
+/// The log records of `length` of undisturbed traffic, as a benchmark's input.
+pub fn log_batches(length: Duration) -> Vec<Batch> {
+    /// As many records as an OpenTelemetry batch processor sends at once, roughly.
+    const STRIDE: Duration = Duration::from_secs(10);
+    let mut traffic = Traffic::new(1);
+    let start = Time::from_secs(1_772_359_200);
+    let strides = length.as_secs() / STRIDE.as_secs();
+    (0..strides)
+        .map(|stride| {
+            let at = start + STRIDE * u32::try_from(stride).unwrap_or(u32::MAX);
+            let mut batch = traffic.next(at, STRIDE, None);
+            batch
+                .items
+                .retain(|item| matches!(item.payload, Payload::Log(_)));
+            batch
+        })
+        .collect()
 }
 
 /// The address, or any free port of the same host when it is taken.

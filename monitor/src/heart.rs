@@ -3,10 +3,12 @@
 //! The monitor's worker thread and `replay` both drive one of these, so that what is replayed is
 //! what would have happened live. Time comes in with the batches and the ticks.
 
-use monitor_core::{Batch, IngestView, Observation, Record, Time, View};
+use monitor_core::{Batch, IngestView, Observation, Record, ServiceKey, TemplateId, Time, View};
 use monitor_engine::{Effect, Engine, EngineConfig};
 use monitor_ingest::pipeline::Pipeline;
 use serde::{Deserialize, Serialize};
+
+use crate::wording;
 
 /// What a snapshot file begins with; changes when its content does.
 const SNAPSHOT_VERSION: u32 = 1;
@@ -49,16 +51,47 @@ impl Heart {
 
     /// Judges every bucket that is complete at `now`.
     pub fn tick(&mut self, now: Time) -> Vec<Effect> {
-        self.engine.tick(now)
+        let effects = self.engine.tick(now);
+        self.worded(effects)
     }
 
     /// Judges all that remains, at the end of a recording.
     pub fn finish(&mut self) -> Vec<Effect> {
-        self.engine.finish()
+        let effects = self.engine.finish();
+        self.worded(effects)
     }
 
     pub fn view(&self) -> View {
-        self.engine.view()
+        let mut view = self.engine.view();
+        let lookup = |service: &ServiceKey, id| self.template_text(service, id);
+        view.anomalies
+            .iter_mut()
+            .for_each(|anomaly| wording::spell_out(anomaly, &lookup));
+        view.alerts
+            .iter_mut()
+            .for_each(|alert| wording::spell_out_alert(alert, &lookup));
+        view
+    }
+
+    /// A template of a service, `<*>` for each variable.
+    pub(crate) fn template_text(&self, service: &ServiceKey, id: TemplateId) -> Option<String> {
+        self.pipeline.template_text(service, id)
+    }
+
+    /// The engine knows templates by their ids; people do not.
+    fn worded(&self, mut effects: Vec<Effect>) -> Vec<Effect> {
+        let lookup = |service: &ServiceKey, id| self.template_text(service, id);
+        for effect in &mut effects {
+            match effect {
+                Effect::AnomalyOpened(anomaly)
+                | Effect::AnomalyUpdated(anomaly)
+                | Effect::AnomalyClosed(anomaly) => wording::spell_out(anomaly, &lookup),
+                Effect::Alert(alert) | Effect::Resend(alert) => {
+                    wording::spell_out_alert(alert, &lookup);
+                }
+            }
+        }
+        effects
     }
 
     pub fn ingest_view(&self) -> IngestView {

@@ -19,4 +19,5 @@ mod servers;
 pub mod signals;
 pub mod telemetry;
 pub mod templates;
+mod wording;
 mod worker;

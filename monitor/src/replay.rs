@@ -437,6 +437,7 @@ impl<'a> Replay<'a> {
             &self.heart.ingest_view(),
             self.heart.view().counts,
             &self.folder,
+            &|service, id| self.heart.template_text(service, id),
         ))
     }
 }
@@ -492,6 +493,31 @@ fn bar(length: u64, minutes: bool, shown: bool) -> ProgressBar {
     let style =
         ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length).with_style(style)
+}
+
+/// The log records of recordings, all of them in memory, in the batches that a replay would take: for
+/// benchmarks.
+pub fn log_batches(paths: &[PathBuf]) -> anyhow::Result<Vec<Batch>> {
+    let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let input = input::open(paths, scratch.path())?;
+    let recording = match input.roots.as_slice() {
+        [root] => nezha::Recording::open(root)?,
+        _ => None,
+    };
+    let (mut counts, mut batches) = (ReadCounts::default(), Vec::new());
+    let mut keep = |mut chunk: Chunk| {
+        chunk
+            .batch
+            .items
+            .retain(|item| matches!(item.payload, Payload::Log(_)));
+        batches.push(chunk.batch);
+        Ok(())
+    };
+    match &recording {
+        Some(recording) => recording.read(&mut counts, &mut keep)?,
+        None => files::read(&input.files, None, &mut counts, &mut keep)?,
+    }
+    Ok(batches)
 }
 
 /// A flag that Ctrl-C sets.

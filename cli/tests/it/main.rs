@@ -1,4 +1,8 @@
 //! The binary as its user meets it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a panic is a failed test"
+)]
 
 mod crash;
 mod help;

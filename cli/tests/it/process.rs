@@ -26,6 +26,10 @@ pub(crate) struct Monitor {
 impl Monitor {
     /// Returns once it listens.
     pub(crate) fn start(data: &Path) -> Monitor {
+        #[expect(
+            clippy::zombie_processes,
+            reason = "waited for when the monitor is killed or dropped"
+        )]
         let mut child = crosswatch()
             .arg("monitor")
             .args(["--http-listen", "127.0.0.1:0"])

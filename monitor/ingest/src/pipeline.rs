@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use monitor_core::{
     ApiKey, Batch, CallFacts, CallStatus, Correlation, HistogramPoint, IngestView, Kind, LogItem,
-    Message, Name, Observation, Payload, Record, Resource, ServiceKey, Source, SpanItem,
-    StreamView, TemplateView, Time, TimeOrigin,
+    Message, Name, Observation, Payload, Record, Resource, ServiceKey, Shape, Source, SpanItem,
+    StreamView, TemplateId, TemplateView, Time, TimeOrigin,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -71,13 +71,19 @@ struct Stream {
 struct Service {
     miner: Miner,
     routes: RouteLearner,
-    /// First and last sight of each template.
-    seen: FxSeen,
+    seen: BTreeMap<TemplateId, Sight>,
     #[serde(skip)]
     named: FxHashMap<Name, Arc<Resource>>,
 }
 
-type FxSeen = BTreeMap<monitor_core::TemplateId, (Time, Time)>;
+/// What is remembered of a template.
+#[derive(Debug, Serialize, Deserialize)]
+struct Sight {
+    first: Time,
+    last: Time,
+    /// The layout of its newest record.
+    shape: Arc<Shape>,
+}
 
 /// A snapshot that cannot be read back.
 #[derive(Debug, thiserror::Error)]
@@ -188,11 +194,7 @@ impl Pipeline {
             service.learn_route(&mut record.facts);
             if !parsed.header {
                 let matched = service.miner.mine(record.message());
-                let seen = service
-                    .seen
-                    .entry(matched.shape.template)
-                    .or_insert((time, time));
-                *seen = (seen.0.min(time), seen.1.max(time));
+                service.see(&matched.shape, time);
                 record.template = Some(matched);
             }
         }
@@ -286,6 +288,12 @@ impl Pipeline {
         }
     }
 
+    /// A template of a service as its newest record had it, `<*>` for each variable.
+    pub fn template_text(&self, service: &ServiceKey, id: TemplateId) -> Option<String> {
+        let sight = self.services.get(service)?.seen.get(&id)?;
+        Some(sight.shape.text())
+    }
+
     /// What is known of streams and templates, for people.
     pub fn view(&self) -> IngestView {
         let streams = self
@@ -319,8 +327,9 @@ impl Pipeline {
                     let (first_seen, last_seen) = service
                         .seen
                         .get(&id)
-                        .copied()
-                        .unwrap_or((Time::EPOCH, Time::EPOCH));
+                        .map_or((Time::EPOCH, Time::EPOCH), |sight| {
+                            (sight.first, sight.last)
+                        });
                     TemplateView {
                         service: key.clone(),
                         id,
@@ -358,6 +367,19 @@ impl Service {
             routes: RouteLearner::default(),
             seen: BTreeMap::new(),
             named: FxHashMap::default(),
+        }
+    }
+
+    fn see(&mut self, shape: &Arc<Shape>, time: Time) {
+        let sight = self.seen.entry(shape.template).or_insert_with(|| Sight {
+            first: time,
+            last: time,
+            shape: Arc::clone(shape),
+        });
+        sight.first = sight.first.min(time);
+        sight.last = sight.last.max(time);
+        if sight.shape.id != shape.id {
+            sight.shape = Arc::clone(shape);
         }
     }
 

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use self::faults::Minute;
 use self::faults::{FaultReport, FaultSummary};
 use super::ReadCounts;
+use crate::wording::Lookup;
 
 /// Traces remembered to tell whether logs and spans meet; beyond, only the first are compared.
 const MAX_TRACES: usize = 2_000_000;
@@ -200,11 +201,12 @@ impl Collector {
         ingest: &IngestView,
         engine: EngineCounts,
         folder: &Path,
+        lookup: Lookup<'_>,
     ) -> Report {
         let faults: Vec<FaultReport> = self
             .faults
             .iter()
-            .map(|fault| faults::judge(fault, &self.minutes))
+            .map(|fault| faults::judge(fault, &self.minutes, lookup))
             .collect();
         let summary = (!faults.is_empty()).then(|| FaultSummary::of(&faults));
         let logs_in_span_traces = self

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use monitor_core::{Name, Observation, ServiceKey, SpanId, SpanItem, SpanKind, Time};
-use monitor_detect::compare::{WindowStats, compare, rank_services};
+use monitor_detect::compare::{Ranked, WindowStats, compare, rank_services};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, time};
+use crate::wording::{Lookup, spell_out_sentence};
 
 /// Services shown for each fault.
 const SHOWN: usize = 5;
@@ -186,7 +187,10 @@ pub struct FaultReport {
     pub not_compared: Option<String>,
     pub compared: usize,
     pub unusual: usize,
-    /// The faulty service's place among the unusual ones; the best of those with its score.
+    /// Whether the faulty one was among the unusual ones.
+    pub faulty_unusual: bool,
+    /// The faulty service's place by all evidence, the weak included; the best of those with its
+    /// score.
     pub rank: Option<usize>,
     /// How many have its score, itself included.
     pub tied: usize,
@@ -199,7 +203,11 @@ fn at<S: serde::Serializer>(moment: &Time, serializer: S) -> Result<S::Ok, S::Er
 }
 
 /// Compares the fault's minute with the fault-free one of its day, service by service.
-pub(super) fn judge(fault: &Fault, minutes: &BTreeMap<Time, Minute>) -> FaultReport {
+pub(super) fn judge(
+    fault: &Fault,
+    minutes: &BTreeMap<Time, Minute>,
+    lookup: Lookup<'_>,
+) -> FaultReport {
     let mut report = FaultReport {
         injected: fault.injected,
         kind: fault.kind.clone(),
@@ -207,6 +215,7 @@ pub(super) fn judge(fault: &Fault, minutes: &BTreeMap<Time, Minute>) -> FaultRep
         not_compared: None,
         compared: 0,
         unusual: 0,
+        faulty_unusual: false,
         rank: None,
         tied: 0,
         services: Vec::new(),
@@ -230,6 +239,10 @@ pub(super) fn judge(fault: &Fault, minutes: &BTreeMap<Time, Minute>) -> FaultRep
     };
     let nothing = WindowStats::new(fault.window.length);
     let names: BTreeSet<&ServiceKey> = reference.keys().chain(window.keys()).collect();
+    let keys: BTreeMap<Name, &ServiceKey> = names
+        .iter()
+        .map(|service| (Name::from(service.to_string()), *service))
+        .collect();
     let differences: Vec<(Name, Vec<_>)> = names
         .into_iter()
         .map(|service| {
@@ -246,20 +259,20 @@ pub(super) fn judge(fault: &Fault, minutes: &BTreeMap<Time, Minute>) -> FaultRep
     report.compared = ranked.len();
     report.unusual = ranked
         .iter()
-        .filter(|service| service.evidence > 0.0)
+        .filter(|service| !service.reasons.is_empty())
         .count();
     if let Some(faulty) = ranked
         .iter()
-        .find(|service| *service.service == *report.service && service.evidence > 0.0)
+        .find(|service| *service.service == *report.service)
     {
-        report.rank = ranked
+        let tied = |other: &&Ranked| other.evidence.total_cmp(&faulty.evidence).is_eq();
+        let before = ranked
             .iter()
-            .position(|other| other.evidence <= faulty.evidence)
-            .map(|p| p + 1);
-        report.tied = ranked
-            .iter()
-            .filter(|other| other.evidence.total_cmp(&faulty.evidence).is_eq())
+            .filter(|other| other.evidence > faulty.evidence)
             .count();
+        report.rank = (faulty.evidence > 0.0).then_some(before + 1);
+        report.tied = ranked.iter().filter(tied).count();
+        report.faulty_unusual = !faulty.reasons.is_empty();
     }
     report.services = ranked
         .into_iter()
@@ -271,7 +284,13 @@ pub(super) fn judge(fault: &Fault, minutes: &BTreeMap<Time, Minute>) -> FaultRep
             why: service
                 .reasons
                 .into_iter()
-                .map(|reason| reason.why)
+                .map(|reason| {
+                    let service = keys
+                        .get(&service.service)
+                        .copied()
+                        .unwrap_or(&fault.service);
+                    spell_out_sentence(&reason.why, service, lookup)
+                })
                 .collect(),
         })
         .collect();
@@ -326,7 +345,7 @@ impl SummaryRow {
             kind: kind.to_owned(),
             cases,
             unusual_services: mean(&|fault| fault.unusual as f64),
-            faulty_among: faults.iter().filter(|fault| fault.rank.is_some()).count(),
+            faulty_among: faults.iter().filter(|fault| fault.faulty_unusual).count(),
             as_at_1: mean(&|fault| hit(fault, 1)),
             as_at_3: mean(&|fault| hit(fault, 3)),
             as_at_5: mean(&|fault| hit(fault, 5)),
@@ -354,6 +373,7 @@ mod tests {
             not_compared: None,
             compared: 10,
             unusual: 5,
+            faulty_unusual: true,
             rank: Some(rank),
             tied,
             services: Vec::new(),

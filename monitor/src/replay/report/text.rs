@@ -164,12 +164,21 @@ fn faults(faults: &[FaultReport], out: &mut impl Write) -> anyhow::Result<()> {
         let place = match fault.rank {
             Some(rank) if fault.tied > 1 => format!("place {rank}, with {} others", fault.tied - 1),
             Some(rank) => format!("place {rank}"),
-            None => "not among them".to_owned(),
+            None => "shows nothing".to_owned(),
         };
         writeln!(
             out,
-            "\n  {} {} {}: {} of {} services unusual; the faulty one: {place}",
-            fault.injected, fault.kind, fault.service, fault.unusual, fault.compared
+            "\n  {} {} {}: {} of {} services unusual{}; the faulty one: {place}",
+            fault.injected,
+            fault.kind,
+            fault.service,
+            fault.unusual,
+            fault.compared,
+            if fault.faulty_unusual {
+                ", the faulty one among them"
+            } else {
+                ""
+            }
         )?;
         if let Some(reason) = &fault.not_compared {
             writeln!(out, "      {reason}")?;
