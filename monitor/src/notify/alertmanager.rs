@@ -33,15 +33,15 @@ pub(super) fn body(alerts: &[Arc<Alert>], now: Time, external_url: &str) -> Valu
                 "annotations": alert.annotations,
                 "startsAt": alert.starts_at.to_string(),
                 "endsAt": ends_at.to_string(),
-                "generatorURL": link(alert, external_url),
+                "generatorURL": link(external_url),
             })
         })
         .collect()
 }
 
-/// The page of an alert on the monitor itself.
-pub(super) fn link(alert: &Alert, external_url: &str) -> String {
-    format!("{}/#alert={}", external_url.trim_end_matches('/'), alert.id)
+/// Where the monitor's own page lists its alerts.
+pub(super) fn link(external_url: &str) -> String {
+    format!("{}/#/alerts", external_url.trim_end_matches('/'))
 }
 
 #[cfg(test)]

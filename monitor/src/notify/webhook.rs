@@ -31,7 +31,7 @@ pub(super) fn body(alerts: &[Arc<Alert>], _now: Time, external_url: &str) -> Val
                 "startsAt": alert.starts_at.to_string(),
                 // What Alertmanager writes for "has not ended".
                 "endsAt": alert.ends_at.map_or("0001-01-01T00:00:00Z".to_owned(), |t| t.to_string()),
-                "generatorURL": link(alert, external_url),
+                "generatorURL": link(external_url),
                 "fingerprint": alert.id.to_string(),
             })
         })
