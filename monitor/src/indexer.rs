@@ -30,6 +30,10 @@ pub(crate) enum IndexWork {
     Commit {
         now: Time,
     },
+    /// As `Commit`, and says when it is done.
+    Flush {
+        done: SyncSender<()>,
+    },
     Snapshot {
         seq: Seq,
         bytes: Vec<u8>,
@@ -75,6 +79,11 @@ impl Indexer {
                             );
                         }
                     }
+                }
+                IndexWork::Flush { done } => {
+                    self.commit();
+                    // Whoever asked may have given up.
+                    let _gone = done.send(());
                 }
                 IndexWork::Snapshot { seq, bytes } => {
                     self.commit();

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::heart::Heart;
-use crate::indexer::{self, INDEX_QUEUE, Indexer};
+use crate::indexer::{self, INDEX_QUEUE, IndexWork, Indexer};
 use crate::intake::{self, Gate, Logged, WORKER_QUEUE};
 use crate::metrics::Metrics;
 use crate::notify;
@@ -254,7 +254,7 @@ struct Opening {
     redactions: intake::Redactions,
     outlets: Outlets,
     releases: std::sync::mpsc::SyncSender<Seq>,
-    index_work: std::sync::mpsc::Receiver<indexer::IndexWork>,
+    index_work: std::sync::mpsc::Receiver<IndexWork>,
 }
 
 struct Opened {
@@ -344,6 +344,15 @@ impl Opening {
                 })
                 .map_err(|_| anyhow!("the index could not be brought up to date"))?;
         }
+        // Who is told that we are ready may search at once.
+        let (done, committed) = sync_channel(1);
+        worker
+            .outlets
+            .index
+            .send(IndexWork::Flush { done })
+            .ok()
+            .and_then(|()| committed.recv().ok())
+            .context("the index could not be brought up to date")?;
         Ok(Opened {
             lock,
             wal,
