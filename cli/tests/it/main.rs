@@ -6,5 +6,6 @@
 
 mod crash;
 mod help;
+mod own_traces;
 mod process;
 mod replay;

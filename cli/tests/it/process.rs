@@ -20,12 +20,18 @@ pub(crate) fn crosswatch() -> Command {
 pub(crate) struct Monitor {
     child: Child,
     pub(crate) http: SocketAddr,
+    pub(crate) otlp_grpc: SocketAddr,
     pub(crate) otlp_http: SocketAddr,
 }
 
 impl Monitor {
     /// Returns once it listens.
     pub(crate) fn start(data: &Path) -> Monitor {
+        Monitor::start_with(data, &[])
+    }
+
+    /// The same, with more settings.
+    pub(crate) fn start_with(data: &Path, more: &[&str]) -> Monitor {
         #[expect(
             clippy::zombie_processes,
             reason = "waited for when the monitor is killed or dropped"
@@ -38,6 +44,7 @@ impl Monitor {
             .args(["--min-free-bytes", "0"])
             .arg("--data-dir")
             .arg(data)
+            .args(more)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -61,17 +68,28 @@ impl Monitor {
                         .parse()
                         .expect("an address")
                 };
-                let (http, otlp_http) = (value("page="), value("otlp_http="));
+                let (http, otlp_grpc, otlp_http) =
+                    (value("page="), value("otlp_grpc="), value("otlp_http="));
                 // Goes on reading, so that the process never blocks on its log.
                 std::thread::spawn(move || lines.for_each(drop));
                 return Monitor {
                     child,
                     http,
+                    otlp_grpc,
                     otlp_http,
                 };
             }
         }
         panic!("the monitor did not start; it said:\n{said}");
+    }
+
+    /// SIGTERM: finishes what it has taken.
+    pub(crate) fn stop(mut self) {
+        let pid = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
     }
 
     /// SIGKILL: no time for anything.
