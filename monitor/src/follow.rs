@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use counters::FollowCounters;
 
+use crate::clock::is_due;
 use positions::{FileId, Positions, Progress};
 use scan::Patterns;
 use tail::Tail;
@@ -166,7 +167,7 @@ impl Follower {
     /// Give the round back to [`Follower::commit`] when its batch is safe. Until then do not poll
     /// again; a follower that is dropped instead reads the same again after a restart.
     pub fn poll(&mut self, now: Time) -> Option<Round> {
-        if self.scanned.is_none_or(|at| now.since(at) >= SCAN_EVERY) {
+        if self.scanned.is_none_or(|at| is_due(now, at, SCAN_EVERY)) {
             self.scanned = Some(now);
             self.scan(now);
         }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use monitor_core::{Record, Time};
 use monitor_store::{Index, IndexError, Seq};
 
+use crate::clock::is_due;
 use crate::metrics::Metrics;
 
 /// Work between the worker and the index; each is a batch of records.
@@ -70,7 +71,7 @@ impl Indexer {
                 IndexWork::Commit { now } => {
                     self.commit();
                     // Retention looks at folders and sizes; once a minute is often enough.
-                    if now.since(maintained) >= Duration::from_secs(60) {
+                    if is_due(now, maintained, Duration::from_secs(60)) {
                         maintained = now;
                         if let Err(error) = self.index.maintain(now) {
                             tracing::warn!(

@@ -14,6 +14,7 @@ use monitor_serve::{Clock, LiveEvent};
 use monitor_store::Seq;
 use tokio::sync::{broadcast, mpsc, watch};
 
+use crate::clock::is_due;
 use crate::heart::Heart;
 use crate::indexer::IndexWork;
 use crate::intake::{Logged, Redactions};
@@ -82,23 +83,23 @@ impl Worker {
                 let effects = self.heart.tick(now);
                 self.perform(effects);
             }
-            if stop || now.since(committed) >= COMMIT {
+            if stop || is_due(now, committed, COMMIT) {
                 committed = now;
                 if self.outlets.index.send(IndexWork::Commit { now }).is_err() {
                     return;
                 }
             }
-            if stop || now.since(published) >= PUBLISH {
+            if stop || is_due(now, published, PUBLISH) {
                 published = now;
                 self.outlets.view.send_replace(Arc::new(self.heart.view()));
             }
-            if stop || now.since(listed) >= PUBLISH_INGEST {
+            if stop || is_due(now, listed, PUBLISH_INGEST) {
                 listed = now;
                 let mut view = self.heart.ingest_view();
                 view.redactions = self.redactions.counts();
                 self.outlets.ingest.send_replace(Arc::new(view));
             }
-            if stop || now.since(saved) >= SNAPSHOT {
+            if stop || is_due(now, saved, SNAPSHOT) {
                 saved = now;
                 if self.save().is_err() {
                     return;

@@ -6,6 +6,8 @@
 
 mod alerting;
 mod follow;
+mod hostile;
 mod intake;
 mod peers;
+mod sdk;
 mod support;

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use monitor::config::{MonitorArgs, Values};
 use monitor::run::{Running, start};
-use monitor_core::{Batch, Item, LogItem, Origin, Payload, Resource, Source, Time};
+use monitor_core::{Batch, Item, LogItem, Origin, Payload, Resource, Source, Time, View};
 use monitor_serve::{Clock, Intake};
+use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 /// Stands still until it is set.
 #[derive(Debug)]
@@ -103,7 +105,48 @@ impl Site {
             .await
             .unwrap()
     }
+
+    /// Lets time pass until what is published shows something.
+    pub(crate) async fn until(&self, what: &str, shown: impl Fn(&View) -> bool) -> Arc<View> {
+        let mut view = self.running.view.clone();
+        for _ in 0..PATIENCE {
+            let now = Arc::clone(&view.borrow_and_update());
+            if shown(&now) {
+                return now;
+            }
+            self.second_passes(&mut view).await;
+        }
+        panic!("{what} is not shown: {:#?}", view.borrow());
+    }
+
+    /// Lets time pass until a search finds at least `count` records.
+    pub(crate) async fn finds(&self, query: &str, count: u64) -> Value {
+        let mut view = self.running.view.clone();
+        let url = format!("http://{}/api/v1/search", self.running.http);
+        let url = reqwest::Url::parse_with_params(&url, [("query", query)]).unwrap();
+        for _ in 0..PATIENCE {
+            let response = reqwest::get(url.clone()).await.unwrap();
+            assert_eq!(response.status(), 200, "searching `{query}`");
+            let page: Value = response.json().await.unwrap();
+            if page["total"].as_u64().unwrap() >= count {
+                return page;
+            }
+            self.second_passes(&mut view).await;
+        }
+        panic!("`{query}` finds less than {count} records");
+    }
+
+    /// The worker sees that time has passed when it is through with what it has, or wakes by
+    /// itself; then it commits and publishes.
+    async fn second_passes(&self, view: &mut watch::Receiver<Arc<View>>) {
+        self.clock.set(self.clock.now() + Duration::from_secs(1));
+        view.changed().await.unwrap();
+    }
 }
+
+/// Times that the worker may publish before what a test waits for. It publishes after each batch
+/// when time passes this quickly, so this is above the batches that can wait for it.
+const PATIENCE: usize = 200;
 
 /// One second of a service's request log.
 pub(crate) fn batch(at: Time, rate: u64, latency: Duration) -> Batch {
