@@ -20,6 +20,7 @@ use crate::terminal;
 ///   crosswatch search 'trace_id:4bf92f3577b34da6a3ce929d0e0e4736' --order oldest
 ///   crosswatch search 'severity:ERROR' --facet service
 #[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Command {
     /// What to look for; nothing matches everything.
     #[arg(default_value = "")]
