@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use monitor_core::{Record, Time};
 use monitor_store::{Index, IndexError, Seq};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::clock::is_due;
 use crate::metrics::Metrics;
@@ -24,10 +25,7 @@ const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) enum IndexWork {
-    Records {
-        seq: Seq,
-        records: Vec<(u32, Record)>,
-    },
+    Records(Uncommitted),
     Commit {
         now: Time,
     },
@@ -41,11 +39,20 @@ pub(crate) enum IndexWork {
     },
 }
 
+/// The records of a batch until they are safe in the index.
+#[derive(Debug)]
+pub(crate) struct Uncommitted {
+    pub(crate) seq: Seq,
+    pub(crate) records: Vec<(u32, Record)>,
+    /// The batch's share of the memory budget: an index that is behind refuses senders.
+    pub(crate) _memory: Option<OwnedSemaphorePermit>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Indexer {
     pub(crate) index: Index,
     /// What would be lost if the index rolled back: at most a quarter of a second's batches.
-    pub(crate) uncommitted: VecDeque<(Seq, Vec<(u32, Record)>)>,
+    pub(crate) uncommitted: VecDeque<Uncommitted>,
     /// Where the snapshot is kept.
     pub(crate) folder: PathBuf,
     /// Tells the write-ahead log's owner what it may remove.
@@ -59,11 +66,11 @@ impl Indexer {
         let mut maintained = Time::MIN;
         while let Ok(next) = work.recv() {
             match next {
-                IndexWork::Records { seq, records } => {
+                IndexWork::Records(batch) => {
                     // A gap is what the log has lost, and said so.
-                    self.index.skip_to(seq);
-                    let added = self.index.add(seq, &records);
-                    self.uncommitted.push_back((seq, records));
+                    self.index.skip_to(batch.seq);
+                    let added = self.index.add(batch.seq, &batch.records);
+                    self.uncommitted.push_back(batch);
                     if let Err(error) = added {
                         self.recover(&error);
                     }
@@ -130,7 +137,7 @@ impl Indexer {
             let again = self
                 .uncommitted
                 .iter()
-                .try_for_each(|(seq, records)| self.index.add(*seq, records).map(|_| ()))
+                .try_for_each(|batch| self.index.add(batch.seq, &batch.records).map(|_| ()))
                 .and_then(|()| self.index.commit());
             match again {
                 Ok(()) => {

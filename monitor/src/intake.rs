@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use monitor_core::{Batch, Name};
+use monitor_core::{Batch, Name, Value};
 use monitor_ingest::redact::{RedactionCounts, Redactor};
 use monitor_serve::{Intake, Refused};
 use monitor_store::{Seq, Wal, WalError};
@@ -32,8 +32,8 @@ const DISK_RETRY_AFTER: Duration = Duration::from_secs(10);
 pub(crate) struct Logged {
     pub(crate) seq: Seq,
     pub(crate) batch: Batch,
-    /// Its share of the memory budget, given back when the worker is done with it.
-    pub(crate) _memory: Option<OwnedSemaphorePermit>,
+    /// Its share of the memory budget, given back when its records are committed.
+    pub(crate) memory: Option<OwnedSemaphorePermit>,
 }
 
 /// A batch on its way to the disk.
@@ -201,7 +201,7 @@ pub(crate) fn run(
                     let logged = Logged {
                         seq,
                         batch,
-                        _memory: Some(memory),
+                        memory: Some(memory),
                     };
                     if worker
                         .send(crate::worker::Work::Batch(Box::new(logged)))
@@ -258,16 +258,25 @@ fn refusal(error: &WalError) -> Refused {
 fn weight(batch: &Batch) -> usize {
     use monitor_core::Payload;
     const ITEM: usize = 128;
-    const ATTRIBUTE: usize = 64;
     batch
         .items
         .iter()
         .map(|item| {
             ITEM + match &item.payload {
-                Payload::Log(log) => log.text.len() + log.attributes.len() * ATTRIBUTE,
-                Payload::Span(span) => span.attributes.len() * ATTRIBUTE,
-                Payload::Histogram(point) => point.bounds.len() * 16,
+                Payload::Log(log) => log.text.len() + weight_of(&log.attributes),
+                Payload::Span(span) => span.status_message.len() + weight_of(&span.attributes),
+                Payload::Histogram(point) => point.bounds.len() * 16 + weight_of(&point.attributes),
             }
         })
         .sum()
+}
+
+/// Names are shared, texts are not: they may be most of a batch.
+fn weight_of(attributes: &[(Name, Value)]) -> usize {
+    const ATTRIBUTE: usize = 64;
+    let texts = attributes.iter().map(|(_, value)| match value {
+        Value::Str(text) => text.len(),
+        Value::Int(_) | Value::Float(_) | Value::Bool(_) => 0,
+    });
+    attributes.len() * ATTRIBUTE + texts.sum::<usize>()
 }

@@ -33,6 +33,9 @@ use crate::worker::{Outlets, Work, Worker};
 const LIVE_EVENTS: usize = 4_096;
 /// How long open connections may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Batches understood again after a start before their records are committed: the index keeps them
+/// in memory until then, and the log may be long when a snapshot was lost.
+const COMMIT_EVERY: u64 = 64;
 /// Alerts between the worker and the notifier.
 const ALERTS: usize = 1_024;
 
@@ -340,9 +343,15 @@ impl Opening {
                 .batch(Logged {
                     seq,
                     batch,
-                    _memory: None,
+                    memory: None,
                 })
                 .map_err(|_| anyhow!("the index could not be brought up to date"))?;
+            if recovered.batches.is_multiple_of(COMMIT_EVERY) {
+                let now = worker.clock.now();
+                let commit = indexer::IndexWork::Commit { now };
+                // An index that has ended is noticed at the next batch, or by the worker.
+                drop(worker.outlets.index.send(commit));
+            }
         }
         // Who is told that we are ready may search at once.
         let (done, committed) = sync_channel(1);

@@ -16,7 +16,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::clock::is_due;
 use crate::heart::Heart;
-use crate::indexer::IndexWork;
+use crate::indexer::{IndexWork, Uncommitted};
 use crate::intake::{Logged, Redactions};
 use crate::metrics::Metrics;
 
@@ -113,11 +113,7 @@ impl Worker {
 
     /// One batch: judged up to its arrival, then understood, indexed and shown.
     pub(crate) fn batch(&mut self, logged: Logged) -> Result<(), IndexGone> {
-        let Logged {
-            seq,
-            batch,
-            _memory,
-        } = logged;
+        let Logged { seq, batch, memory } = logged;
         let effects = self.heart.tick(batch.received);
         self.perform(effects);
         let (records, observations) = self.heart.take(batch);
@@ -136,7 +132,11 @@ impl Worker {
             .inc_by(records.len() as u64);
         self.outlets
             .index
-            .send(IndexWork::Records { seq, records })
+            .send(IndexWork::Records(Uncommitted {
+                seq,
+                records,
+                _memory: memory,
+            }))
             .map_err(|_| IndexGone)
     }
 
