@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use monitor::clock::SystemClock;
 use monitor::demo::{DemoArgs, Told};
+use monitor::signals::StopSignals;
 use monitor_core::Time;
 use owo_colors::OwoColorize;
 use tokio_util::sync::CancellationToken;
@@ -13,14 +14,15 @@ use crate::terminal;
 
 pub(crate) fn run(args: DemoArgs) -> anyhow::Result<()> {
     terminal::runtime()?.block_on(async {
+        let mut signals = StopSignals::listen()?;
         let stop = CancellationToken::new();
         let asked = stop.clone();
-        let signals = tokio::spawn(async move {
-            monitor::signals::asked_to_stop().await;
+        let waiting = tokio::spawn(async move {
+            signals.asked_to_stop().await;
             asked.cancel();
         });
         let outcome = monitor::demo::run(args, Arc::new(SystemClock), stop, print).await;
-        signals.abort();
+        waiting.abort();
         outcome
     })
 }

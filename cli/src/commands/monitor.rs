@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use monitor::clock::SystemClock;
 use monitor::config::MonitorArgs;
+use monitor::signals::StopSignals;
 
 use crate::terminal;
 
@@ -11,6 +12,7 @@ pub(crate) fn run(args: &MonitorArgs) -> anyhow::Result<()> {
     // Before anything is opened: a mistake in the settings is one sentence.
     let settings = args.settings()?;
     terminal::runtime()?.block_on(async {
+        let mut signals = StopSignals::listen()?;
         let telemetry = monitor::telemetry::start(settings.own_traces.as_ref())?;
         let mut running = monitor::run::start(settings, Arc::new(SystemClock)).await?;
         tracing::info!(
@@ -21,7 +23,7 @@ pub(crate) fn run(args: &MonitorArgs) -> anyhow::Result<()> {
             "watching; Ctrl-C stops"
         );
         let failure = tokio::select! {
-            () = monitor::signals::asked_to_stop() => None,
+            () = signals.asked_to_stop() => None,
             error = running.failed() => Some(error),
         };
         tracing::info!("stopping: finishing what was taken");

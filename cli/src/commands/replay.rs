@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use clap::Args;
 use monitor::replay::{ReplayArgs, interrupt_flag};
+use monitor::signals::StopSignals;
 
 use crate::terminal;
 
@@ -23,13 +24,14 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     let interrupt = interrupt_flag();
     let asked = Arc::clone(&interrupt);
     let runtime = terminal::runtime()?;
-    let signals = runtime.spawn(async move {
-        monitor::signals::asked_to_stop().await;
+    let mut signals = runtime.block_on(async { StopSignals::listen() })?;
+    let waiting = runtime.spawn(async move {
+        signals.asked_to_stop().await;
         asked.store(true, Ordering::Relaxed);
     });
     let progress = std::io::stderr().is_terminal();
     let outcome = monitor::replay::run(&command.replay, &interrupt, progress);
-    signals.abort();
+    waiting.abort();
     let report = outcome?;
     let mut out = anstream::stdout();
     if command.json {

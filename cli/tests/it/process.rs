@@ -89,7 +89,8 @@ impl Monitor {
             .ok()
             .and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::TERM).unwrap();
-        assert!(self.child.wait().unwrap().success());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "the monitor did not stop well: {status}");
     }
 
     /// SIGKILL: no time for anything.
