@@ -11,17 +11,20 @@ use serde::{Deserialize, Serialize};
 use crate::wording;
 
 /// What a snapshot file begins with; changes when its content does.
-const SNAPSHOT_VERSION: u32 = 1;
+const SNAPSHOT_VERSION: u32 = 2;
 
 #[derive(Debug)]
 pub struct Heart {
     pipeline: Pipeline,
     engine: Engine,
+    /// The sensitivity that the engine's models were made with.
+    false_alarms_per_api_week: f64,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Snapshot {
     version: u32,
+    false_alarms_per_api_week: f64,
     pipeline: Vec<u8>,
     engine: Vec<u8>,
 }
@@ -35,6 +38,7 @@ impl Heart {
     pub fn new(config: EngineConfig) -> Heart {
         Heart {
             pipeline: Pipeline::new(),
+            false_alarms_per_api_week: config.false_alarms_per_api_week,
             engine: Engine::new(config),
         }
     }
@@ -102,6 +106,7 @@ impl Heart {
     pub fn snapshot(&self) -> anyhow::Result<Vec<u8>> {
         let snapshot = Snapshot {
             version: SNAPSHOT_VERSION,
+            false_alarms_per_api_week: self.false_alarms_per_api_week,
             pipeline: self.pipeline.snapshot()?,
             engine: self.engine.snapshot(),
         };
@@ -119,8 +124,49 @@ impl Heart {
         }
         let pipeline = Pipeline::restore(&snapshot.pipeline)
             .map_err(|error| RestoreError(error.to_string()))?;
-        let engine = Engine::restore(config, &snapshot.engine)
-            .map_err(|error| RestoreError(error.to_string()))?;
-        Ok(Heart { pipeline, engine })
+        // A model is made for a sensitivity. Another one takes effect by learning afresh, because
+        // a setting that does nothing would be worse.
+        let sensitivity = config.false_alarms_per_api_week;
+        let engine = if sensitivity
+            .total_cmp(&snapshot.false_alarms_per_api_week)
+            .is_eq()
+        {
+            Engine::restore(config, &snapshot.engine)
+                .map_err(|error| RestoreError(error.to_string()))?
+        } else {
+            tracing::warn!(
+                before = snapshot.false_alarms_per_api_week,
+                now = sensitivity,
+                "the sensitivity was changed: what is normal is learned afresh"
+            );
+            Engine::new(config)
+        };
+        Ok(Heart {
+            pipeline,
+            engine,
+            false_alarms_per_api_week: sensitivity,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_sensitivity_is_not_ignored_after_a_restart() {
+        let quiet = EngineConfig::default();
+        let mut heart = Heart::new(quiet.clone());
+        heart.tick(Time::from_secs(1_772_359_200));
+        let bytes = heart.snapshot().unwrap();
+        let same = Heart::restore(quiet.clone(), &bytes).unwrap();
+        assert_eq!(same.snapshot().unwrap(), bytes);
+        let sharp = EngineConfig {
+            false_alarms_per_api_week: 7.0,
+            ..quiet
+        };
+        let other = Heart::restore(sharp, &bytes).unwrap();
+        assert_ne!(other.snapshot().unwrap(), bytes);
+        assert_eq!(other.false_alarms_per_api_week, 7.0);
     }
 }

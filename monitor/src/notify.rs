@@ -55,10 +55,12 @@ impl Destination {
     }
 }
 
-/// Sends alerts until the sender is gone and all queues are empty.
+/// Sends alerts until the sender is gone and all queues are empty. Firing ones come again every
+/// `resend_every`.
 pub(crate) async fn run(
     destinations: Destinations,
     mut alerts: mpsc::Receiver<Alert>,
+    resend_every: Duration,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
 ) {
@@ -72,6 +74,8 @@ pub(crate) async fn run(
             return;
         }
     };
+    // As Prometheus does: three may be lost before a receiver believes that all is well.
+    let keep = resend_every * 4;
     let external_url: Name = destinations.external_url.as_str().into();
     let mut all: Vec<Destination> = Vec::new();
     all.extend(
@@ -95,6 +99,7 @@ pub(crate) async fn run(
             clock: Arc::clone(&clock),
             metrics: metrics.clone(),
             external_url: Arc::clone(&external_url),
+            keep,
         };
         tasks.spawn(sender.run(receiver));
     }
@@ -119,6 +124,7 @@ struct Sender {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     external_url: Name,
+    keep: Duration,
 }
 
 impl Sender {
@@ -151,11 +157,11 @@ impl Sender {
             Destination::Stdout(announcer) => announcer.print(alerts),
             Destination::Alertmanager(base) => {
                 let url = alertmanager::endpoint(base)?;
-                let body = alertmanager::body(alerts, now, &self.external_url);
+                let body = alertmanager::body(alerts, now, self.keep, &self.external_url);
                 post(&self.client, &url, &body).await
             }
             Destination::Webhook(url) => {
-                let body = webhook::body(alerts, now, &self.external_url);
+                let body = webhook::body(alerts, &self.external_url);
                 post(&self.client, url, &body).await
             }
         }

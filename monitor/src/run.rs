@@ -168,6 +168,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
     let notifier = tokio::spawn(notify::run(
         destinations,
         alerts,
+        engine_config(&settings).resend_every,
         Arc::clone(&clock),
         metrics.clone(),
     ));

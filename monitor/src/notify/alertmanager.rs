@@ -8,10 +8,6 @@ use monitor_core::{Alert, AlertState, Time};
 use serde_json::{Value, json};
 use url::Url;
 
-/// A firing alert ends by itself after this, should we die and never send it again. Four times the
-/// interval at which the alert book sends firing alerts again, as Prometheus does.
-const KEEP: Duration = Duration::from_secs(4 * 60);
-
 pub(super) fn endpoint(base: &Url) -> anyhow::Result<Url> {
     let mut base = base.clone();
     if !base.path().ends_with('/') {
@@ -21,13 +17,14 @@ pub(super) fn endpoint(base: &Url) -> anyhow::Result<Url> {
         .with_context(|| format!("`{base}` is not an Alertmanager's address"))
 }
 
-/// Pending alerts are nobody's business yet and left out.
-pub(super) fn body(alerts: &[Arc<Alert>], now: Time, external_url: &str) -> Value {
+/// Pending alerts are nobody's business yet and left out. A firing one ends by itself after `keep`,
+/// should we die and never send it again.
+pub(super) fn body(alerts: &[Arc<Alert>], now: Time, keep: Duration, external_url: &str) -> Value {
     alerts
         .iter()
         .filter(|alert| alert.state != AlertState::Pending)
         .map(|alert| {
-            let ends_at = alert.ends_at.unwrap_or(now + KEEP);
+            let ends_at = alert.ends_at.unwrap_or(now + keep);
             json!({
                 "labels": alert.labels,
                 "annotations": alert.annotations,

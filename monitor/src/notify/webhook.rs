@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use monitor_core::{Alert, AlertState, Time};
+use monitor_core::{Alert, AlertState};
 use serde_json::{Value, json};
 
 use super::alertmanager::link;
 
 /// One message for all; it is `firing` when any of its alerts is.
-pub(super) fn body(alerts: &[Arc<Alert>], _now: Time, external_url: &str) -> Value {
+pub(super) fn body(alerts: &[Arc<Alert>], external_url: &str) -> Value {
     let told: Vec<&Alert> = alerts
         .iter()
         .map(|alert| &**alert)
