@@ -100,6 +100,22 @@ impl Recording {
                 }
             }
         }
+        // Where a day's fault-free minute was not recorded, the nearest other one has to do.
+        for fault in &mut recording.faults {
+            if fault.reference.is_none() {
+                fault.reference = fault_free
+                    .values()
+                    .min_by_key(|start| {
+                        start
+                            .since(fault.injected)
+                            .max(fault.injected.since(**start))
+                    })
+                    .map(|start| Window {
+                        start: *start,
+                        length: MINUTE,
+                    });
+            }
+        }
         recording.faults.sort_by_key(|fault| fault.injected);
         Ok(Some(recording))
     }

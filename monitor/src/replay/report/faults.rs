@@ -227,7 +227,7 @@ pub(super) fn judge(
         })
     };
     let Some(reference) = recorded(fault.reference) else {
-        report.not_compared = Some("the recording has no fault-free minute of this day".to_owned());
+        report.not_compared = Some("the recording has no fault-free minute".to_owned());
         return report;
     };
     let Some(window) = recorded(Some(fault.window)) else {
@@ -301,6 +301,8 @@ pub(super) fn judge(
 pub struct FaultSummary {
     pub by_kind: Vec<SummaryRow>,
     pub all: SummaryRow,
+    /// Faults of which the recording has nothing to compare; in none of the rows.
+    pub not_compared: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -318,19 +320,26 @@ pub struct SummaryRow {
 
 impl FaultSummary {
     pub(super) fn of(faults: &[FaultReport]) -> FaultSummary {
-        let kinds: BTreeSet<&str> = faults.iter().map(|fault| fault.kind.as_str()).collect();
+        let compared: Vec<&FaultReport> = faults
+            .iter()
+            .filter(|fault| fault.not_compared.is_none())
+            .collect();
+        let kinds: BTreeSet<&str> = compared.iter().map(|fault| fault.kind.as_str()).collect();
         let by_kind = kinds
             .into_iter()
             .map(|kind| {
-                let of_kind: Vec<&FaultReport> =
-                    faults.iter().filter(|fault| fault.kind == kind).collect();
+                let of_kind: Vec<&FaultReport> = compared
+                    .iter()
+                    .copied()
+                    .filter(|fault| fault.kind == kind)
+                    .collect();
                 SummaryRow::of(kind, &of_kind)
             })
             .collect();
-        let all: Vec<&FaultReport> = faults.iter().collect();
         FaultSummary {
             by_kind,
-            all: SummaryRow::of("all", &all),
+            all: SummaryRow::of("all", &compared),
+            not_compared: faults.len() - compared.len(),
         }
     }
 }

@@ -158,7 +158,7 @@ fn apis(report: &Report, out: &mut impl Write) -> anyhow::Result<()> {
 fn faults(faults: &[FaultReport], out: &mut impl Write) -> anyhow::Result<()> {
     writeln!(
         out,
-        "\nFaults that were injected: each minute against the fault-free one of its day"
+        "\nFaults that were injected: each minute against the nearest fault-free one"
     )?;
     for fault in faults {
         let place = match fault.rank {
@@ -219,6 +219,13 @@ fn summary(summary: &FaultSummary, out: &mut impl Write) -> anyhow::Result<()> {
             row.as_at_1,
             row.as_at_3,
             row.as_at_5
+        )?;
+    }
+    if summary.not_compared > 0 {
+        writeln!(
+            out,
+            "{} more faults are not in this table: the recording has nothing of their minutes",
+            summary.not_compared
         )?;
     }
     writeln!(
