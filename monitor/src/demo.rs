@@ -1,4 +1,4 @@
-//! `crosswatch demo`: a monitor, traffic for it, and every half minute or so a fault.
+//! `crosswatch demo`: a monitor, traffic for it, and every two minutes a fault.
 //!
 //! The monitor is told nothing about the faults: what it says, it found in the logs and spans.
 

@@ -51,7 +51,7 @@ pub(crate) struct Uncommitted {
 #[derive(Debug)]
 pub(crate) struct Indexer {
     pub(crate) index: Index,
-    /// What would be lost if the index rolled back: at most a quarter of a second's batches.
+    /// What would be lost if the index rolled back: what came since the last commit.
     pub(crate) uncommitted: VecDeque<Uncommitted>,
     /// Where the snapshot is kept.
     pub(crate) folder: PathBuf,
