@@ -1,0 +1,15 @@
+//! A simulated platform: services in several environments that really call each other, load that
+//! does not wait for them, faults whose truth is known, and the score of whoever watched.
+//!
+//! Shares no code with what it tests: its logs and spans are those of an independent producer.
+//! Everything runs on tokio's time, so the same mesh runs against the wall clock over TCP
+//! ([`net::Wire::Tcp`]) or fast-forwarded over memory ([`net::Wire::Memory`]).
+
+pub mod change;
+pub mod clock;
+pub mod meter;
+pub mod net;
+pub mod random;
+pub mod telemetry;
+pub mod topology;
+pub mod truth;
