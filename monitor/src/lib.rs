@@ -6,7 +6,7 @@
 pub mod archive;
 pub mod clock;
 pub mod config;
-pub mod demo;
+pub mod embedded;
 pub mod follow;
 pub mod heart;
 mod indexer;

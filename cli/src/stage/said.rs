@@ -1,0 +1,96 @@
+//! What the monitor says, in the scorecard's words.
+
+use std::collections::BTreeSet;
+
+use monitor_core::{Alert, AlertState, Anomaly, AnomalyId, Time};
+use monitor_engine::Effect;
+use monitor_serve::LiveEvent;
+use sim_services::clock::Moment;
+use sim_services::truth::{Said, Statement};
+
+pub(crate) fn moment(time: Time) -> Moment {
+    Moment(time.as_nanos())
+}
+
+pub(crate) fn time(moment: Moment) -> Time {
+    Time::from_nanos(moment.0)
+}
+
+/// Writes down what is said, once. Updates of what is known already say nothing new.
+#[derive(Debug, Default)]
+pub(crate) struct Scribe {
+    open: BTreeSet<AnomalyId>,
+}
+
+impl Scribe {
+    /// What the engine has to say, at `now`.
+    pub(crate) fn effect(&mut self, effect: &Effect, now: Time) -> Option<Said> {
+        let statement = match effect {
+            Effect::AnomalyOpened(anomaly)
+            | Effect::AnomalyUpdated(anomaly)
+            | Effect::AnomalyClosed(anomaly) => self.anomaly(anomaly),
+            Effect::Alert(alert) => self.alert(alert),
+            Effect::Resend(_) => None,
+        };
+        statement.map(|what| Said {
+            at: moment(now),
+            what,
+        })
+    }
+
+    /// What a monitor tells those who watch it live.
+    pub(crate) fn event(&mut self, event: &LiveEvent, now: Time) -> Option<Said> {
+        let statement = match event {
+            LiveEvent::Anomaly(anomaly) => self.anomaly(anomaly),
+            LiveEvent::Alert(alert) => self.alert(alert),
+            LiveEvent::Call(_) => None,
+        };
+        statement.map(|what| Said {
+            at: moment(now),
+            what,
+        })
+    }
+
+    fn anomaly(&mut self, anomaly: &Anomaly) -> Option<Statement> {
+        let id = anomaly.id.to_string();
+        if anomaly.end.is_some() {
+            return self
+                .open
+                .remove(&anomaly.id)
+                .then_some(Statement::AnomalyOver { id });
+        }
+        let subject = &anomaly.signal.subject;
+        self.open.insert(anomaly.id).then(|| Statement::Anomaly {
+            id,
+            service: subject.service().name.to_string(),
+            environment: subject.environment().to_string(),
+            what: format!("{}: {}", anomaly.signal, anomaly.explanation.why),
+        })
+    }
+
+    fn alert(&mut self, alert: &Alert) -> Option<Statement> {
+        // Labels are the identity of an alert, which may come back; each time is another page.
+        let id = format!("{}-{}", alert.id, alert.starts_at.as_secs());
+        let label = |name: &str| {
+            alert
+                .labels
+                .get(name)
+                .map(ToString::to_string)
+                .unwrap_or_default()
+        };
+        match alert.state {
+            AlertState::Pending => None,
+            AlertState::Firing => Some(Statement::Page {
+                id,
+                service: label("service"),
+                environment: label("environment"),
+                summary: alert
+                    .annotations
+                    .get("summary")
+                    .cloned()
+                    .unwrap_or_default(),
+            }),
+            AlertState::Resolved => Some(Statement::PageOver { id }),
+        }
+    }
+}
