@@ -7,6 +7,7 @@
 
 pub mod change;
 pub mod clock;
+pub mod load;
 pub mod meter;
 pub mod net;
 pub mod random;
