@@ -7,5 +7,7 @@ pub(crate) mod fast;
 pub(crate) mod feed;
 pub(crate) mod history;
 pub(crate) mod live;
+pub(crate) mod platform;
 pub(crate) mod said;
+pub(crate) mod tape;
 pub(crate) mod warp;

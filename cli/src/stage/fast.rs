@@ -1,0 +1,163 @@
+//! A plan of experiments in virtual time, with a monitor that listens.
+//!
+//! The platform runs on one thread, the monitor on another; between them go the OTLP requests that
+//! the collectors would have sent, with the time at which they sent them. Nothing is measured by
+//! the machine's clock, so the same plan and seed give the same score on any machine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use monitor::embedded::Embedded;
+use monitor_engine::EngineConfig;
+use prost::Message;
+use sim_services::chaos::plan::Plan;
+use sim_services::chaos::{Happening, runner};
+use sim_services::clock::{Clock, Moment};
+use sim_services::mesh::virtual_time::run_virtual;
+use sim_services::net::Wire;
+use sim_services::telemetry::Export;
+use sim_services::telemetry::otlp;
+use sim_services::telemetry::sink::Function;
+use sim_services::truth::{Said, Timeline};
+use tokio_util::sync::CancellationToken;
+
+use super::platform::{Platform, PlatformConfig};
+use super::said::{Scribe, time};
+
+/// Deliveries between platform and monitor.
+const WAITING: usize = 64;
+
+#[derive(Clone, Debug)]
+pub(crate) struct FastRun {
+    pub(crate) platform: PlatformConfig,
+    pub(crate) plan: Plan,
+    /// When it is in the platform's world.
+    pub(crate) date: Moment,
+    /// Undisturbed time to learn from, before the plan begins.
+    pub(crate) warm_up: Duration,
+    pub(crate) engine: EngineConfig,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) timeline: Timeline,
+    pub(crate) said: Vec<Said>,
+}
+
+struct Delivery {
+    at: Moment,
+    logs: Vec<u8>,
+    traces: Vec<u8>,
+}
+
+/// Blocks until the plan is over or `stop` is cancelled, which leaves the rest of the plan out.
+pub(crate) fn run(
+    run: FastRun,
+    stop: &CancellationToken,
+    mut tell: impl FnMut(&Happening) + Send,
+) -> anyhow::Result<Outcome> {
+    let (give, take) = sync_channel(WAITING);
+    let engine = run.engine.clone();
+    std::thread::scope(|scope| {
+        let listening = std::thread::Builder::new()
+            .name("crosswatch-listen".to_owned())
+            .spawn_scoped(scope, move || listen(engine, &take))
+            .context("cannot start the monitor's thread")?;
+        let timeline = run_virtual(run.date, |clock| perform(run, clock, give, stop, &mut tell))
+            .context("cannot start a runtime")?;
+        let said = listening
+            .join()
+            .map_err(|_| anyhow!("the monitor's thread panicked"))??;
+        Ok(Outcome {
+            timeline: timeline?,
+            said,
+        })
+    })
+}
+
+/// The platform's side. Dropping `give` at its end tells the monitor that nothing more will come.
+async fn perform(
+    run: FastRun,
+    clock: Clock,
+    give: SyncSender<Delivery>,
+    stop: &CancellationToken,
+    tell: &mut impl FnMut(&Happening),
+) -> anyhow::Result<Timeline> {
+    let FastRun {
+        platform: config,
+        plan,
+        warm_up,
+        ..
+    } = run;
+    let undelivered = Arc::new(AtomicU64::new(0));
+    let lost = Arc::clone(&undelivered);
+    let sink = Function::new(move |exports: Vec<Export>| {
+        let delivery = Delivery {
+            at: clock.now(),
+            logs: otlp::logs(&exports).encode_to_vec(),
+            traces: otlp::traces(&exports).encode_to_vec(),
+        };
+        // Blocks the thread when the monitor is behind: virtual time waits for it. It fails only
+        // when the monitor's thread has ended, which is reported when it is joined.
+        if give.send(delivery).is_err() {
+            lost.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let (topology, seed) = (Arc::clone(&config.topology), config.seed);
+    let mut platform = Platform::start(config, Wire::memory(), clock, Arc::new(sink)).await?;
+    let started = clock.now();
+    let levers = platform.levers();
+    let experiments = async {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(warm_up) => {}
+        }
+        let judged_from = clock.now();
+        let faults = runner::run(&plan, &topology, &levers, clock, stop.clone(), |happening| {
+            tell(happening);
+        })
+        .await;
+        (judged_from, faults)
+    };
+    let outcome = tokio::select! {
+        biased;
+        error = platform.failed() => Err(error),
+        done = experiments => Ok(done),
+    };
+    let apis = platform.mesh.apis();
+    let ended = clock.now();
+    platform.stop().await;
+    let (judged_from, faults) = outcome?;
+    Ok(Timeline {
+        topology: topology.name.clone(),
+        seed,
+        virtual_time: true,
+        started,
+        judged_from,
+        ended,
+        apis,
+        faults,
+    })
+}
+
+/// The monitor's side, until nothing more can come.
+fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<Vec<Said>> {
+    let mut monitor = Embedded::new(engine)?;
+    let (mut scribe, mut said) = (Scribe::default(), Vec::new());
+    for Delivery { at, logs, traces } in take {
+        let now = time(at);
+        let mut effects = monitor.logs(&logs, now)?;
+        effects.extend(monitor.traces(&traces, now)?);
+        said.extend(
+            effects
+                .iter()
+                .filter_map(|effect| scribe.effect(effect, now)),
+        );
+    }
+    Ok(said)
+}
