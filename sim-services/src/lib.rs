@@ -11,6 +11,7 @@ pub mod load;
 pub mod meter;
 pub mod net;
 pub mod random;
+pub mod service;
 pub mod telemetry;
 pub mod topology;
 pub mod truth;
