@@ -1,1 +1,2 @@
 //! The platform, from the outside.
+mod telemetry;
