@@ -10,6 +10,7 @@ pub mod clock;
 pub mod meter;
 pub mod net;
 pub mod random;
+pub mod score;
 pub mod telemetry;
 pub mod topology;
 pub mod truth;
