@@ -12,6 +12,7 @@ pub mod meter;
 pub mod net;
 pub mod random;
 pub mod service;
+pub mod score;
 pub mod telemetry;
 pub mod topology;
 pub mod truth;
