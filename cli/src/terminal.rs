@@ -1,5 +1,6 @@
 //! How commands speak to a person: errors, colours (only on a terminal), Ctrl-C.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use monitor::config::ConfigError;
@@ -47,4 +48,19 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?)
+}
+
+/// Columns of the terminal that standard output is; none when it is not one.
+pub(crate) fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
+/// Something that moves while there is nothing to print; nothing where there is no terminal.
+pub(crate) fn spinner() -> indicatif::ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return indicatif::ProgressBar::hidden();
+    }
+    let bar = indicatif::ProgressBar::new_spinner();
+    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    bar
 }

@@ -1,12 +1,15 @@
 //! `crosswatch chaos`: breaks the simulated platform on purpose, and scores whoever watches it.
 
 use std::fs;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use monitor::config::ConfigError;
 use monitor::signals::StopSignals;
 use monitor_engine::EngineConfig;
@@ -17,12 +20,15 @@ use sim_services::clock::Moment;
 use sim_services::random::length;
 use sim_services::score::text::Style;
 use sim_services::score::{Rules, Scorecard, html, text};
+use serde::Serialize;
 use sim_services::topology::Topology;
 use sim_services::truth::{Said, Timeline};
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::fast::{self, FastRun};
+use crate::stage::live::{Live, LiveConfig};
 use crate::stage::platform::PlatformConfig;
+use crate::stage::programme::{self, Told};
 use crate::terminal;
 
 /// Break the simulated platform on purpose, and score the monitor that watches it.
@@ -180,7 +186,7 @@ fn run_plan(args: &RunArgs) -> anyhow::Result<()> {
         constant: false,
     };
     let (timeline, said) = if args.live {
-        crate::commands::demo::run_live(platform, plan, args.warm_up)?
+        run_live(args, platform, plan)?
     } else {
         run_fast(args, platform, plan)?
     };
@@ -221,7 +227,155 @@ fn run_fast(
     Ok((outcome.timeline, outcome.said))
 }
 
+fn run_live(
+    args: &RunArgs,
+    platform: PlatformConfig,
+    plan: Plan,
+) -> anyhow::Result<(Timeline, Vec<Said>)> {
+    let mut progress = Progress::new(&plan);
+    let outcome = terminal::runtime()?.block_on(async {
+        let mut signals = StopSignals::listen()?;
+        let stop = CancellationToken::new();
+        let asked = stop.clone();
+        let waiting = tokio::spawn(async move {
+            signals.asked_to_stop().await;
+            asked.cancel();
+        });
+        let (topology, seed) = (Arc::clone(&platform.topology), platform.seed);
+        let config = LiveConfig {
+            platform,
+            http: SocketAddr::from(([127, 0, 0, 1], 0)),
+            alertmanager: None,
+            history: args.warm_up,
+            false_alarms_per_week: Some(args.false_alarms_per_week),
+        };
+        let mut live = Live::start(config).await?;
+        let outcome = async {
+            live.catch_up(&stop, |_| {}).await?;
+            let told = |told| {
+                if let Told::Platform(happening) = told {
+                    progress.tell(&happening);
+                }
+            };
+            programme::run(&mut live, plan, topology, seed, stop.clone(), told).await
+        }
+        .await;
+        waiting.abort();
+        let stopped = live.stop().await;
+        let outcome = outcome?;
+        stopped?;
+        Ok(outcome)
+    });
+    progress.end();
+    outcome
+}
+
 /// A Tuesday, 10:00 UTC: the load is about its mean, and nothing nightly is near.
 fn campaign_date() -> Moment {
     Moment::from_secs(1_772_532_000)
+}
+
+/// One line a fault on standard error, which the scorecard does not share.
+struct Progress {
+    bar: ProgressBar,
+    done: usize,
+}
+
+impl Progress {
+    fn new(plan: &Plan) -> Progress {
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} experiments  {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let target = if std::io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(Some(plan.steps.len() as u64), target);
+        bar.set_style(style);
+        bar.set_message("learning what is normal");
+        bar.tick();
+        Progress { bar, done: 0 }
+    }
+
+    fn tell(&mut self, happening: &Happening) {
+        match happening {
+            Happening::FaultIn { id, .. } => self.bar.set_message(id.clone()),
+            Happening::Full { .. } => {}
+            Happening::FaultOut { .. } => {
+                self.done += 1;
+                self.bar.set_position(self.done as u64);
+            }
+        }
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Truth and statements, as they are kept in a file.
+#[derive(Serialize)]
+struct Record<'a> {
+    truth: &'a Timeline,
+    said: &'a [Said],
+}
+
+fn report(args: &RunArgs, timeline: &Timeline, said: &[Said]) -> anyhow::Result<()> {
+    let card = Scorecard::new(timeline, said, &Rules::default());
+    let write = |path: &Path, text: &str| {
+        fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
+    };
+    if let Some(path) = &args.html {
+        write(path, &html::html(&card, timeline, said))?;
+    }
+    if let Some(path) = &args.record {
+        let record = Record {
+            truth: timeline,
+            said,
+        };
+        write(path, &serde_json::to_string_pretty(&record)?)?;
+    }
+    let mut out = anstream::stdout();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &card)?;
+        writeln!(out)?;
+    } else {
+        // The stream removes the colours where there is no terminal.
+        let width = terminal::width().unwrap_or(Style::default().width);
+        let style = Style {
+            colour: true,
+            width,
+        };
+        write!(out, "{}", text::text(&card, style))?;
+    }
+    Ok(())
+}
+
+fn list() -> anyhow::Result<()> {
+    let topology = Topology::shop();
+    let mut out = anstream::stdout();
+    writeln!(out, "{:<34} {:<24} what it does", "experiment", "kind")?;
+    for (name, yaml) in chaos::shipped() {
+        match chaos::load(name, yaml)? {
+            chaos::Document::Experiment(experiment) => {
+                writeln!(out, "{name:<34} {:<24} {}", experiment.kind(), experiment.description)?;
+            }
+            chaos::Document::Schedule(_) => {
+                let plan = chaos::plan_of(name, yaml, &topology, |_| None)?;
+                let minutes = plan.length.as_secs().div_ceil(60);
+                let steps = plan.steps.len();
+                writeln!(out, "{name:<34} {:<24} {steps} experiments in {minutes} minutes", "schedule")?;
+            }
+        }
+    }
+    writeln!(out, "\nRun one with `crosswatch chaos run NAME`; print it with `crosswatch chaos show NAME`.")?;
+    Ok(())
+}
+
+fn show(name: &str) -> anyhow::Result<()> {
+    let (_, yaml) = shipped(name).ok_or_else(|| {
+        ConfigError(format!("there is no shipped experiment `{name}`: `crosswatch chaos list` names them"))
+    })?;
+    write!(anstream::stdout(), "{yaml}")?;
+    Ok(())
 }

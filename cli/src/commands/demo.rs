@@ -1,94 +1,300 @@
-//! `crosswatch demo`: prints what happens as it happens.
+//! `crosswatch demo`: the platform, a monitor, and a programme of faults, told as it happens.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use monitor::clock::SystemClock;
-use monitor::demo::{DemoArgs, Told};
+use clap::Args;
+use monitor::config::ConfigError;
 use monitor::signals::StopSignals;
-use monitor_core::Time;
 use owo_colors::OwoColorize;
+use sim_services::chaos::Happening;
+use sim_services::clock::Moment;
+use sim_services::random::length;
+use sim_services::score::{Rules, Scorecard};
+use sim_services::truth::{FaultTruth, Said, Statement};
 use tokio_util::sync::CancellationToken;
 
+use super::chaos;
+use crate::stage::live::{Live, LiveConfig};
+use crate::stage::platform::PlatformConfig;
+use crate::stage::programme::{self, Told};
 use crate::terminal;
 
+/// See a monitor at work: a shop in two clouds and a data centre is watched, and then troubled.
+///
+/// Sixteen services call each other over loopback, with customers that do not wait. The monitor is
+/// given a past of some minutes, which the platform makes by running ahead of the clock, and then
+/// listens to what the services log and trace. Every minute or two something breaks; the monitor is
+/// not told. Everything stays on loopback and in a temporary folder; Ctrl-C ends it and leaves
+/// nothing behind.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DemoArgs {
+    /// The page, the API and /metrics. A free port is taken when this one is not.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    http_listen: SocketAddr,
+
+    /// What breaks when: a ChaosSchedule or ChaosExperiment, by file or shipped name.
+    #[arg(long, default_value = "demo", value_name = "NAME")]
+    programme: String,
+
+    /// The same number gives the same customers and faults.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    seed: u64,
+
+    /// How much of a past the monitor learns from first.
+    #[arg(long, default_value = "5m", value_parser = length::parse, value_name = "LENGTH")]
+    history: Duration,
+
+    /// End after this many seconds. [default: at Ctrl-C]
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<u64>,
+
+    /// Also send alerts to this Alertmanager, such as http://127.0.0.1:9093.
+    #[arg(long, value_name = "URL")]
+    alertmanager: Option<url::Url>,
+}
+
 pub(crate) fn run(args: DemoArgs) -> anyhow::Result<()> {
+    if !args.http_listen.ip().is_loopback() {
+        return Err(ConfigError(format!(
+            "--http-listen {}: the demo shows itself on loopback only; `crosswatch monitor` is for \
+             everything else",
+            args.http_listen
+        ))
+        .into());
+    }
+    let topology = chaos::topology(None)?;
+    let plan = chaos::plan(&args.programme, &topology)?;
     terminal::runtime()?.block_on(async {
         let mut signals = StopSignals::listen()?;
         let stop = CancellationToken::new();
         let asked = stop.clone();
+        let length = args.seconds.map_or(Duration::MAX, Duration::from_secs);
         let waiting = tokio::spawn(async move {
-            signals.asked_to_stop().await;
+            // Both mean the same: it is enough.
+            drop(tokio::time::timeout(length, signals.asked_to_stop()).await);
             asked.cancel();
         });
-        let outcome = monitor::demo::run(args, Arc::new(SystemClock), stop, print).await;
+        let config = LiveConfig {
+            platform: PlatformConfig {
+                topology: topology.clone(),
+                seed: args.seed,
+                rate: None,
+                constant: false,
+            },
+            http: args.http_listen,
+            alertmanager: args.alertmanager.clone(),
+            history: args.history,
+            false_alarms_per_week: None,
+        };
+        let mut live = Live::start(config).await?;
+        welcome(&live);
+        let mut printer = Printer::default();
+        let outcome = async {
+            catch_up(&mut live, &stop).await?;
+            let told = |told| printer.tell(told);
+            programme::run(&mut live, plan, topology, args.seed, stop.clone(), told).await
+        }
+        .await;
         waiting.abort();
-        outcome
+        let undelivered = live.undelivered();
+        let stopped = live.stop().await;
+        let (timeline, said) = outcome?;
+        stopped?;
+        let card = Scorecard::new(&timeline, &said, &Rules::default());
+        goodbye(&card, undelivered);
+        Ok(())
     })
 }
 
-fn print(told: Told) {
-    match told {
-        Told::Started {
-            http,
-            otlp_grpc,
-            otlp_http,
-        } => {
-            anstream::println!(
-                "{}\n\n  The page        {}\n  Metrics         http://{http}/metrics\n  \
-                 Send your own   OTLP over gRPC to {otlp_grpc}, over HTTP to {otlp_http}\n\n\
-                 Six services in three environments are being watched; nobody told the monitor what\n\
-                 they are or how they log. In half a minute something will break. Watch the page, or\n\
-                 just this screen. Ctrl-C ends it and leaves nothing behind.\n",
-                "Crosswatch is watching a small shop.".bold(),
-                format!("http://{http}/").underline(),
-            );
+/// The first screen: what this is, what to look at, what will happen.
+fn welcome(live: &Live) {
+    let page = format!("http://{}/", live.monitor.http);
+    anstream::println!(
+        "{}\n\n  {:<16}{}\n  {:<16}{page}metrics\n  {:<16}OTLP over gRPC to {}, over HTTP to {}\n",
+        "Crosswatch is watching a shop: sixteen services in two clouds and a data centre.".bold(),
+        "The page",
+        page.underline(),
+        "Metrics",
+        "Send your own",
+        live.monitor.otlp_grpc,
+        live.monitor.otlp_http,
+    );
+    if let Some(entry) = live.platform.mesh.entry_address() {
+        anstream::println!("  {:<16}curl http://{entry}/api/products/1\n", "Be a customer");
+    }
+    anstream::println!(
+        "Nobody told the monitor what the services are, how they log or what will break: it has\n\
+         their logs and spans, and no more. First it learns from a few minutes of the shop's past;\n\
+         then faults come, one after the other. Watch the page, or just this screen. Ctrl-C ends it\n\
+         and leaves nothing behind.\n"
+    );
+}
+
+/// The history, with its progress where there is somebody to see it.
+async fn catch_up(live: &mut Live, stop: &CancellationToken) -> anyhow::Result<()> {
+    let started = live.clock.now();
+    let bar = terminal::spinner();
+    let mut past = Duration::ZERO;
+    let outcome = live
+        .catch_up(stop, |so_far| {
+            past = so_far;
+            bar.set_message(format!("learning from the shop's past: {} s", so_far.as_secs()));
+        })
+        .await;
+    bar.finish_and_clear();
+    outcome?;
+    let now = live.clock.now();
+    anstream::println!(
+        "{} {} from {} s of the shop's past, in {:.1} s",
+        time_of_day(now),
+        label("learned").green(),
+        past.as_secs(),
+        now.since(started).as_secs_f64(),
+    );
+    Ok(())
+}
+
+fn goodbye(card: &Scorecard, undelivered: u64) {
+    anstream::println!("\n{card}");
+    if undelivered > 0 {
+        anstream::println!("{undelivered} lines and spans did not reach the monitor.");
+    }
+}
+
+/// Puts what the monitor says beside what was done to the platform.
+#[derive(Debug, Default)]
+struct Printer {
+    fault: Option<Fault>,
+}
+
+/// The latest experiment.
+#[derive(Debug)]
+struct Fault {
+    started: Moment,
+    ended: Option<Moment>,
+    benign: bool,
+    detected: bool,
+    /// The suspect told last.
+    suspect: Option<String>,
+    /// Anomalies and pages that are open.
+    open: i32,
+}
+
+impl Printer {
+    fn tell(&mut self, told: Told) {
+        match told {
+            Told::Platform(happening) => self.happening(happening),
+            Told::Monitor(said) => self.said(said),
+            Told::Missed(events) => {
+                anstream::println!("{:9}{events} events came too fast to be told", "");
+            }
         }
-        Told::FaultIn { at, what, .. } => {
-            anstream::println!("{} {} {what}", clock(at), "fault in   ".red().bold());
+    }
+
+    fn happening(&mut self, happening: Happening) {
+        match happening {
+            Happening::FaultIn { at, experiment, .. } => {
+                let benign = experiment.benign();
+                self.fault = Some(Fault {
+                    started: at,
+                    ended: None,
+                    benign,
+                    detected: false,
+                    suspect: None,
+                    open: self.fault.as_ref().map_or(0, |fault| fault.open),
+                });
+                let head = if benign {
+                    label("no fault").cyan().bold().to_string()
+                } else {
+                    label("fault in").red().bold().to_string()
+                };
+                anstream::println!("\n{} {head} {}", time_of_day(at), experiment.description.bold());
+            }
+            Happening::Full { .. } => {}
+            Happening::FaultOut { at, truth } => self.fault_out(at, &truth),
         }
-        Told::FaultOut { at, what } => {
-            anstream::println!(
-                "{} {} no longer: {what}",
-                clock(at),
-                "fault out  ".green().bold()
-            );
+    }
+
+    fn fault_out(&mut self, at: Moment, truth: &FaultTruth) {
+        if let Some(fault) = &mut self.fault {
+            fault.ended = Some(at);
         }
-        Told::Detected { at, after, anomaly } => {
-            let after = after.map_or(String::new(), |after| {
-                format!(" ({} s after the fault)", after.as_secs())
-            });
-            anstream::println!(
-                "{} {} {}{}\n{:23}{}",
-                clock(at),
-                "anomaly    ".yellow().bold(),
-                anomaly.signal.bold(),
-                after,
-                "",
-                anomaly.explanation.why,
-            );
-        }
-        Told::Recovered {
-            at,
-            subject,
-            lasted,
-        } => {
-            anstream::println!(
-                "{} {} {subject} after {} s",
-                clock(at),
-                "recovered  ".green(),
-                lasted.as_secs()
-            );
-        }
-        Told::Ended { detected, faults } => {
-            anstream::println!(
-                "\n{detected} of {faults} faults were seen at the service they acted on."
-            );
+        anstream::println!(
+            "{} {} {}",
+            time_of_day(at),
+            label("fault out").green().bold(),
+            truth.acted.evidence
+        );
+    }
+
+    fn said(&mut self, said: Said) {
+        let at = said.at;
+        let since = self.fault.as_ref().map(|fault| at.since(fault.started));
+        let after = |found: Option<Duration>| {
+            found.map_or(String::new(), |since| format!("after {:.1} s: ", since.as_secs_f64()))
+        };
+        match said.what {
+            Statement::Anomaly { what, .. } => {
+                let first = self.fault.as_mut().is_some_and(|fault| {
+                    fault.open += 1;
+                    !std::mem::replace(&mut fault.detected, true)
+                });
+                if first {
+                    line(at, label("detected").yellow().bold(), &format!("{}{what}", after(since)));
+                } else {
+                    let subject = what.split(": ").next().unwrap_or(&what).to_owned();
+                    line(at, label("also").yellow(), &subject);
+                }
+            }
+            Statement::Page { summary, .. } => {
+                let false_alarm = self.fault.as_ref().is_none_or(|fault| fault.benign);
+                let note = if false_alarm { " (a false one)" } else { "" };
+                line(at, label("page").magenta().bold(), &format!("{summary}{note}"));
+            }
+            Statement::Incident { suspects, .. } => {
+                let Some(suspect) = suspects.into_iter().next() else {
+                    return;
+                };
+                let named = format!("{} in {}", suspect.service, suspect.environment);
+                if let Some(fault) = &mut self.fault {
+                    if fault.suspect.as_ref() == Some(&named) {
+                        return;
+                    }
+                    fault.suspect = Some(named.clone());
+                }
+                line(at, label("root cause").blue().bold(), &format!("{named}: {}", suspect.why));
+            }
+            Statement::Risk { service, probability, expected, .. } => {
+                let text = format!(
+                    "{service} will break its objective at {} (probability {probability:.2})",
+                    time_of_day(expected)
+                );
+                line(at, label("foreseen").magenta(), &text);
+            }
+            Statement::AnomalyOver { .. } => {
+                if let Some(fault) = &mut self.fault {
+                    fault.open -= 1;
+                    if fault.open <= 0 && let Some(ended) = fault.ended {
+                        let text = format!("{:.0} s after the fault", at.since(ended).as_secs_f64());
+                        line(at, label("recovered").green(), &text);
+                    }
+                }
+            }
+            Statement::PageOver { .. } | Statement::IncidentOver { .. } => {}
         }
     }
 }
 
-fn clock(at: Time) -> String {
-    let seconds = Time::floor(at, Duration::from_secs(1)).to_string();
-    seconds.get(11..19).unwrap_or(&seconds).to_owned()
+/// What happens has a word of its own, in a column.
+fn label(word: &str) -> String {
+    format!("{word:<10}")
+}
+
+fn line(at: Moment, label: impl std::fmt::Display, text: &str) {
+    anstream::println!("{} {label} {text}", time_of_day(at));
+}
+
+fn time_of_day(at: Moment) -> String {
+    at.timestamp().strftime("%H:%M:%S").to_string()
 }

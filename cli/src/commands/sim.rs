@@ -85,3 +85,212 @@ pub(crate) struct Command {
     #[arg(long)]
     json: bool,
 }
+
+pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
+    let topology = chaos::topology(command.topology.as_deref())?;
+    let plan = command
+        .experiment
+        .as_deref()
+        .map(|named| chaos::plan(named, &topology))
+        .transpose()?;
+    let config = PlatformConfig {
+        topology,
+        seed: command.seed,
+        rate: command.requests_per_second.map(Rate::Requests),
+        constant: command.constant,
+    };
+    let stop = CancellationToken::new();
+    let (truth, summary) = if command.fast {
+        fast(command, config, plan, &stop)?
+    } else {
+        live(command, config, plan, &stop)?
+    };
+    if let Some(folder) = &command.record {
+        let path = folder.join("truth.json");
+        fs::write(&path, serde_json::to_string_pretty(&truth)?)
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        anstream::eprintln!(
+            "Recorded in {0}: `crosswatch replay {0}/otlp` reads it back, truth.json says what was done.",
+            folder.display()
+        );
+    }
+    let mut out = anstream::stdout();
+    if command.json {
+        serde_json::to_writer_pretty(&mut out, &summary)?;
+        writeln!(out)?;
+    } else {
+        writeln!(out, "{summary}")?;
+    }
+    Ok(())
+}
+
+/// Where telemetry goes, and how what did not arrive is known.
+struct Outlets {
+    sink: Arc<dyn Sink>,
+    otlp: Option<Arc<Otlp>>,
+    folder: Option<Arc<Folder>>,
+}
+
+impl Outlets {
+    fn new(command: &Command) -> anyhow::Result<Outlets> {
+        let url = command.otlp.clone().or_else(|| {
+            command
+                .record
+                .is_none()
+                .then(|| "http://127.0.0.1:4318".to_owned())
+        });
+        let otlp = match url {
+            None => None,
+            Some(url) => {
+                let options = OtlpOptions {
+                    token: command.token.clone(),
+                    ..OtlpOptions::default()
+                };
+                let otlp = Otlp::new(&url, options)
+                    .map_err(|error| ConfigError(format!("--otlp {url}: {error}")))?;
+                Some(Arc::new(otlp))
+            }
+        };
+        let folder = match &command.record {
+            None => None,
+            Some(path) => Some(Arc::new(Folder::create(path)?)),
+        };
+        let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
+        sinks.extend(otlp.clone().map(|otlp| otlp as Arc<dyn Sink>));
+        sinks.extend(folder.clone().map(|folder| folder as Arc<dyn Sink>));
+        Ok(Outlets {
+            sink: Arc::new(Tee(sinks)),
+            otlp,
+            folder,
+        })
+    }
+
+    /// What was recorded is complete on disk, or it is said what is missing.
+    fn finish(&self) -> anyhow::Result<()> {
+        if let Some(folder) = &self.folder {
+            folder.finish()?;
+        }
+        if let Some(otlp) = &self.otlp {
+            let delivered = otlp.delivered();
+            anstream::eprintln!(
+                "{} lines and {} spans were delivered, {} were not.",
+                delivered.lines,
+                delivered.spans,
+                delivered.lost
+            );
+        }
+        Ok(())
+    }
+}
+
+fn live(
+    command: &Command,
+    config: PlatformConfig,
+    plan: Option<Plan>,
+    stop: &CancellationToken,
+) -> anyhow::Result<(Timeline, Summary)> {
+    terminal::runtime()?.block_on(async {
+        let mut signals = StopSignals::listen()?;
+        let asked = stop.clone();
+        let length = command.length.unwrap_or(Duration::MAX);
+        let waiting = tokio::spawn(async move {
+            // Both mean the same: it is enough.
+            drop(tokio::time::timeout(length, signals.asked_to_stop()).await);
+            asked.cancel();
+        });
+        let outlets = Outlets::new(command)?;
+        let listener = tokio::net::TcpListener::bind(free_or_any(command.admin).await)
+            .await
+            .with_context(|| format!("cannot listen on {} for --admin", command.admin))?;
+        let admin = listener.local_addr()?;
+        let clock = Clock::wall();
+        let mut platform =
+            Platform::start(config, Wire::Tcp, clock, Arc::clone(&outlets.sink)).await?;
+        welcome(command, &platform, admin);
+        let outcome = perform(&mut platform, Some(listener), plan, clock, stop).await;
+        waiting.abort();
+        let timeline = outcome?;
+        let summary = platform.load.summary();
+        platform.stop().await;
+        outlets.finish()?;
+        Ok((timeline, summary))
+    })
+}
+
+fn fast(
+    command: &Command,
+    config: PlatformConfig,
+    plan: Option<Plan>,
+    stop: &CancellationToken,
+) -> anyhow::Result<(Timeline, Summary)> {
+    let runtime = terminal::runtime()?;
+    let mut signals = runtime.block_on(async { StopSignals::listen() })?;
+    let asked = stop.clone();
+    let waiting = runtime.spawn(async move {
+        signals.asked_to_stop().await;
+        asked.cancel();
+    });
+    let outlets = Outlets::new(command)?;
+    let outcome = run_virtual(chaos::campaign_date(), |clock| async {
+        let sink = Arc::clone(&outlets.sink);
+        let mut platform = Platform::start(config, Wire::memory(), clock, sink).await?;
+        let outcome = perform(command, &mut platform, None, plan, clock, stop).await;
+        let summary = platform.load.summary();
+        platform.stop().await;
+        Ok((outcome?, summary))
+    })
+    .context("cannot start a runtime")?;
+    waiting.abort();
+    outlets.finish()?;
+    outcome
+}
+
+/// Until the time is up or somebody asks to stop.
+async fn perform(
+    command: &Command,
+    platform: &mut Platform,
+    admin: Option<TcpListener>,
+    plan: Option<Plan>,
+    clock: Clock,
+    stop: &CancellationToken,
+) -> anyhow::Result<Timeline> {
+    let started = clock.now();
+    let over = stop.child_token();
+    let (topology, levers) = (Arc::clone(platform.mesh.topology()), platform.levers());
+    let experiments = async {
+        match &plan {
+            Some(plan) => {
+                runner::run(plan, &topology, &levers, clock, over.clone(), announce).await
+            }
+            None => Vec::new(),
+        }
+    };
+    let manual = Arc::new(Manual::new(Arc::clone(&topology), levers.clone(), clock));
+    let serving = serve_admin(admin, platform, &manual, over.clone());
+    let waiting = async {
+        let length = command.length.unwrap_or(Duration::MAX);
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Ok(()),
+            error = platform.failed() => Err(error),
+            () = tokio::time::sleep(length) => Ok(()),
+        }
+    };
+    let ending = async {
+        let outcome = waiting.await;
+        over.cancel();
+        outcome
+    };
+    let (outcome, faults, served) = tokio::join!(ending, experiments, serving);
+    outcome.and(served)?;
+    Ok(Timeline {
+        topology: topology.name.clone(),
+        seed: command.seed,
+        virtual_time: command.fast,
+        started,
+        judged_from: started,
+        ended: clock.now(),
+        apis: platform.mesh.apis(),
+        faults,
+    })
+}

@@ -37,6 +37,8 @@ pub(crate) struct LiveConfig {
     pub(crate) alertmanager: Option<url::Url>,
     /// How much of a past the monitor learns from before it is live.
     pub(crate) history: Duration,
+    /// The monitor's sensitivity, instead of its default.
+    pub(crate) false_alarms_per_week: Option<f64>,
 }
 
 #[derive(Debug)]
@@ -152,6 +154,7 @@ async fn start_monitor(
         data_dir: Some(data.to_owned()),
         alertmanager: config.alertmanager.clone().map(|url| vec![url]),
         alert_stdout: Some(false),
+        false_alarms_per_week: config.false_alarms_per_week,
         ..Values::default()
     };
     let settings = MonitorArgs {
