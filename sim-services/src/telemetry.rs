@@ -2,6 +2,12 @@
 //!
 //! Services say *what* happened; a dialect decides how it is written, an exporter where it goes.
 
+pub mod collector;
+pub mod dialect;
+pub mod otlp;
+pub mod sink;
+pub mod voice;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +66,20 @@ pub struct Access {
     pub upstream: Option<(String, Duration)>,
 }
 
+impl Access {
+    /// An error when it failed for the server's fault, also when only gRPC's code says so.
+    pub fn level(&self) -> Level {
+        let is_grpc_fault = self
+            .grpc_status
+            .is_some_and(|code| matches!(code, 2 | 4 | 12 | 13 | 14 | 15));
+        if self.status >= 500 || is_grpc_fault {
+            Level::Error
+        } else {
+            Level::Info
+        }
+    }
+}
+
 /// Something worth a line that is not the end of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
@@ -83,8 +103,7 @@ pub enum LogEvent {
 impl LogEvent {
     pub fn level(&self) -> Level {
         match self {
-            LogEvent::Access(access) if access.status >= 500 => Level::Error,
-            LogEvent::Access(_) => Level::Info,
+            LogEvent::Access(access) => access.level(),
             LogEvent::Message(message) => message.level,
         }
     }
