@@ -8,6 +8,7 @@
 pub mod broker;
 pub mod change;
 pub mod clock;
+pub mod load;
 pub mod mesh;
 pub mod meter;
 pub mod net;

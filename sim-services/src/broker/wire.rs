@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -71,7 +70,9 @@ pub(super) fn asked(path: &str) -> Option<Asked<'_>> {
 }
 
 mod base64_bytes {
-    use super::{Bytes, Engine as _, STANDARD};
+    use base64::Engine as _;
+
+    use super::{Bytes, STANDARD};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub(super) fn serialize<S: Serializer>(body: &Bytes, to: S) -> Result<S::Ok, S::Error> {
