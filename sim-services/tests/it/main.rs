@@ -1,3 +1,4 @@
 //! The platform, from the outside.
 
+mod broker;
 mod load;
