@@ -13,6 +13,7 @@ pub mod mesh;
 pub mod meter;
 pub mod net;
 pub mod random;
+pub mod service;
 pub mod telemetry;
 pub mod topology;
 pub mod truth;
