@@ -117,8 +117,13 @@ impl Ask {
                 message.into()
             }
         };
-        if !matches!(self.body, Body::Nothing | Body::Message) {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let kind = match self.body {
+            Body::Nothing => None,
+            Body::Message => Some("application/grpc"),
+            Body::Item | Body::Payment | Body::Reason | Body::Plain => Some("application/json"),
+        };
+        if let Some(kind) = kind {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
         Request {
             method: self.method.clone(),
@@ -183,6 +188,7 @@ mod tests {
         let request = ask.request(7, HeaderMap::new(), &mut Dice::new(1, "ask"));
         assert_eq!(request.method, Method::POST);
         assert_eq!(request.path, "/shop.Catalog/GetProduct");
+        assert_eq!(request.headers[CONTENT_TYPE], "application/grpc");
         assert_eq!(&request.body[..], b"\x0a\x017");
     }
 }

@@ -18,7 +18,7 @@ use super::summary::{Latency, RouteSummary, Summary};
 use crate::clock::Moment;
 use crate::meter::{LoadCounts, Meters, count, count_by};
 
-/// Latencies are kept in µs with three digits, up to an hour; 200 kB a route.
+/// Kept in µs with three digits, up to an hour: 200 kB for each histogram, two for each route.
 const LONGEST_US: u64 = 3_600_000_000;
 
 #[derive(Debug)]

@@ -83,15 +83,20 @@ impl fmt::Display for Summary {
         if self.shed > 0 {
             write!(f, "; {} journeys shed, too many were under way", self.shed)?;
         }
-        let width = (self.routes.iter().chain([&self.all]))
-            .map(|route| route.route.chars().count())
+        let title = "latency in ms";
+        let width = (self.routes.iter().map(|route| route.route.as_str()))
+            .chain([title])
+            .map(|name| name.chars().count())
             .max()
             .unwrap_or_default();
         write!(
             f,
-            "\n\n{:width$}  requests     per s   failed  throttled       p50       p90       p99     p99.9       max",
-            "latency in ms",
+            "\n\n{:width$}  {:>8}  {:>8}  {:>7}  {:>9}",
+            title, "requests", "per s", "failed", "throttled",
         )?;
+        for column in ["p50", "p90", "p99", "p99.9", "max"] {
+            write!(f, "  {column:>8}")?;
+        }
         for route in self.routes.iter().chain([&self.all]) {
             write!(
                 f,
@@ -196,7 +201,8 @@ mod tests {
             ..summary()
         }
         .to_string();
-        expect!["1213 journeys in 60.0 s; 3012 requests (50.2/s), 1.25 % failed, 0.00 % throttled; 4 under way; 17 journeys shed, too many were under way"].assert_eq(text.lines().next().unwrap());
+        let first = text.lines().next().unwrap();
+        expect!["1213 journeys in 60.0 s; 3012 requests (50.2/s), 1.25 % failed, 0.00 % throttled; 4 under way; 17 journeys shed, too many were under way"].assert_eq(first);
     }
 
     #[test]
