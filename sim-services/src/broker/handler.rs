@@ -1,6 +1,7 @@
 //! One replica of a broker: answers, counts and logs as the services do, in free text.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -28,7 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Headers that are kept with a message.
 const KEPT: [&str; 4] = ["traceparent", "x-request-id", "x-client-id", "x-tenant"];
 
-#[derive(Debug)]
 pub struct BrokerParts {
     pub queues: Arc<Queues>,
     pub voice: Voice,
@@ -36,10 +36,19 @@ pub struct BrokerParts {
     pub meter: Arc<ReplicaMeter>,
     /// Of its own, for faults that are a matter of chance.
     pub dice: Dice,
+    /// Answers what concerns no queue.
+    pub other: Arc<dyn Handler>,
+}
+
+impl fmt::Debug for BrokerParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrokerParts")
+            .field("queues", &self.queues)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Nothing of a request is done after its caller has gone, so that no message is taken by nobody.
-#[derive(Debug)]
 pub struct Broker {
     queues: Arc<Queues>,
     voice: Voice,
@@ -47,6 +56,15 @@ pub struct Broker {
     meter: Arc<ReplicaMeter>,
     dice: Mutex<Dice>,
     troubles: RwLock<Arc<[Trouble]>>,
+    other: Arc<dyn Handler>,
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker")
+            .field("queues", &self.queues)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A change that a request can meet.
@@ -98,6 +116,7 @@ impl Broker {
             clock,
             meter,
             dice,
+            other,
         } = parts;
         Arc::new(Broker {
             queues,
@@ -106,6 +125,7 @@ impl Broker {
             meter,
             dice: Mutex::new(dice),
             troubles: RwLock::new(Arc::new([])),
+            other,
         })
     }
 
@@ -137,17 +157,17 @@ impl Broker {
 
     async fn answer(&self, request: Request, peer: SocketAddr) -> Reply {
         let began = Instant::now();
-        let asked = asked(&request.path);
-        let route = match asked {
-            Some(Asked::Publish { .. }) => PUBLISH,
-            Some(Asked::Take { .. }) => TAKE,
-            None => "",
+        let Some(asked) = asked(&request.path) else {
+            return Arc::clone(&self.other).handle(request, peer).await;
         };
-        let outcome = match (asked, self.meets_trouble(route, &request.headers).await) {
-            (_, Some(failed)) => failed,
-            (None, None) => Outcome::of(404, "no such resource\n"),
-            _ if request.method != hyper::Method::POST => Outcome::of(405, "POST only\n"),
-            (Some(asked), None) => self.serve(asked, &request).await,
+        let route = match asked {
+            Asked::Publish { .. } => PUBLISH,
+            Asked::Take { .. } => TAKE,
+        };
+        let outcome = match self.meets_trouble(route, &request.headers).await {
+            Some(failed) => failed,
+            None if request.method != hyper::Method::POST => Outcome::of(405, "POST only\n"),
+            None => self.serve(asked, &request).await,
         };
         let worked = began.elapsed().saturating_sub(outcome.idle);
         self.account(route, &request, peer, &outcome, worked);

@@ -12,6 +12,7 @@ use crate::broker::Queues;
 use crate::clock::Clock;
 use crate::meter::Meters;
 use crate::net::Net;
+use crate::service::Stores;
 use crate::telemetry::collector::Handle;
 use crate::topology::Topology;
 
@@ -26,6 +27,8 @@ pub(super) struct Grounds {
     pub(super) board: Arc<Board>,
     /// By environment.
     pub(super) collectors: BTreeMap<String, Handle>,
+    /// By service.
+    pub(super) stores: BTreeMap<String, Arc<Stores>>,
     /// By broker.
     pub(super) queues: BTreeMap<String, Arc<Queues>>,
     /// By service: whose turn it is to be replaced. First come, first served.

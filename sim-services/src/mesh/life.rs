@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,8 @@ pub(super) struct Slot {
     pub(super) cold_start: Duration,
     /// It is not needed any more: finish and go.
     pub(super) leave: CancellationToken,
+    /// Told when it takes requests for the first time.
+    pub(super) up: Option<oneshot::Sender<()>>,
 }
 
 struct Life {
@@ -262,6 +264,10 @@ impl Life {
         self.lay_ghost();
         process.register();
         self.current = Some(process);
+        if let Some(up) = self.slot.up.take() {
+            // Whoever does not wait any more need not know.
+            up.send(()).unwrap_or_default();
+        }
         Ok(())
     }
 
@@ -271,7 +277,7 @@ impl Life {
             identity,
             restarts: self.restarts,
             killed,
-            serial: self.dice.between(0, u64::MAX),
+            seed: self.dice.between(0, u64::MAX),
         };
         Process::start(&self.slot.grounds, start).await
     }
