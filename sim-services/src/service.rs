@@ -6,6 +6,7 @@
 //!
 //! Rolling out a version, closing ports and writing lines are the work of others.
 
+mod batch;
 mod breaker;
 mod cache;
 mod calls;
@@ -283,7 +284,9 @@ impl Handler for Replica {
         async move {
             match serving.await {
                 Ok(Some(reply)) => reply,
-                Ok(None) | Err(_) => std::future::pending().await,
+                Ok(None) => std::future::pending().await,
+                // It panicked; a framework would catch it.
+                Err(_) => reply::CRASHED,
             }
         }
         .boxed()

@@ -80,7 +80,24 @@ impl<'p> Errand<'p> {
             tenant: headers.get("x-tenant").cloned(),
             forwarded_for: headers.get("x-forwarded-for").cloned(),
             request_id,
-            id: id.unwrap_or_else(|| dice.between(1, plan.ids.saturating_add(1)).to_string()),
+            id: id.unwrap_or_else(|| some_id(plan, &mut dice)),
+            longest: Mutex::new(None),
+        }
+    }
+
+    /// Work that nobody asked for; about anything.
+    pub(super) fn own(plan: &Plan, view: Arc<View>, dice: &Mutex<Dice>) -> Errand<'static> {
+        let mut dice = dice.lock().unwrap_or_else(PoisonError::into_inner);
+        Errand {
+            name: "",
+            view,
+            ids: Ids::default(),
+            trace: None,
+            client: None,
+            tenant: None,
+            forwarded_for: None,
+            request_id: None,
+            id: some_id(plan, &mut dice),
             longest: Mutex::new(None),
         }
     }
@@ -138,6 +155,10 @@ impl<'p> Errand<'p> {
     pub(super) fn longest(&self) -> Option<(usize, Duration)> {
         *self.longest.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn some_id(plan: &Plan, dice: &mut Dice) -> String {
+    dice.between(1, plan.ids.saturating_add(1)).to_string()
 }
 
 /// The edge makes one when there is none, as nginx' `$request_id`.

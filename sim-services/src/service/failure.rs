@@ -166,7 +166,11 @@ impl Failure {
         Failure {
             status: if entry { given } else { 502 },
             code,
-            level: Level::Error,
+            level: if entry && given < 500 {
+                Level::Warn
+            } else {
+                Level::Error
+            },
             logger: "HttpClient",
             text: format!("{callee} answered {shown}"),
             thrown: Some(family.bad_answer(callee, reply.status, reply.grpc_status)),

@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub(super) caches: Vec<(String, CacheSpec)>,
     pub(super) routes: Vec<RoutePlan>,
     pub(super) consumers: BTreeMap<String, Job>,
+    /// All that it asks its stores.
+    pub(super) queries: Vec<QueryPlan>,
 }
 
 #[derive(Debug)]
@@ -195,6 +197,7 @@ impl Plan {
             caches: lookup.caches,
             routes,
             consumers,
+            queries: lookup.queries,
         }
     }
 
@@ -230,6 +233,7 @@ struct Lookup<'a> {
     callees: Vec<Callee>,
     stores: Vec<(String, StoreSpec)>,
     caches: Vec<(String, CacheSpec)>,
+    queries: Vec<QueryPlan>,
 }
 
 impl<'a> Lookup<'a> {
@@ -239,6 +243,7 @@ impl<'a> Lookup<'a> {
             callees: Vec::new(),
             stores: spec.stores.clone().into_iter().collect(),
             caches: spec.caches.clone().into_iter().collect(),
+            queries: Vec::new(),
         }
     }
 
@@ -256,12 +261,16 @@ impl<'a> Lookup<'a> {
                 key: Template::parse(&cached.key),
                 miss: self.acts(&cached.miss),
             },
-            Step::Query(query) => Act::Query(QueryPlan {
-                store: place(&self.stores, &query.store),
-                statement: query.statement.clone(),
-                takes: query.takes,
-                locks: query.locks.as_deref().map(Template::parse),
-            }),
+            Step::Query(query) => {
+                let query = QueryPlan {
+                    store: place(&self.stores, &query.store),
+                    statement: query.statement.clone(),
+                    takes: query.takes,
+                    locks: query.locks.as_deref().map(Template::parse),
+                };
+                self.queries.push(query.clone());
+                Act::Query(query)
+            }
             Step::Publish(queue) => {
                 let broker = self.topology.queues[queue].broker.clone();
                 Act::Publish {

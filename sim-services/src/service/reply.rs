@@ -19,6 +19,12 @@ use crate::net::{Reply, Request};
 use crate::telemetry::{Access, Attribute, LogEvent, Message, Span, SpanKind};
 use crate::topology::Level;
 
+pub(super) const CRASHED: Reply = Reply {
+    status: 500,
+    grpc_status: None,
+    body: Bytes::new(),
+};
+
 /// A request that was answered.
 struct Served<'a> {
     request: &'a Request,
