@@ -154,11 +154,14 @@ impl Collector {
         if let Some(last) = delivery {
             last.await;
         }
-        while queue.recv_many(&mut taken, FULL - batch.len()).await > 0 {
-            batch.extend(taken.drain(..));
+        loop {
             if batch.len() >= FULL {
                 sink.deliver(batch.take()).await;
             }
+            if queue.recv_many(&mut taken, FULL - batch.len()).await == 0 {
+                break;
+            }
+            batch.extend(taken.drain(..));
         }
         if batch.len() > 0 {
             sink.deliver(batch.take()).await;

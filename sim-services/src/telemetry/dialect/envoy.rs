@@ -69,7 +69,7 @@ pub(super) fn message(out: &mut String, who: &Identity, at: Moment, message: &Me
     let thread = 10 + mark(&who.instance, 0) % 30;
     let logger = go::snake(message.logger);
     let logger = if logger.is_empty() { "main" } else { &logger };
-    let line = 20 + mark(&message.text, 7) % 700;
+    let line = go::source_line(&message.text, 700);
     put!(
         out,
         "][{thread}][{level}][{logger}] [source/common/{logger}/{logger}_impl.cc:{line}] "

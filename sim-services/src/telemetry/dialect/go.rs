@@ -36,15 +36,22 @@ fn decimal(out: &mut String, value: u128, unit: u128, name: &str) {
     out.push_str(name);
 }
 
-/// `cart/service.go:217`, the same for the same text.
+/// `cart/service.go:217`, the same for texts that begin alike: numbers and names come later.
 pub(super) fn caller(folder: &str, logger: &str, text: &str) -> String {
-    let line = 20 + mark(text, 7) % 400;
+    let line = source_line(text, 400);
     let file = snake(logger);
     if folder.is_empty() {
         format!("{file}.go:{line}")
     } else {
         format!("{folder}/{file}.go:{line}")
     }
+}
+
+/// Where in its file a text is printed, from 20 on.
+pub(super) fn source_line(text: &str, most: u64) -> u64 {
+    let varies = |c: char| !c.is_ascii_alphabetic() && c != ' ';
+    let start = text.split(varies).next().unwrap_or_default();
+    20 + mark(start, 7) % most
 }
 
 /// Frames as zap's `stacktrace` and pkg/errors' `%+v` print them.
