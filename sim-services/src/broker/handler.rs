@@ -152,7 +152,10 @@ impl Broker {
             })
         });
         let troubles = troubles.collect();
-        *self.troubles.write().unwrap_or_else(PoisonError::into_inner) = troubles;
+        *self
+            .troubles
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = troubles;
     }
 
     async fn answer(&self, request: Request, peer: SocketAddr) -> Reply {
@@ -219,7 +222,8 @@ impl Broker {
             match &trouble.kind {
                 Kind::Delay(dist) => {
                     trouble.touch.mark(self.clock.now());
-                    let delay = dist.sample(&mut self.dice.lock().unwrap_or_else(PoisonError::into_inner));
+                    let delay =
+                        dist.sample(&mut self.dice.lock().unwrap_or_else(PoisonError::into_inner));
                     sleep(delay).await;
                 }
                 Kind::Fail {
@@ -275,7 +279,11 @@ impl Broker {
             }));
         }
         // Who asks again and again for nothing is not worth a line each time.
-        let level = if outcome.quiet { Level::Debug } else { Level::Info };
+        let level = if outcome.quiet {
+            Level::Debug
+        } else {
+            Level::Info
+        };
         if !self.voice.wants(level) {
             return;
         }

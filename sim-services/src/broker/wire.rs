@@ -120,6 +120,9 @@ mod tests {
             br#"[{"id":7,"headers":{"x-tenant":"acme"},"body":"AP8="}]"#
         );
         let read = read_taken(&written).unwrap().remove(0);
-        assert_eq!((read.id, read.headers, read.body), (7, message.headers, message.body));
+        assert_eq!(
+            (read.id, read.headers, read.body),
+            (7, message.headers, message.body)
+        );
     }
 }

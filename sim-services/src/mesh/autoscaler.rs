@@ -48,7 +48,11 @@ pub(super) async fn run(
     let Some(spec) = topology.environments[&environment].scaling.clone() else {
         return;
     };
-    let brokers: Vec<&String> = topology.queues.values().map(|queue| &queue.broker).collect();
+    let brokers: Vec<&String> = topology
+        .queues
+        .values()
+        .map(|queue| &queue.broker)
+        .collect();
     let mut watched: Vec<Watched> = topology
         .services
         .iter()
@@ -120,7 +124,8 @@ impl Watched {
             Phase::Down,
             Phase::BackingOff,
         ]);
-        let busy = std::mem::take(&mut self.busy) / f64::from(std::mem::take(&mut self.samples).max(1));
+        let busy =
+            std::mem::take(&mut self.busy) / f64::from(std::mem::take(&mut self.samples).max(1));
         let seen = Seen {
             busy,
             workers: *ready.values().next()?,

@@ -47,7 +47,9 @@ impl Consumer {
         let consumer = Arc::new(self);
         let free = Arc::new(Semaphore::new(consumer.concurrency as usize));
         let mut working = JoinSet::new();
-        consumer.take_and_hand_over(&free, &mut working, &stop).await;
+        consumer
+            .take_and_hand_over(&free, &mut working, &stop)
+            .await;
         while working.join_next().await.is_some() {}
     }
 
@@ -119,7 +121,10 @@ impl Consumer {
             body: taken.body,
         };
         // The replica has said what failed; at most once means that nobody tries again.
-        self.replica.consume(&self.queue, message).await.unwrap_or_default();
+        self.replica
+            .consume(&self.queue, message)
+            .await
+            .unwrap_or_default();
     }
 
     fn complain(&self, why: &str) {

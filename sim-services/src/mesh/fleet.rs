@@ -109,7 +109,11 @@ impl Fleet {
             .map_or(Duration::ZERO, |scaling| scaling.cold_start);
         let numbers = |fleet: &Fleet| -> Vec<u32> {
             let from = (service.clone(), 0)..=(service.clone(), u32::MAX);
-            fleet.leave.range(from).map(|((_, replica), _)| *replica).collect()
+            fleet
+                .leave
+                .range(from)
+                .map(|((_, replica), _)| *replica)
+                .collect()
         };
         let now = numbers(self);
         tracing::debug!(service, from = now.len(), to = scale.replicas, "scaling");

@@ -98,7 +98,9 @@ pub(super) async fn live(slot: Slot) -> anyhow::Result<()> {
     let mut life = Life {
         dice: Dice::new(slot.grounds.seed, &label),
         watched: slot.grounds.fanout.subscribe(),
-        base: slot.grounds.topology.services[&slot.service].version.clone(),
+        base: slot.grounds.topology.services[&slot.service]
+            .version
+            .clone(),
         restarts: 0,
         back_off: BackOff::default(),
         current: None,
@@ -154,7 +156,10 @@ impl Life {
     /// Makes of what is what should be, as far as that can be done at once.
     async fn reconcile(&mut self) {
         let conditions = Arc::clone(&self.watched.borrow_and_update());
-        for process in [self.current.as_ref(), self.successor()].into_iter().flatten() {
+        for process in [self.current.as_ref(), self.successor()]
+            .into_iter()
+            .flatten()
+        {
             process.follow(&orders(&conditions, process.identity(), &self.base));
         }
         let orders = self.orders();
@@ -162,12 +167,19 @@ impl Life {
             self.take_down(&orders).await;
             return;
         }
-        if self.pending.as_ref().is_some_and(|pending| pending.at.is_none()) {
+        if self
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.at.is_none())
+        {
             // It was down and may come back.
             self.pend(Some(Duration::ZERO), Phase::Starting, false);
         }
         let Some(current) = &self.current else { return };
-        let wanted = orders.version.as_ref().map_or(&self.base, |(version, _)| version);
+        let wanted = orders
+            .version
+            .as_ref()
+            .map_or(&self.base, |(version, _)| version);
         let as_wanted = current.identity().version == *wanted;
         let misled = self
             .successor()
@@ -217,13 +229,19 @@ impl Life {
             mark(&orders.down, self.slot.grounds.clock.now());
             self.ghost = current.vanish().await;
         }
-        if self.pending.as_ref().is_none_or(|pending| pending.at.is_some()) {
+        if self
+            .pending
+            .as_ref()
+            .is_none_or(|pending| pending.at.is_some())
+        {
             self.pend(None, Phase::Down, false);
         }
     }
 
     async fn was_killed(&mut self) {
-        let Some(current) = self.current.take() else { return };
+        let Some(current) = self.current.take() else {
+            return;
+        };
         current.kill().await;
         self.restarts += 1;
         let wait = self.back_off.after_kill(self.slot.grounds.clock.now());
@@ -237,7 +255,11 @@ impl Life {
         self.pending = Some(Pending {
             at: wait.map(|wait| Instant::now() + wait),
             killed,
-            _entry: self.slot.grounds.board.post(&identity, phase, self.restarts),
+            _entry: self
+                .slot
+                .grounds
+                .board
+                .post(&identity, phase, self.restarts),
             identity,
         });
     }
@@ -247,7 +269,13 @@ impl Life {
         let slot = &self.slot;
         let mut named = |version: &str| {
             let topology = &slot.grounds.topology;
-            naming::identity(topology, &slot.service, slot.replica, version, &mut self.dice)
+            naming::identity(
+                topology,
+                &slot.service,
+                slot.replica,
+                version,
+                &mut self.dice,
+            )
         };
         let base = named(&self.base);
         let version = orders(&self.watched.borrow(), &base, &self.base).version;
@@ -259,7 +287,9 @@ impl Life {
 
     /// What was pending begins, and takes requests.
     async fn start(&mut self) -> anyhow::Result<()> {
-        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let Some(pending) = self.pending.take() else {
+            return Ok(());
+        };
         let mut process = self.process(pending.identity, pending.killed).await?;
         self.lay_ghost();
         process.register();

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::batch::Batch;
 use super::consumer::Consumer;
 use super::grounds::Grounds;
 use super::orders::Orders;
@@ -45,9 +46,9 @@ pub(super) struct Process {
     /// Ends [`Replica::run`].
     stop: CancellationToken,
     running: JoinSet<Ended>,
-    /// Ends taking messages.
-    stop_taking: CancellationToken,
-    taking: JoinSet<()>,
+    /// Ends what it does beside requests: taking messages, batches.
+    stop_beside: CancellationToken,
+    beside: JoinSet<()>,
     paused: watch::Sender<Vec<Arc<Touch>>>,
     entry: Entry,
 }
@@ -81,7 +82,9 @@ impl Process {
         );
         voice.follow(&orders.changes);
         let label = format!("{}/{seed:x}", identity.instance);
-        let client = grounds.net.client(&spec.environment, connections(spec), &label);
+        let client = grounds
+            .net
+            .client(&spec.environment, connections(spec), &label);
         let caller: Arc<dyn Caller> = Arc::new(client);
         let replica = Replica::new(ReplicaParts {
             topology: Arc::clone(topology),
@@ -137,8 +140,8 @@ impl Process {
             server,
             stop: CancellationToken::new(),
             running: JoinSet::new(),
-            stop_taking: CancellationToken::new(),
-            taking: JoinSet::new(),
+            stop_beside: CancellationToken::new(),
+            beside: JoinSet::new(),
             paused: watch::channel(Vec::new()).0,
             entry,
         };
@@ -149,6 +152,19 @@ impl Process {
         let run = Arc::clone(&process.replica).run(process.stop.clone());
         process.running.spawn(run);
         process.consume(spec, &caller);
+        if let Some(batch) = &environment.batch
+            && batch.service == process.identity.service
+            && process.identity.replica == 0
+        {
+            let batch = Batch {
+                spec: batch.clone(),
+                replica: Arc::clone(&process.replica),
+                voice: process.voice.clone(),
+                clock: grounds.clock,
+                dice: Dice::new(seed, "batch"),
+            };
+            process.beside.spawn(batch.run(process.stop_beside.clone()));
+        }
         Ok(process)
     }
 
@@ -164,7 +180,7 @@ impl Process {
                 concurrency: consumer.concurrency,
                 paused: self.paused.subscribe(),
             };
-            self.taking.spawn(consumer.run(self.stop_taking.clone()));
+            self.beside.spawn(consumer.run(self.stop_beside.clone()));
         }
     }
 
@@ -219,14 +235,16 @@ impl Process {
     pub(super) async fn drain(mut self, patience: Duration) {
         self.unregister();
         self.entry.phase(Phase::Draining);
-        self.stop_taking.cancel();
+        self.stop_beside.cancel();
         let finish = async {
             tokio::join!(self.server.drain(patience), async {
-                while self.taking.join_next().await.is_some() {}
+                while self.beside.join_next().await.is_some() {}
             });
         };
         // Whether in time or not, what is left ends now.
-        tokio::time::timeout(patience, finish).await.unwrap_or_default();
+        tokio::time::timeout(patience, finish)
+            .await
+            .unwrap_or_default();
         self.stop.cancel();
         while self.running.join_next().await.is_some() {}
         self.perish().await;
@@ -240,7 +258,7 @@ impl Process {
 
     async fn perish(&mut self) {
         self.running.shutdown().await;
-        self.taking.shutdown().await;
+        self.beside.shutdown().await;
         tokio::join!(self.replica.abort(), self.server.stop());
     }
 

@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use super::windows;
 use crate::broker::Depth;
-use crate::change::Conditions;
+use crate::change::{Active, Change, Conditions};
+use crate::clock::Moment;
 use crate::telemetry::Identity;
+use crate::topology::{EnvironmentKind, EnvironmentSpec};
 
 /// The platform at one time.
 #[derive(Clone, Debug, Serialize)]
@@ -17,10 +20,33 @@ pub struct MeshState {
     pub seed: u64,
     /// RFC 3339, by the platform's clock.
     pub at: String,
+    pub environments: BTreeMap<String, EnvironmentState>,
     pub services: BTreeMap<String, ServiceState>,
     pub queues: BTreeMap<String, Depth>,
     /// What is different from a good day.
     pub changes: Vec<ChangeState>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EnvironmentState {
+    pub kind: EnvironmentKind,
+    /// It is within one of its maintenance windows.
+    pub maintenance: bool,
+    /// Its nightly batch is under way.
+    pub batch: bool,
+}
+
+impl EnvironmentState {
+    pub(super) fn of(spec: &EnvironmentSpec, now: Moment) -> EnvironmentState {
+        EnvironmentState {
+            kind: spec.kind,
+            maintenance: spec
+                .maintenance
+                .iter()
+                .any(|window| windows::open(window, now)),
+            batch: (spec.batch.as_ref()).is_some_and(|batch| windows::open(&batch.window, now)),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -67,13 +93,13 @@ pub enum Phase {
 pub struct ChangeState {
     pub id: u64,
     pub target: String,
-    pub change: crate::change::Change,
+    pub change: Change,
     /// Requests, connections, lines or arrivals so far.
     pub affected: u64,
 }
 
 pub(super) fn changes(conditions: &Conditions) -> Vec<ChangeState> {
-    let state = |active: &crate::change::Active| ChangeState {
+    let state = |active: &Active| ChangeState {
         id: active.id,
         target: active.target.to_string(),
         change: active.change.clone(),

@@ -1,7 +1,5 @@
 //! Times of day that come every day, in UTC.
 
-use std::time::Duration;
-
 use crate::clock::Moment;
 use crate::topology::WindowSpec;
 
@@ -25,13 +23,10 @@ pub(super) fn open(window: &WindowSpec, now: Moment) -> bool {
     begins <= now && now < ends
 }
 
-/// Until `moment`; zero when it has passed.
-pub(super) fn until(moment: Moment, now: Moment) -> Duration {
-    moment.since(now)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -45,6 +40,5 @@ mod tests {
         assert!(open(&window, at(23)) && open(&window, at(24)) && !open(&window, at(25)));
         assert_eq!(next(&window, at(1)), (at(23), at(25)));
         assert_eq!(next(&window, at(0)), (at(-1), at(1)));
-        assert_eq!(until(at(23), at(22)), Duration::from_secs(3600));
     }
 }

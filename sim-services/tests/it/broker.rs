@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::{BoxFuture, ready};
 use hyper::{HeaderMap, Method};
 use sim_services::broker::{Broker, BrokerParts, Queues, publish_path, read_taken, take_path};
 use sim_services::change::{Active, Change, Target};
@@ -20,6 +21,19 @@ use sim_services::topology::{EnvironmentKind, Topology};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// Answers what is not the broker's.
+struct Teapot;
+
+impl Handler for Teapot {
+    fn handle(self: Arc<Self>, _: Request, _: SocketAddr) -> BoxFuture<'static, Reply> {
+        Box::pin(ready(Reply {
+            status: 418,
+            grpc_status: None,
+            body: Bytes::new(),
+        }))
+    }
+}
 
 struct Bench {
     broker: Arc<Broker>,
@@ -66,6 +80,7 @@ fn bench(capacity: usize) -> Bench {
         clock,
         meter: meters.replica("events", 0),
         dice: Dice::new(1, "broker"),
+        other: Arc::new(Teapot),
     });
     let stop = CancellationToken::new();
     let collector = tokio::spawn(collector.run(stop.clone()));
@@ -139,12 +154,15 @@ async fn a_full_queue_refuses_and_says_so() {
     let other = bench.ask(publish_path("parcel-events"), "three").await;
     assert_eq!(other.status, 201);
     assert_eq!(bench.ask(publish_path("ghost"), "").await.status, 404);
-    assert_eq!(bench.ask("/".into(), "").await.status, 404);
+    assert_eq!(bench.ask("/".into(), "").await.status, 418);
     let counts = bench.counts();
-    assert_eq!((counts.requests, counts.failed), (5, 1));
+    assert_eq!((counts.requests, counts.failed), (4, 1));
     let lines = bench.lines().await;
     let says = |what: &str| lines.iter().any(|line| line.contains(what));
-    assert!(says("queue order-events is full with 1 messages"), "{lines:#?}");
+    assert!(
+        says("queue order-events is full with 1 messages"),
+        "{lines:#?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

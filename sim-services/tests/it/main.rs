@@ -2,4 +2,5 @@
 
 mod broker;
 mod load;
+mod mesh;
 mod telemetry;
