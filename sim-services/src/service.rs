@@ -188,6 +188,13 @@ impl Replica {
         self.workers.size()
     }
 
+    /// Ends it as the kernel would: nothing is said, and requests in progress are never answered.
+    pub async fn abort(&self) {
+        self.killed.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
     /// Requests in line for a worker.
     pub fn waiting(&self) -> u32 {
         self.workers.waiting()

@@ -1,5 +1,7 @@
 //! The platform, from the outside.
 
+mod broker;
 mod load;
+mod mesh;
 mod telemetry;
 mod score;
