@@ -5,3 +5,4 @@ mod load;
 mod mesh;
 mod telemetry;
 mod score;
+mod net;
