@@ -53,14 +53,13 @@ impl Platform {
         })
         .await
         .context("cannot start the platform")?;
-        let levers = mesh.levers();
         let mut load = Load::new(
             topology,
             mesh.clients(),
             clock,
             seed,
-            levers.conditions.subscribe(),
-            levers.meters,
+            mesh.follow(),
+            Arc::clone(mesh.meters()),
         );
         if let Some(rate) = rate {
             load = load.with_rate(rate);
@@ -80,14 +79,17 @@ impl Platform {
     }
 
     pub(crate) fn levers(&self) -> Levers {
-        self.mesh.levers()
+        Levers {
+            conditions: self.mesh.conditions().clone(),
+            meters: Arc::clone(self.mesh.meters()),
+        }
     }
 
     /// Resolves when a part ended by itself.
     pub(crate) async fn failed(&mut self) -> anyhow::Error {
         tokio::select! {
             biased;
-            error = self.mesh.failed() => error,
+            why = self.mesh.failed() => anyhow!(why),
             ended = &mut self.clients => match ended {
                 Ok(()) => anyhow!("the clients have gone away"),
                 Err(error) => anyhow!(error).context("the clients failed"),
