@@ -6,6 +6,7 @@
 //! ([`net::Wire::Tcp`]) or fast-forwarded over memory ([`net::Wire::Memory`]).
 
 pub mod change;
+pub mod chaos;
 pub mod clock;
 pub mod meter;
 pub mod net;
