@@ -32,7 +32,6 @@ fn reach(fault: &Fault) -> Reach {
         Fault::ConsumerStopped {} => Reach::Callees,
         // Work is refused or lost before it is done, or far more of it comes.
         Fault::ErrorBurst { .. }
-        | Fault::PartialFailure { .. }
         | Fault::DependencyDown {}
         | Fault::PoolExhaustion { .. }
         | Fault::CacheFailure { .. }
@@ -42,36 +41,45 @@ fn reach(fault: &Fault) -> Reach {
         | Fault::TrafficSurge { .. }
         | Fault::TrafficDrop { .. }
         | Fault::MarketingPeak { .. }
-        | Fault::LinkLoss { .. }
         | Fault::Partition { .. }
         | Fault::DnsFailure { .. }
         | Fault::CertificateExpiry {}
         | Fault::RateLimiting { .. }
         | Fault::AuthenticationFailure { .. } => Reach::Both,
+        // It is slower, or too little is lost to be missed further down.
         Fault::Latency { .. }
         | Fault::SlowRamp { .. }
+        | Fault::PartialFailure { .. }
         | Fault::DatabaseSlow { .. }
         | Fault::LockContention { .. }
         | Fault::RetryStorm { .. }
         | Fault::CpuContention { .. }
         | Fault::MemoryLeak { .. }
         | Fault::LinkLatency { .. }
+        | Fault::LinkLoss { .. }
         | Fault::PlannedBatch { .. } => Reach::Callers,
     }
+}
+
+/// Where a fault begins: those that wait for it, and those that get work through it.
+#[derive(Default)]
+struct Begin {
+    up: BTreeSet<Node>,
+    down: BTreeSet<Node>,
 }
 
 impl Fault {
     /// Services where it shows, by name, the cause among them.
     pub fn symptoms(&self, topology: &Topology, target: &Target) -> Vec<String> {
         let graph = Graph::new(topology);
-        let start = self.begins_at(topology, &graph, target);
+        let Begin { up, down } = self.begin(topology, &graph, target);
         let nodes = match reach(self) {
-            Reach::Itself => start,
-            Reach::Callers => graph.with_callers(start),
-            Reach::Callees => graph.with_callees(start),
+            Reach::Itself => up,
+            Reach::Callers => graph.with_callers(up),
+            Reach::Callees => graph.with_callees(down),
             Reach::Both => {
-                let mut all = graph.with_callers(start.clone());
-                all.extend(graph.with_callees(start));
+                let mut all = graph.with_callers(up);
+                all.extend(graph.with_callees(down));
                 all
             }
         };
@@ -79,44 +87,50 @@ impl Fault {
         services.into_iter().collect()
     }
 
-    /// Routes and consumers that it touches itself.
-    fn begins_at(&self, topology: &Topology, graph: &Graph, target: &Target) -> BTreeSet<Node> {
-        let of = |service: &str| graph.of(service, target.route.as_deref());
+    fn begin(&self, topology: &Topology, graph: &Graph, target: &Target) -> Begin {
+        let at = |nodes: BTreeSet<Node>| Begin {
+            up: nodes.clone(),
+            down: nodes,
+        };
         match (self, &target.service) {
-            (Fault::ConsumerStopped {}, Some(service)) => topology
+            (Fault::ConsumerStopped {}, Some(service)) => at(topology
                 .services
                 .get(service)
                 .map(|spec| spec.consumes.keys())
                 .into_iter()
                 .flatten()
                 .map(|queue| Node::new(service, queue))
-                .collect(),
-            (_, Some(service)) => of(service),
+                .collect()),
+            (_, Some(service)) => at(graph.of(service, target.route.as_deref())),
             (
                 Fault::LinkLatency { to, .. }
                 | Fault::LinkLoss { to, .. }
                 | Fault::Partition { to },
                 None,
             ) => {
+                // Who is called over the wire is neither slower nor fails; it is called less.
                 let from = target.environment.as_deref().unwrap_or_default();
-                others(topology, from, to)
-                    .iter()
-                    .flat_map(|to| graph.crossing(topology, from, to))
-                    .flat_map(|(caller, callee)| [caller, callee])
-                    .collect()
+                let mut begin = Begin::default();
+                for to in others(topology, from, to) {
+                    for (caller, callee) in graph.crossing(topology, from, &to) {
+                        begin.up.insert(caller);
+                        begin.down.insert(callee);
+                    }
+                    for node in graph.crossing_messages(topology, from, &to) {
+                        begin.up.insert(node.clone());
+                        begin.down.insert(node);
+                    }
+                }
+                begin
             }
             (Fault::PlannedBatch { .. }, None) => target
                 .environment
                 .as_ref()
                 .and_then(|name| topology.environments.get(name)?.batch.as_ref())
-                .map(|batch| graph.of(&batch.service, None))
+                .map(|batch| at(graph.of(&batch.service, None)))
                 .unwrap_or_default(),
             // Of the clients.
-            (_, None) => topology
-                .services
-                .get(&topology.entry)
-                .map(|_| graph.of(&topology.entry, None))
-                .unwrap_or_default(),
+            (_, None) => at(graph.of(&topology.entry, None)),
         }
     }
 
@@ -181,37 +195,44 @@ mod tests {
 
     #[test]
     fn signs_reach_as_far_as_calls_do() {
-        expect![].assert_eq(&said(
+        expect![[r#"{"service":"ledger","environment":"on-prem"} at checkout, edge, ledger, orders, payments, statements"#]].assert_eq(&said(
             "database-slow",
             json!({}),
             json!({"service": "ledger"}),
         ));
-        expect![].assert_eq(&said(
+        expect![[r#"{"service":"orders","environment":"cloud-a"} at edge, inventory, ledger, legacy-core, notifications, orders, payments, shipping"#]].assert_eq(&said(
             "partial-failure",
             json!({}),
             json!({"service": "orders", "route": "POST /orders/{id}/refund"}),
         ));
-        expect![].assert_eq(&said(
+        expect![[r#"{"service":"shipping","environment":"cloud-b"} at inventory, notifications, shipping"#]].assert_eq(&said(
             "consumer-stopped",
             json!({}),
             json!({"service": "shipping"}),
         ));
-        expect![].assert_eq(&said("clock-skew", json!({}), json!({"service": "cart"})));
-        expect![].assert_eq(&said(
+        expect![[r#"{"service":"cart","environment":"cloud-a"} at cart"#]].assert_eq(&said(
+            "clock-skew",
+            json!({}),
+            json!({"service": "cart"}),
+        ));
+        expect![[
+            r#"{"environment":"cloud-b","also":["on-prem"]} at cart, edge, inventory, shipping"#
+        ]]
+        .assert_eq(&said(
             "link-latency",
             json!({"to": "on-prem"}),
             json!({"environment": "cloud-b"}),
         ));
-        expect![].assert_eq(&said(
+        expect![[r#"{"environment":"cloud-b","also":["cloud-a","on-prem"]} at cart, catalog, edge, inventory, notifications, recommendations, search, shipping, web"#]].assert_eq(&said(
             "partition",
             json!({}),
             json!({"environment": "cloud-b"}),
         ));
-        expect![].assert_eq(&said(
+        expect![[r#"{"service":"ledger","environment":"on-prem"} at checkout, edge, ledger, orders, payments, statements"#]].assert_eq(&said(
             "planned-batch",
             json!({}),
             json!({"environment": "on-prem"}),
         ));
-        expect![].assert_eq(&said("traffic-drop", json!({}), json!({})));
+        expect![[r#"{"service":"edge","environment":"cloud-a"} at cart, catalog, checkout, edge, inventory, ledger, legacy-core, notifications, orders, payments, recommendations, search, shipping, statements, web"#]].assert_eq(&said("traffic-drop", json!({}), json!({})));
     }
 }

@@ -30,6 +30,8 @@ pub struct Graph {
     calls: BTreeMap<Node, BTreeSet<Node>>,
     /// From who publishes to who consumes: nobody waits, so trouble travels only this way.
     messages: BTreeMap<Node, BTreeSet<Node>>,
+    /// Who publishes to a broker or takes from it, and the broker.
+    brokers: BTreeSet<(Node, String)>,
     nodes: BTreeSet<Node>,
 }
 
@@ -41,7 +43,11 @@ impl Graph {
                 graph.add(topology, Node::new(service, route), &spec.steps);
             }
             for (queue, spec) in &spec.consumes {
-                graph.add(topology, Node::new(service, queue), &spec.steps);
+                let node = Node::new(service, queue);
+                if let Some(queue) = topology.queues.get(queue) {
+                    graph.brokers.insert((node.clone(), queue.broker.clone()));
+                }
+                graph.add(topology, node, &spec.steps);
             }
         }
         graph
@@ -53,6 +59,9 @@ impl Graph {
             self.calls.entry(node.clone()).or_default().insert(callee);
         }
         for queue in published(steps) {
+            if let Some(queue) = topology.queues.get(queue) {
+                self.brokers.insert((node.clone(), queue.broker.clone()));
+            }
             for (consumer, spec) in &topology.services {
                 if spec.consumes.contains_key(queue) {
                     let consumer = Node::new(consumer, queue);
@@ -100,6 +109,19 @@ impl Graph {
             .iter()
             .filter(|(_, callees)| callees.iter().any(|callee| callee.service == service))
             .map(|(caller, _)| caller.service.clone())
+            .collect()
+    }
+
+    /// Who publishes or consumes over the link between the two environments.
+    pub fn crossing_messages(&self, topology: &Topology, one: &str, other: &str) -> Vec<Node> {
+        let environment = |service: &str| topology.services[service].environment.as_str();
+        self.brokers
+            .iter()
+            .filter(|(node, broker)| {
+                let ends = (environment(&node.service), environment(broker));
+                ends == (one, other) || ends == (other, one)
+            })
+            .map(|(node, _)| node.clone())
             .collect()
     }
 

@@ -257,6 +257,39 @@ mod tests {
             };
             table.push_str(&format!("{kind}: {need}: {names}\n"));
         }
-        expect_test::expect![].assert_eq(&table);
+        expect_test::expect![[r#"
+            latency: a service that answers requests: 14 of them
+            slow-ramp: a service that answers requests: 14 of them
+            error-burst: a service that answers requests: 14 of them
+            partial-failure: a service and one `route`, `replica`, `client` or `tenant` of it: 13 of them
+            dependency-down: a service that others call: 12 of them
+            database-slow: a service with a store: 8 of them
+            lock-contention: a service with a store some of whose statements lock: inventory, ledger
+            pool-exhaustion: a service with a store: 8 of them
+            retry-storm: a service that others call: 12 of them
+            cache-failure: a service with a cache: catalog, recommendations, web
+            cache-stampede: a service with a cache: catalog, recommendations, web
+            cpu-contention: a service with `work` steps: 12 of them
+            memory-leak: a service that answers requests: 14 of them
+            bad-deployment: a service that answers requests: 14 of them
+            configuration-change: a service that calls others: 11 of them
+            traffic-surge: no target: the clients are everywhere: everything
+            traffic-drop: no target: the clients are everywhere: everything
+            service-silent: a service: 15 of them
+            consumer-stopped: a service that consumes a queue: notifications, shipping
+            link-latency: an environment with a link that calls go over: cloud-a, cloud-b, on-prem
+            link-loss: an environment with a link that calls go over: cloud-a, cloud-b, on-prem
+            partition: an environment with a link that calls go over: cloud-a, cloud-b, on-prem
+            dns-failure: a service that others call: 12 of them
+            certificate-expiry: a service with `tls: true`: payments
+            clock-skew: a service: 15 of them
+            rate-limiting: a service that answers requests: 14 of them
+            authentication-failure: a service that answers requests: 14 of them
+            log-flood: a service: 15 of them
+            log-format-change: a service: 15 of them
+            benign-deployment: a service that answers requests: 14 of them
+            planned-batch: an environment with a batch: on-prem
+            marketing-peak: no target: the clients are everywhere: everything
+        "#]].assert_eq(&table);
     }
 }
