@@ -6,3 +6,4 @@ mod mesh;
 mod telemetry;
 mod score;
 mod net;
+mod chaos;
