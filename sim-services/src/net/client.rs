@@ -102,9 +102,14 @@ impl Inner {
         let deadline = Instant::now() + timeout;
         let callee = self.callee(service)?;
         self.resolver.resolve(service, callee.authority.as_str())?;
+        let exhausted = || CallError::PoolExhausted(timeout);
         let permit = timeout_at(deadline, callee.permits.acquire())
             .await
-            .map_err(|_| CallError::PoolExhausted(timeout))?;
+            .map_err(|_| exhausted())?;
+        if Instant::now() >= deadline {
+            // It came in the very moment in which the time was up.
+            return Err(exhausted());
+        }
         let reply = timeout_at(deadline, self.ask(&callee, &request))
             .await
             .map_err(|_| CallError::Timeout(timeout))?;

@@ -4,3 +4,4 @@ mod broker;
 mod load;
 mod mesh;
 mod telemetry;
+mod net;
