@@ -67,15 +67,19 @@ pub struct Access {
 }
 
 impl Access {
-    /// An error when it failed for the server's fault, also when only gRPC's code says so.
+    /// It failed for the server's fault, as HTTP or gRPC say it.
+    pub fn is_fault(&self) -> bool {
+        let code = self.grpc_status.unwrap_or(0);
+        self.status >= 500 || matches!(code, 2 | 4 | 12 | 13 | 14 | 15)
+    }
+
+    /// For gRPC, the levels of go-grpc-middleware: only what should never happen is an error.
     pub fn level(&self) -> Level {
-        let is_grpc_fault = self
-            .grpc_status
-            .is_some_and(|code| matches!(code, 2 | 4 | 12 | 13 | 14 | 15));
-        if self.status >= 500 || is_grpc_fault {
-            Level::Error
-        } else {
-            Level::Info
+        match self.grpc_status.unwrap_or(0) {
+            _ if self.status >= 500 => Level::Error,
+            2 | 12 | 13 | 15 => Level::Error,
+            4 | 7..=11 | 14 => Level::Warn,
+            _ => Level::Info,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::batch::Batch;
@@ -24,6 +24,9 @@ use crate::clock::Clock;
 pub const PATIENCE: Duration = Duration::from_millis(200);
 /// A batch is delivered at once when it has so many lines and spans; none has more.
 pub const FULL: usize = 4_096;
+
+/// How long what is left may take after the stop; the rest is dropped and counted.
+pub const GRACE: Duration = Duration::from_secs(10);
 
 /// What a voice hands over.
 #[derive(Debug)]
@@ -114,8 +117,8 @@ impl Collector {
         self.handle.clone()
     }
 
-    /// Until `stop`; then what was said before is still delivered. Voices may outlive it: what
-    /// they say afterwards counts as dropped.
+    /// Until `stop`; then what was said before is still delivered, for [`GRACE`] at most. Voices
+    /// may outlive it: what they say afterwards counts as dropped.
     pub async fn run(self, stop: CancellationToken) {
         let Collector {
             environment,
@@ -129,14 +132,19 @@ impl Collector {
         // When the batch must go, though it is not full.
         let mut due: Option<Instant> = None;
         let mut delivery: Option<BoxFuture<'_, ()>> = None;
+        let mut under_way = 0;
         loop {
             let room = FULL - batch.len();
             let is_due = due.is_some() && delivery.is_none();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = finished(&mut delivery) => delivery = None,
+                () = finished(&mut delivery) => {
+                    delivery = None;
+                    under_way = 0;
+                }
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if is_due => {
+                    under_way = batch.len();
                     delivery = Some(sink.deliver(batch.take()));
                     due = None;
                 }
@@ -146,25 +154,27 @@ impl Collector {
                 }
             }
             if batch.len() >= FULL && delivery.is_none() {
+                under_way = batch.len();
                 delivery = Some(sink.deliver(batch.take()));
                 due = None;
             }
         }
         queue.close();
-        if let Some(last) = delivery {
-            last.await;
-        }
-        loop {
-            if batch.len() >= FULL {
+        let rest = async {
+            if let Some(last) = delivery {
+                last.await;
+                under_way = 0;
+            }
+            while queue.recv_many(&mut taken, FULL - batch.len()).await > 0 || batch.len() > 0 {
+                batch.extend(taken.drain(..));
+                under_way = batch.len();
                 sink.deliver(batch.take()).await;
+                under_way = 0;
             }
-            if queue.recv_many(&mut taken, FULL - batch.len()).await == 0 {
-                break;
-            }
-            batch.extend(taken.drain(..));
-        }
-        if batch.len() > 0 {
-            sink.deliver(batch.take()).await;
+        };
+        if timeout(GRACE, rest).await.is_err() {
+            let lost = under_way + batch.len() + queue.len();
+            handle.dropped.fetch_add(lost as u64, Ordering::Relaxed);
         }
         let dropped = handle.dropped();
         if dropped > 0 {

@@ -66,7 +66,7 @@ impl Voice {
         out: Handle,
     ) -> Voice {
         let clock_offset = nanos(clock_offset_ms);
-        let voice = Voice(Arc::new(Inner {
+        Voice(Arc::new(Inner {
             identity,
             spec: spec.clone(),
             exports_spans: tracing.exports_spans,
@@ -76,9 +76,7 @@ impl Voice {
             out,
             level: AtomicU8::new(spec.level as u8),
             manner: RwLock::new(Arc::new(Manner::usual(spec, clock_offset))),
-        }));
-        voice.follow(&[]);
-        voice
+        }))
     }
 
     pub fn identity(&self) -> &Arc<Identity> {
@@ -96,7 +94,7 @@ impl Voice {
         };
         let mut manner = Manner::usual(&inner.spec, inner.clock_offset);
         for change in active.iter().filter(|active| active.target.covers(&place)) {
-            manner.apply(change);
+            manner.apply(change, &inner.spec);
         }
         inner.level.store(manner.level as u8, Ordering::Relaxed);
         *inner.manner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manner);
@@ -184,12 +182,12 @@ impl Manner {
     }
 
     /// Of two dialects or levels the later holds; skews add up.
-    fn apply(&mut self, active: &Active) {
+    fn apply(&mut self, active: &Active, usual: &LogSpec) {
         let touch = Arc::clone(&active.touch);
         match &active.change {
             Change::Mute => self.silences.push(touch),
             Change::LogDialect(dialect) => {
-                self.dialects = if *dialect == self.dialect {
+                self.dialects = if *dialect == usual.dialect {
                     Vec::new()
                 } else {
                     vec![touch]

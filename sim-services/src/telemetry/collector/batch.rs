@@ -46,18 +46,15 @@ impl Batch {
         self.len += 1;
     }
 
-    /// By service, replica and instance; a replica's lines in the order in which it said them.
+    /// By service, replica and instance; a replica's lines in the order in which it said them, also
+    /// when its clock changed in between and it has two exports.
     pub(super) fn take(&mut self) -> Vec<Export> {
         self.places.clear();
         self.len = 0;
         let mut exports = std::mem::take(&mut self.exports);
         exports.sort_by(|a, b| {
-            let key = |export: &'_ Export| (export.identity.replica, export.clock_offset);
-            a.identity
-                .service
-                .cmp(&b.identity.service)
-                .then_with(|| key(a).0.cmp(&key(b).0))
-                .then_with(|| a.identity.instance.cmp(&b.identity.instance))
+            let (a, b) = (&a.identity, &b.identity);
+            (&a.service, a.replica, &a.instance).cmp(&(&b.service, b.replica, &b.instance))
         });
         exports
     }

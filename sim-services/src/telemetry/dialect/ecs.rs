@@ -37,7 +37,7 @@ pub(super) fn access(out: &mut String, who: &Identity, at: Moment, access: &Acce
         line.number("http.response.body.bytes", access.response_bytes);
     }
     line.number("event.duration", access.duration.as_nanos());
-    let outcome = if access.level() == Level::Error {
+    let outcome = if access.is_fault() {
         "failure"
     } else {
         "success"

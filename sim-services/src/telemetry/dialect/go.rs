@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Identity, camel, mark, put};
+use super::{Identity, camel, grpc_code, mark, millis, put, rpc};
+use crate::telemetry::Access;
 
 /// As `time.Duration` prints itself: `850.2µs`, `12.345ms`, `1m2.5s`.
 pub(super) fn duration(out: &mut String, length: Duration) {
@@ -52,6 +53,19 @@ pub(super) fn source_line(text: &str, most: u64) -> u64 {
     let varies = |c: char| !c.is_ascii_alphabetic() && c != ' ';
     let start = text.split(varies).next().unwrap_or_default();
     20 + mark(start, 7) % most
+}
+
+/// The fields of go-grpc-middleware's second version about a call that ended, in its order.
+pub(super) fn grpc_call(access: &Access, code: u8, mut say: impl FnMut(&str, &str)) {
+    let (service, method) = rpc(access);
+    say("protocol", "grpc");
+    say("grpc.component", "server");
+    say("grpc.service", service);
+    say("grpc.method", method);
+    say("grpc.method_type", "unary");
+    say("peer.address", &access.peer);
+    say("grpc.code", grpc_code(code));
+    say("grpc.time_ms", &millis(access.duration).to_string());
 }
 
 /// Frames as zap's `stacktrace` and pkg/errors' `%+v` print them.

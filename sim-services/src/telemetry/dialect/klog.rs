@@ -1,26 +1,34 @@
-//! Structured lines of Kubernetes' klog; requests as its API server's `httplog` writes them.
+//! Structured lines of Kubernetes' klog; requests as its API server's `httplog` writes them, gRPC
+//! calls as go-grpc-middleware hands them to it.
 
 use super::stamp::Stamp;
-use super::{go, grpc_code, hex, put, quote};
+use super::{go, hex, put, quote};
 use crate::clock::Moment;
 use crate::telemetry::{Access, Ids, Message};
 use crate::topology::Level;
 
 pub(super) fn access(out: &mut String, at: Moment, access: &Access) {
     if let Some(code) = access.grpc_status {
-        begin(out, at, access.level(), "interceptor.go:132", "gRPC");
-        pair(out, "rpc", &access.route);
-        pair(out, "grpc.code", grpc_code(code));
-        latency(out, access);
+        begin(
+            out,
+            at,
+            access.level(),
+            "interceptor.go:41",
+            "finished call",
+        );
+        go::grpc_call(access, code, |key, value| pair(out, key, value));
+        ids(out, &access.ids);
     } else {
         begin(out, at, access.level(), "httplog.go:134", "HTTP");
         pair(out, "verb", &access.method);
         pair(out, "URI", &access.path);
-        latency(out, access);
+        out.push_str(" latency=\"");
+        go::duration(out, access.duration);
+        out.push('"');
         pair(out, "userAgent", &access.user_agent);
+        ids(out, &access.ids);
+        pair(out, "srcIP", &access.peer);
     }
-    ids(out, &access.ids);
-    pair(out, "srcIP", &access.peer);
     maybe(out, "client", access.client.as_deref());
     maybe(out, "tenant", access.tenant.as_deref());
     if access.grpc_status.is_none() {
@@ -59,12 +67,6 @@ fn begin(out: &mut String, at: Moment, level: Level, place: &str, text: &str) {
     stamp.fraction(out, 6);
     put!(out, " {:7} {place}] ", 1);
     quote::go(out, text);
-}
-
-fn latency(out: &mut String, access: &Access) {
-    out.push_str(" latency=\"");
-    go::duration(out, access.duration);
-    out.push('"');
 }
 
 fn pair(out: &mut String, key: &str, value: &str) {

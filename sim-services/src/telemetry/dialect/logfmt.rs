@@ -1,27 +1,27 @@
-//! Go kit's logfmt, each request logged by a middleware around the transport.
+//! Go kit's logfmt, each request logged by a middleware around the transport; gRPC calls as
+//! go-grpc-middleware hands them to it.
 
 use super::stamp::Stamp;
-use super::{go, grpc_code, hex, put, quote};
+use super::{go, hex, put, quote};
 use crate::clock::Moment;
 use crate::telemetry::{Access, Ids, Message};
 use crate::topology::Level;
 
 pub(super) fn access(out: &mut String, at: Moment, access: &Access) {
-    begin(out, at, "logging.go:58", access.level());
     if let Some(code) = access.grpc_status {
-        pair(out, "transport", "gRPC");
-        pair(out, "rpc", &access.route);
-        pair(out, "grpc.code", grpc_code(code));
+        begin(out, at, "interceptor.go:41", access.level());
+        pair(out, "msg", "finished call");
+        go::grpc_call(access, code, |key, value| pair(out, key, value));
     } else {
+        begin(out, at, "logging.go:58", access.level());
         pair(out, "transport", "HTTP");
         pair(out, "method", &access.method);
         pair(out, "path", &access.path);
-        put!(out, " status={}", access.status);
+        put!(out, " status={} took=", access.status);
+        go::duration(out, access.duration);
+        put!(out, " bytes={}", access.response_bytes);
+        pair(out, "peer", &access.peer);
     }
-    out.push_str(" took=");
-    go::duration(out, access.duration);
-    put!(out, " bytes={}", access.response_bytes);
-    pair(out, "peer", &access.peer);
     maybe(out, "client", access.client.as_deref());
     maybe(out, "tenant", access.tenant.as_deref());
     ids(out, &access.ids);

@@ -23,10 +23,11 @@ pub(super) fn access(out: &mut String, at: Moment, access: &Access) {
         quote::bare(out, &access.path);
     }
     let millis = access.duration.as_millis();
-    let code = match (access.level(), access.status) {
-        (Level::Error, _) => 8,
-        (_, 400..) => 4,
-        _ => 0,
+    let is_refused = access.status >= 400 || access.grpc_status.is_some_and(|code| code != 0);
+    let code = match is_refused {
+        _ if access.is_fault() => 8,
+        true => 4,
+        false => 0,
     };
     if code == 0 {
         put!(out, " finished in {millis} ms rc=0");

@@ -2,7 +2,7 @@
 //! (RFC 5612), as a daemon on a host sends it to rsyslog.
 
 use super::stamp::Stamp;
-use super::{grpc_code_upper, hex_text, mark, millis, put, quote};
+use super::{grpc_code_upper, hex_text, mark, millis, put, quote, rpc};
 use crate::clock::Moment;
 use crate::telemetry::{Access, Identity, Ids, Message};
 use crate::topology::Level;
@@ -15,7 +15,10 @@ pub(super) fn access(out: &mut String, who: &Identity, at: Moment, access: &Acce
     out.push_str("[request@32473");
     let status = access.status;
     if let Some(code) = access.grpc_status {
-        param(out, "rpc", &access.route);
+        let (service, method) = rpc(access);
+        param(out, "rpc.system", "grpc");
+        param(out, "rpc.service", service);
+        param(out, "rpc.method", method);
         param(out, "grpc.code", &grpc_code_upper(code));
     } else {
         param(out, "method", &access.method);

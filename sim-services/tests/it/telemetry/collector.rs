@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use sim_services::clock::{Clock, Moment};
 use sim_services::meter::ReplicaMeter;
-use sim_services::telemetry::collector::{Collector, FULL, Handle, PATIENCE};
+use sim_services::telemetry::collector::{Collector, FULL, GRACE, Handle, PATIENCE};
 use sim_services::telemetry::sink::{Counting, Sink};
 use sim_services::telemetry::voice::Voice;
 use sim_services::telemetry::{Export, Identity};
 use sim_services::topology::{Dialect, Level, LogSpec, TracingSpec};
-use tokio::time::{advance, sleep};
+use tokio::time::{Instant, advance, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{AT, identity, message_event, texts};
@@ -117,7 +117,7 @@ async fn a_batch_goes_when_its_time_has_come_or_it_is_full() {
 async fn a_slow_delivery_holds_up_a_batch_but_nobody_who_speaks() {
     let clock = Clock::starting_at(AT);
     let sink = Arc::new(Slow {
-        takes: Duration::from_secs(10),
+        takes: Duration::from_secs(4),
         ..Slow::default()
     });
     let capacity = 50;
@@ -139,7 +139,7 @@ async fn a_slow_delivery_holds_up_a_batch_but_nobody_who_speaks() {
         tokio::task::yield_now().await;
     }
     assert_eq!(handle.dropped(), 5);
-    advance(Duration::from_secs(10)).await;
+    advance(Duration::from_secs(4)).await;
     stop.cancel();
     running.await.unwrap();
     let sizes: Vec<usize> = sink
@@ -151,6 +151,30 @@ async fn a_slow_delivery_holds_up_a_batch_but_nobody_who_speaks() {
         .collect();
     assert_eq!(sizes.iter().sum::<usize>(), 1 + FULL + capacity);
     assert_eq!(sizes[..2], [1, FULL]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_hangs_does_not_hold_up_the_stop_and_the_loss_is_counted() {
+    let clock = Clock::starting_at(AT);
+    let sink = Arc::new(Slow {
+        takes: Duration::from_secs(3_600),
+        ..Slow::default()
+    });
+    let collector = Collector::new("cloud-a", sink, clock, 100);
+    let handle = collector.handle();
+    let voice = voice("orders", 0, clock, handle.clone());
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(collector.run(stop.clone()));
+    voice.log(message_event(Level::Info, "on its way"));
+    sleep(Duration::from_secs(1)).await;
+    voice.log(message_event(Level::Info, "in the batch"));
+    sleep(Duration::from_secs(1)).await;
+    voice.log(message_event(Level::Info, "in the queue"));
+    stop.cancel();
+    let stopped = Instant::now();
+    running.await.unwrap();
+    assert_eq!(stopped.elapsed(), GRACE);
+    assert_eq!(handle.dropped(), 3);
 }
 
 #[tokio::test(start_paused = true)]
