@@ -4,7 +4,7 @@
 //! clock, no files, no idea who watched. The same truth and the same statements give the same card,
 //! in whatever order they are handed in (statements of one moment keep their order).
 //!
-//! What counts as right is in [`Rules`] and in [`windows`]; a fault that did not act, or began
+//! What counts as right is in [`Rules`] and in `windows`; a fault that did not act, or began
 //! before the watcher could know what is normal, is listed but counts neither for nor against it.
 
 mod fault;
@@ -15,6 +15,7 @@ mod rules;
 pub mod text;
 mod totals;
 mod windows;
+mod words;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::{amount, maybe_seconds, seconds};
+use super::figures::{amount, maybe_seconds, rounded, seconds};
 use super::heard::{Alarm, Heard, Incident, Update};
 use super::rules::Rules;
 use super::windows::{Standing, Window, Windows};
@@ -50,8 +50,8 @@ pub struct FaultScore {
     /// It grew and broke an objective, so there was something to predict.
     pub foreseeable: bool,
     pub prediction: Option<Prediction>,
-    /// Everything said about it was over in time. None when nothing was said, or when the run
-    /// ended too early to tell.
+    /// Everything said about it was over in time. None when nothing was said, when the run ended
+    /// too early to tell, or when there was nothing to recover from.
     pub recovered: Option<bool>,
     /// From its last effect until the last alarm about it was over.
     #[serde(rename = "recovered_after_seconds", with = "maybe_seconds")]
@@ -185,8 +185,8 @@ fn about<'h, 'a>(
         .iter()
         .filter(|alarm| {
             windows
-                .of(alarm.opened, &[alarm.service])
-                .is_some_and(|belongs| belongs.to == index && (belongs.at_symptom || anywhere))
+                .about(index, alarm.opened, &[alarm.service])
+                .is_some_and(|belongs| belongs.at_symptom || anywhere)
         })
         .collect()
 }
@@ -222,8 +222,8 @@ fn incidents_opened(index: usize, windows: &Windows<'_>, heard: &Heard<'_>) -> u
 
 fn is_about(index: usize, windows: &Windows<'_>, update: &Update<'_>) -> bool {
     windows
-        .of(update.at, &update.services)
-        .is_some_and(|belongs| belongs.to == index && belongs.at_symptom)
+        .about(index, update.at, &update.services)
+        .is_some_and(|belongs| belongs.at_symptom)
 }
 
 fn root_cause(index: usize, windows: &Windows<'_>, heard: &Heard<'_>) -> RootCause {
@@ -283,15 +283,15 @@ fn prediction(index: usize, windows: &Windows<'_>, heard: &Heard<'_>) -> Option<
     let risk = heard.risks.iter().find(|risk| {
         risk.at < breached
             && windows
-                .of(risk.at, &[risk.service])
-                .is_some_and(|belongs| belongs.to == index && belongs.at_symptom)
+                .about(index, risk.at, &[risk.service])
+                .is_some_and(|belongs| belongs.at_symptom)
     })?;
     let lead = breached.since(risk.at);
     let ramp = fault.full.since(fault.started);
     let share = lead.as_secs_f64() / ramp.as_secs_f64();
     Some(Prediction {
         lead,
-        share_of_ramp: (!ramp.is_zero()).then(|| share.min(1.0)),
+        share_of_ramp: (!ramp.is_zero()).then(|| rounded(share.min(1.0))),
     })
 }
 
@@ -303,6 +303,9 @@ fn recovery<'h, 'a: 'h>(
     rules: &Rules,
 ) -> (Option<bool>, Option<Duration>, Option<Duration>) {
     let fault = window.fault;
+    if window.standing != Standing::Real {
+        return (None, None, None);
+    }
     let last_effect = fault
         .last_affected
         .map_or(fault.ended, |last| last.max(fault.ended));

@@ -45,9 +45,9 @@ impl Ratio {
         Ratio {
             count,
             of,
-            share: Some(share),
-            low: Some(low.clamp(0.0, share)),
-            high: Some(high.clamp(share, 1.0)),
+            share: Some(rounded(share)),
+            low: Some(rounded(low.clamp(0.0, share))),
+            high: Some(rounded(high.clamp(share, 1.0))),
         }
     }
 
@@ -96,10 +96,10 @@ impl Rate {
         let high = more * (1.0 - 1.0 / (9.0 * more) + Z / (3.0 * more.sqrt())).powi(3);
         Rate {
             count,
-            api_days,
-            per_api_day: Some(n / api_days),
-            low: Some(low.max(0.0) / api_days),
-            high: Some(high / api_days),
+            api_days: rounded(api_days),
+            per_api_day: Some(rounded(n / api_days)),
+            low: Some(rounded(low.max(0.0) / api_days)),
+            high: Some(rounded(high / api_days)),
         }
     }
 }
@@ -145,7 +145,7 @@ pub(super) fn f1(precision: Ratio, recall: Ratio) -> Option<f64> {
     let (precision, recall) = (precision.share?, recall.share?);
     let sum = precision + recall;
     Some(if sum > 0.0 {
-        2.0 * precision * recall / sum
+        rounded(2.0 * precision * recall / sum)
     } else {
         0.0
     })
@@ -158,7 +158,7 @@ pub(super) fn mean(values: impl IntoIterator<Item = u64>) -> Option<f64> {
         .fold((0_u64, 0_u64), |(sum, count), value| {
             (sum + value, count + 1)
         });
-    (count > 0).then(|| float(sum) / float(count))
+    (count > 0).then(|| rounded(float(sum) / float(count)))
 }
 
 /// The median, as [`quantile`] has it; values that are not numbers do not count.
@@ -166,7 +166,13 @@ pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
     values.sort_unstable_by(f64::total_cmp);
     let last = values.len().checked_sub(1)?;
-    Some(f64::midpoint(values[last / 2], values[last.div_ceil(2)]))
+    let middle = f64::midpoint(values[last / 2], values[last.div_ceil(2)]);
+    Some(rounded(middle))
+}
+
+/// To a millionth: there is no more in such figures, and it is read back as it was written.
+pub(super) fn rounded(figure: f64) -> f64 {
+    (figure * 1e6).round() / 1e6
 }
 
 pub(super) fn amount(count: usize) -> u64 {

@@ -2,8 +2,9 @@
 //! fault.
 //!
 //! One file without scripts and without anything from elsewhere, so that it can be kept with the
-//! run, mailed and printed. Every name in it is somebody else's and is [`escape`]d.
+//! run, mailed and printed. Every name in it is somebody else's and is escaped.
 
+mod axis;
 mod details;
 mod escape;
 mod lanes;
@@ -14,8 +15,8 @@ use std::fmt::{self, Write};
 use self::escape::Text;
 use super::figures::{Ratio, Spread};
 use super::heard::Heard;
-use super::text::{NOTHING, counted, figure, length, percent};
 use super::windows::Windows;
+use super::words::{NOTHING, counted, figure, length, percent};
 use super::{Rules, Scorecard};
 use crate::truth::{Said, Timeline};
 
@@ -55,10 +56,13 @@ fn write(page: Page<'_>, out: &mut String) -> fmt::Result {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <header>\n<h1>{title}</h1>\n<p>{} of what {} did were compared with what really happened{}. \
-         In brackets: 95&#8239;% intervals.</p>\n</header>\n",
-        length(card.judged),
+         <header>\n<h1>{title}</h1>\n<p>What was said about {} in {} from {} on, compared with what \
+         really happened{}. In brackets: 95&#8239;% intervals.</p>\n</header>\n",
         counted(card.apis, "Api", "Apis"),
+        length(card.judged),
+        card.judged_from
+            .timestamp()
+            .strftime("%-d %B %Y, %H:%M:%S UTC"),
         if card.virtual_time {
             "; time was fast-forwarded"
         } else {

@@ -5,16 +5,15 @@
 mod table;
 
 use std::fmt::{self, Write};
-use std::time::Duration;
 
 use owo_colors::{OwoColorize, Style as Paint};
 
 use self::table::{Cell, Column, Table};
 use super::fault::{FaultScore, Outcome};
 use super::figures::{Ratio, Spread};
-use super::totals::{Alarms, WhyFalse};
+use super::totals::Alarms;
+use super::words::{NOTHING, clean, counted, figure, length, percent, time_of_day, why_false};
 use super::{FalseAlarm, Scorecard};
-use crate::clock::Moment;
 
 /// How to write for whom.
 #[derive(Clone, Copy, Debug)]
@@ -79,15 +78,15 @@ fn write(card: &Scorecard, style: Style, out: &mut String) -> fmt::Result {
 
 fn faults(faults: &[FaultScore]) -> Table {
     let mut table = Table::new(vec![
-        Column::text("fault"),
-        Column::text("kind").first_to_go(2),
-        Column::text("where").first_to_go(4),
-        Column::number("affected").first_to_go(1),
+        Column::name("fault"),
+        Column::name("kind").first_to_go(4),
+        Column::name("where").first_to_go(2),
+        Column::number("affected").first_to_go(3),
         Column::text("detected after"),
         Column::text("root cause"),
         Column::number("incidents"),
         Column::number("pages"),
-        Column::text("recovered after").first_to_go(3),
+        Column::text("recovered after").first_to_go(1),
     ]);
     for fault in faults {
         table.row(row(fault));
@@ -108,8 +107,8 @@ fn row(fault: &FaultScore) -> Vec<Cell> {
     let found = match fault.outcome {
         Outcome::Detected => Cell::new(fault.detected_after.map_or_else(String::new, length), GOOD),
         Outcome::Missed => Cell::new("missed", BAD),
-        Outcome::LeftAlone => Cell::new("benign, no page", GOOD),
-        Outcome::FalsePage => Cell::new("benign, false page", BAD),
+        Outcome::LeftAlone => Cell::new("benign: no page", GOOD),
+        Outcome::FalsePage => Cell::new("false page", BAD),
         Outcome::DidNotAct => Cell::new("did not act", QUIET),
         Outcome::NotJudged => Cell::new("not judged", QUIET),
     };
@@ -283,19 +282,6 @@ fn false_pages(pages: &[FalseAlarm], style: Style, out: &mut String) -> fmt::Res
     Ok(())
 }
 
-/// What an absent figure is written as.
-pub(super) const NOTHING: &str = "–";
-
-/// `during the benign change 03-deployment`.
-pub(super) fn why_false(page: &FalseAlarm) -> String {
-    let fault = page.fault.as_deref().map(clean).unwrap_or_default();
-    match page.why {
-        WhyFalse::OnBenign => format!("on the benign change {fault}"),
-        WhyFalse::Elsewhere => format!("during {fault}, which does not show there"),
-        WhyFalse::OutOfNothing => "nothing was on".to_owned(),
-    }
-}
-
 /// `24 of 27, 89 % (72–96 %)`.
 fn share(ratio: &Ratio) -> String {
     match (ratio.share, ratio.low, ratio.high) {
@@ -345,59 +331,6 @@ fn spread(spread: &Spread) -> String {
         ),
         _ => NOTHING.to_owned(),
     }
-}
-
-pub(super) fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
-}
-
-/// Three digits that mean something, without an exponent.
-pub(super) fn figure(value: f64) -> String {
-    if value == 0.0 {
-        "0".to_owned()
-    } else if value < 0.1 {
-        format!("{value:.3}")
-    } else if value < 10.0 {
-        format!("{value:.2}")
-    } else {
-        format!("{value:.0}")
-    }
-}
-
-/// `350 ms`, `4.2 s`, `2 min 5 s`, `1 h 12 min`.
-pub(super) fn length(length: Duration) -> String {
-    let millis = length.as_millis();
-    let secs = length.as_secs();
-    if millis < 1_000 {
-        format!("{millis} ms")
-    } else if secs < 60 {
-        format!("{}.{} s", secs, millis % 1_000 / 100)
-    } else if secs < 3_600 {
-        format!("{} min {} s", secs / 60, secs % 60)
-    } else {
-        format!("{} h {} min", secs / 3_600, secs / 60 % 60)
-    }
-}
-
-pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// In UTC.
-pub(super) fn time_of_day(at: Moment) -> String {
-    at.timestamp().strftime("%H:%M:%S").to_string()
-}
-
-/// Without anything that a terminal or a reader's line would obey.
-pub(super) fn clean(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            // The second kind turns the direction of what follows.
-            let steers = c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            if steers { '\u{fffd}' } else { c }
-        })
-        .collect()
 }
 
 fn painted(text: &str, paint: Paint, style: Style) -> String {

@@ -63,7 +63,7 @@ pub struct Speed {
 pub struct RootCauses {
     pub at_1_of_detected: Ratio,
     pub at_3_of_detected: Ratio,
-    /// A missed fault has no suspects, so these are the lower.
+    /// Here, a fault that was missed counts as not explained.
     pub at_1_of_acted: Ratio,
     pub at_3_of_acted: Ratio,
 }

@@ -93,7 +93,7 @@ impl<'a> Windows<'a> {
             self.all
                 .iter()
                 .enumerate()
-                .filter(move |(_, window)| window.from <= at && at <= window.to)
+                .filter(move |(_, window)| window.holds(at))
         };
         let several = services.len() > 1;
         let at_symptom = holding()
@@ -113,6 +113,15 @@ impl<'a> Windows<'a> {
         };
         Some(Belongs { to, at_symptom })
     }
+
+    /// Like [`Windows::of`], but None also when it is about another fault.
+    pub(super) fn about(&self, index: usize, at: Moment, services: &[&str]) -> Option<Belongs> {
+        // Most statements are far from most faults, and this is asked of each about each.
+        if !self.all[index].holds(at) {
+            return None;
+        }
+        self.of(at, services).filter(|belongs| belongs.to == index)
+    }
 }
 
 fn standing(fault: &FaultTruth, from: Moment, timeline: &Timeline) -> Standing {
@@ -129,6 +138,10 @@ fn standing(fault: &FaultTruth, from: Moment, timeline: &Timeline) -> Standing {
 }
 
 impl Window<'_> {
+    fn holds(&self, at: Moment) -> bool {
+        self.from <= at && at <= self.to
+    }
+
     /// Whether the fault can be seen at this service.
     pub(super) fn shows_at(&self, service: &str) -> bool {
         self.is_cause(service) || self.fault.symptoms.iter().any(|symptom| symptom == service)

@@ -1,4 +1,8 @@
 //! The scorecard against runs made by hand, whose outcome was worked out on paper.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a panic is a failed test"
+)]
 
 mod laws;
 mod renderings;
@@ -19,13 +23,13 @@ fn check(timeline: &Timeline, said: &[Said], expected: expect_test::Expect) {
 fn told(card: &Scorecard) -> String {
     let mut out = String::new();
     for fault in &card.faults {
-        let _ = writeln!(out, "{}: {}", fault.id, outcome(fault));
+        writeln!(out, "{}: {}", fault.id, outcome(fault)).unwrap();
     }
     for (name, alarms) in [
         ("pages", card.totals.pages),
         ("anomalies", card.totals.anomalies),
     ] {
-        let _ = writeln!(
+        writeln!(
             out,
             "{name}: {} right, {} false (benign {}, elsewhere {}, nothing {}), {} neither",
             alarms.right,
@@ -34,7 +38,8 @@ fn told(card: &Scorecard) -> String {
             alarms.elsewhere,
             alarms.out_of_nothing,
             alarms.neither
-        );
+        )
+        .unwrap();
     }
     out
 }

@@ -9,8 +9,8 @@ use crate::clock::Moment;
 use crate::score::fault::{FaultScore, Outcome};
 use crate::score::figures::amount;
 use crate::score::heard::{Alarm, Update};
-use crate::score::text::{counted, length, percent, time_of_day};
-use crate::score::windows::{Belongs, Window};
+use crate::score::windows::Window;
+use crate::score::words::{counted, length, percent, time_of_day};
 
 /// A watcher that says more than this about one fault is not read any more anyway.
 const SHOWN: usize = 60;
@@ -116,7 +116,7 @@ fn facts(fault: &FaultScore, window: &Window<'_>, out: &mut String) -> fmt::Resu
     } else {
         format!("nothing; {}", fault.evidence)
     };
-    if let Some(first) = truth.first_affected {
+    if let Some(first) = truth.first_affected.filter(|&first| first > truth.started) {
         write!(
             did,
             ", first {} after the start",
@@ -237,8 +237,8 @@ fn said(index: usize, page: Page<'_>) -> Vec<Entry> {
 
 /// None when it is not about this fault; else whether it is so by its time only.
 fn here(index: usize, page: Page<'_>, at: Moment, services: &[&str]) -> Option<bool> {
-    let Belongs { to, at_symptom } = page.windows.of(at, services)?;
-    (to == index).then_some(!at_symptom)
+    let belongs = page.windows.about(index, at, services)?;
+    Some(!belongs.at_symptom)
 }
 
 fn alarm_entries(kind: &'static str, alarm: &Alarm<'_>, elsewhere: bool, entries: &mut Vec<Entry>) {

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use super::Page;
+use super::axis::Axis;
 use super::escape::Text;
 use crate::clock::Moment;
 use crate::score::fault::{FaultScore, Outcome};
 use crate::score::heard::Alarm;
-use crate::score::text::{length, time_of_day};
 use crate::score::totals::{Verdict, verdict};
 use crate::score::windows::Window;
+use crate::score::words::{length, time_of_day};
 
 /// Heights in pixels. A lane is its name, the faults' numbers, their bars, and three tracks.
 const AXIS: u32 = 26;
@@ -23,6 +24,9 @@ const BARS: u32 = 34;
 const ANOMALIES: u32 = 56;
 const PAGES: u32 = 66;
 const INCIDENTS: u32 = 76;
+
+/// The lane of false alarms has no bars.
+const FALSE_LANE_SAVES: u32 = 30;
 
 /// Where false pages and false anomalies go.
 const FALSE_LANE: &str = "False alarms";
@@ -99,56 +103,10 @@ impl Mark {
     }
 }
 
-/// From when to when it shows.
-#[derive(Clone, Copy, Debug)]
-struct Axis {
-    from: Moment,
-    to: Moment,
-}
-
-impl Axis {
-    /// Of a long learning time only the end shows: nothing is judged in it.
-    fn of(page: Page<'_>) -> Axis {
-        let timeline = page.timeline;
-        let some = timeline.ended.since(timeline.judged_from) / 20;
-        Axis {
-            from: timeline.started.max(timeline.judged_from - some),
-            to: timeline.ended,
-        }
-    }
-
-    /// In percent.
-    fn x(&self, at: Moment) -> f64 {
-        let all = self.to.since(self.from).as_secs_f64();
-        if all > 0.0 {
-            (at.since(self.from).as_secs_f64() / all * 100.0).min(100.0)
-        } else {
-            0.0
-        }
-    }
-
-    /// Full seconds, minutes or hours, some six of them.
-    fn ticks(&self) -> Vec<Moment> {
-        const STEPS: [i64; 14] = [
-            1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400,
-        ];
-        let secs = i64::try_from(self.to.since(self.from).as_secs()).unwrap_or(i64::MAX);
-        let step = STEPS
-            .into_iter()
-            .find(|step| secs / step <= 8)
-            .unwrap_or(secs / 8);
-        let first = self.from.0.div_euclid(1_000_000_000) / step + 1;
-        (first..first.saturating_add(9))
-            .map(|tick| Moment::from_secs(tick.saturating_mul(step)))
-            .take_while(|&tick| tick < self.to)
-            .collect()
-    }
-}
-
 fn picture(page: Page<'_>, out: &mut String) -> fmt::Result {
-    let axis = Axis::of(page);
+    let axis = Axis::of(page.timeline);
     let lanes = Lanes::of(page);
-    let height = AXIS + LANE * lanes.count();
+    let height = AXIS + LANE * lanes.count() - FALSE_LANE_SAVES;
     writeln!(
         out,
         "<svg class=\"run\" role=\"group\" height=\"{height}\" aria-label=\"{} changes in {} from \
@@ -238,6 +196,16 @@ impl Lanes {
 
     fn y(&self, name: &str) -> u32 {
         AXIS + LANE * self.rows.get(name).copied().unwrap_or_default()
+    }
+
+    /// From where the heights of the tracks count.
+    fn tracks(&self, name: &str) -> u32 {
+        let saved = if name == FALSE_LANE {
+            FALSE_LANE_SAVES
+        } else {
+            0
+        };
+        self.y(name) - saved
     }
 }
 
@@ -351,7 +319,7 @@ fn alarms(
         );
         stretch(
             axis,
-            lanes.y(&place),
+            lanes.tracks(&place),
             mark,
             (alarm.opened, alarm.over),
             &title,
@@ -380,7 +348,7 @@ fn incidents(page: Page<'_>, axis: Axis, lanes: &Lanes, out: &mut String) -> fmt
         );
         stretch(
             axis,
-            lanes.y(&place),
+            lanes.tracks(&place),
             Mark::Incident,
             (first.at, incident.over),
             &title,

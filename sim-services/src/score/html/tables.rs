@@ -6,8 +6,8 @@ use super::Page;
 use super::escape::Text;
 use crate::score::Scorecard;
 use crate::score::fault::{FaultScore, Outcome};
-use crate::score::text::{NOTHING, length, time_of_day, why_false};
 use crate::score::totals::KindScore;
+use crate::score::words::{NOTHING, length, time_of_day, why_false};
 
 pub(super) fn faults(card: &Scorecard, out: &mut String) -> fmt::Result {
     let heads = [
@@ -93,6 +93,18 @@ pub(super) fn kinds(card: &Scorecard, out: &mut String) -> fmt::Result {
             let each = score
                 .incidents_per_detected
                 .map_or(NOTHING.to_owned(), |mean| format!("{mean:.1}"));
+            // Zero of none is no result.
+            let of = |count: &u64, all: u64| {
+                if all == 0 {
+                    NOTHING.to_owned()
+                } else {
+                    count.to_string()
+                }
+            };
+            let faults = |count| of(count, *acted);
+            let [detected, paged, right_at_1, right_at_3, predicted] =
+                [detected, paged, right_at_1, right_at_3, predicted].map(faults);
+            let benign_paged = of(benign_paged, *benign);
             writeln!(
                 out,
                 "<tr><th scope=\"row\">{}</th><td class=\"n\">{injected}</td><td \

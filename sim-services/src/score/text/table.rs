@@ -1,4 +1,4 @@
-//! Columns that fit a terminal: the least important go first, then the longest are cut.
+//! Columns that fit a terminal: names that are long are cut, then columns go by importance.
 
 use std::fmt::{self, Write};
 
@@ -8,13 +8,17 @@ use super::{Style, painted};
 
 /// Between two columns.
 const GAP: usize = 2;
-/// A text shorter than this says nothing any more.
+/// A name longer than this is cut before a column is left out.
+const LONG: usize = 24;
+/// A name shorter than this says nothing any more.
 const SHORTEST: usize = 8;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
     title: &'static str,
     right: bool,
+    /// Cut rather than left out.
+    name: bool,
     /// The higher, the sooner it is left out; 0 is always there.
     goes: u8,
 }
@@ -24,6 +28,7 @@ impl Column {
         Column {
             title,
             right: false,
+            name: false,
             goes: 0,
         }
     }
@@ -31,6 +36,13 @@ impl Column {
     pub(super) const fn number(title: &'static str) -> Column {
         Column {
             right: true,
+            ..Column::text(title)
+        }
+    }
+
+    pub(super) const fn name(title: &'static str) -> Column {
+        Column {
+            name: true,
             ..Column::text(title)
         }
     }
@@ -119,15 +131,17 @@ impl Table {
         };
         while needed(&widths) > available {
             let over = needed(&widths) - available;
-            // The longest text, as long as enough of it is left.
             let longest = (0..widths.len())
-                .filter(|&index| !self.columns[index].right)
-                .max_by_key(|&index| (widths[index], index));
+                .filter(|&index| self.columns[index].name)
+                .max_by_key(|&index| widths[index]);
             let least = (0..widths.len())
                 .filter(|&index| widths[index] > 0 && self.columns[index].goes > 0)
                 .max_by_key(|&index| self.columns[index].goes);
             match (longest, least) {
-                (Some(index), _) if widths[index] >= 2 * SHORTEST + over => widths[index] -= over,
+                // As long as more than half of the longest name is left.
+                (Some(index), _) if widths[index] > LONG && over * 2 < widths[index] => {
+                    widths[index] -= over.min(widths[index] - LONG);
+                }
                 (_, Some(index)) => widths[index] = 0,
                 (Some(index), None) if widths[index] > SHORTEST => widths[index] -= 1,
                 _ => break,
