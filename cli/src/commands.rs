@@ -1,8 +1,10 @@
 //! The commands, one module each.
 
+pub(crate) mod chaos;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod monitor;
 pub(crate) mod replay;
 pub(crate) mod search;
+pub(crate) mod sim;
 pub(crate) mod templates;

@@ -1,6 +1,7 @@
 //! The one binary. Each command is a module; this only reads the command line.
 
 mod commands;
+mod stage;
 mod terminal;
 
 use std::process::ExitCode;
@@ -30,7 +31,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Demo(monitor::demo::DemoArgs),
+    Demo(commands::demo::DemoArgs),
+    Sim(Box<commands::sim::Command>),
+    Chaos(commands::chaos::Command),
     Monitor(Box<monitor::config::MonitorArgs>),
     Replay(commands::replay::Command),
     Search(commands::search::Command),
@@ -40,7 +43,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Demo(args) => commands::demo::run(args),
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Sim(command) => commands::sim::run(&command),
+        Command::Chaos(command) => commands::chaos::run(command),
         Command::Monitor(args) => commands::monitor::run(&args),
         Command::Replay(command) => commands::replay::run(&command),
         Command::Search(command) => commands::search::run(&command),

@@ -8,6 +8,7 @@ pub(crate) mod feed;
 pub(crate) mod history;
 pub(crate) mod live;
 pub(crate) mod platform;
+pub(crate) mod programme;
 pub(crate) mod said;
 pub(crate) mod tape;
 pub(crate) mod warp;

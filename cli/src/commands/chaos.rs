@@ -13,14 +13,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use monitor::config::ConfigError;
 use monitor::signals::StopSignals;
 use monitor_engine::EngineConfig;
+use serde::Serialize;
 use sim_services::chaos::campaign::Campaign;
+use sim_services::chaos::load::Document;
 use sim_services::chaos::plan::Plan;
 use sim_services::chaos::{self, Happening};
 use sim_services::clock::Moment;
 use sim_services::random::length;
 use sim_services::score::text::Style;
 use sim_services::score::{Rules, Scorecard, html, text};
-use serde::Serialize;
 use sim_services::topology::Topology;
 use sim_services::truth::{Said, Timeline};
 use tokio_util::sync::CancellationToken;
@@ -75,7 +76,12 @@ struct RunArgs {
     campaign: Option<u64>,
 
     /// How many faults the campaign has; changes that are none come on top.
-    #[arg(long, default_value_t = 30, requires = "campaign", value_name = "NUMBER")]
+    #[arg(
+        long,
+        default_value_t = 30,
+        requires = "campaign",
+        value_name = "NUMBER"
+    )]
     faults: usize,
 
     /// Print what would be run, and do not run it.
@@ -130,9 +136,8 @@ pub(crate) fn topology(file: Option<&Path>) -> anyhow::Result<Arc<Topology>> {
         Some(file) => {
             let yaml = fs::read_to_string(file)
                 .with_context(|| format!("cannot read `{}`", file.display()))?;
-            Topology::parse(&yaml).map_err(|error| {
-                ConfigError(format!("`{}`: {error}", file.display()))
-            })?
+            Topology::parse(&yaml)
+                .map_err(|error| ConfigError(format!("`{}`: {error}", file.display())))?
         }
     };
     Ok(Arc::new(topology))
@@ -271,7 +276,7 @@ fn run_live(
 }
 
 /// A Tuesday, 10:00 UTC: the load is about its mean, and nothing nightly is near.
-fn campaign_date() -> Moment {
+pub(crate) fn campaign_date() -> Moment {
     Moment::from_secs(1_772_532_000)
 }
 
@@ -357,24 +362,38 @@ fn list() -> anyhow::Result<()> {
     writeln!(out, "{:<34} {:<24} what it does", "experiment", "kind")?;
     for (name, yaml) in chaos::shipped() {
         match chaos::load(name, yaml)? {
-            chaos::Document::Experiment(experiment) => {
-                writeln!(out, "{name:<34} {:<24} {}", experiment.kind(), experiment.description)?;
+            Document::Experiment(experiment) => {
+                writeln!(
+                    out,
+                    "{name:<34} {:<24} {}",
+                    experiment.kind(),
+                    experiment.description
+                )?;
             }
-            chaos::Document::Schedule(_) => {
+            Document::Schedule(_) => {
                 let plan = chaos::plan_of(name, yaml, &topology, |_| None)?;
                 let minutes = plan.length.as_secs().div_ceil(60);
                 let steps = plan.steps.len();
-                writeln!(out, "{name:<34} {:<24} {steps} experiments in {minutes} minutes", "schedule")?;
+                writeln!(
+                    out,
+                    "{name:<34} {:<24} {steps} experiments in {minutes} minutes",
+                    "schedule"
+                )?;
             }
         }
     }
-    writeln!(out, "\nRun one with `crosswatch chaos run NAME`; print it with `crosswatch chaos show NAME`.")?;
+    writeln!(
+        out,
+        "\nRun one with `crosswatch chaos run NAME`; print it with `crosswatch chaos show NAME`."
+    )?;
     Ok(())
 }
 
 fn show(name: &str) -> anyhow::Result<()> {
     let (_, yaml) = shipped(name).ok_or_else(|| {
-        ConfigError(format!("there is no shipped experiment `{name}`: `crosswatch chaos list` names them"))
+        ConfigError(format!(
+            "there is no shipped experiment `{name}`: `crosswatch chaos list` names them"
+        ))
     })?;
     write!(anstream::stdout(), "{yaml}")?;
     Ok(())

@@ -54,7 +54,7 @@ pub(crate) struct DemoArgs {
     alertmanager: Option<url::Url>,
 }
 
-pub(crate) fn run(args: DemoArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<()> {
     if !args.http_listen.ip().is_loopback() {
         return Err(ConfigError(format!(
             "--http-listen {}: the demo shows itself on loopback only; `crosswatch monitor` is for \
@@ -121,7 +121,10 @@ fn welcome(live: &Live) {
         live.monitor.otlp_http,
     );
     if let Some(entry) = live.platform.mesh.entry_address() {
-        anstream::println!("  {:<16}curl http://{entry}/api/products/1\n", "Be a customer");
+        anstream::println!(
+            "  {:<16}curl http://{entry}/api/products/1\n",
+            "Be a customer"
+        );
     }
     anstream::println!(
         "Nobody told the monitor what the services are, how they log or what will break: it has\n\
@@ -139,7 +142,10 @@ async fn catch_up(live: &mut Live, stop: &CancellationToken) -> anyhow::Result<(
     let outcome = live
         .catch_up(stop, |so_far| {
             past = so_far;
-            bar.set_message(format!("learning from the shop's past: {} s", so_far.as_secs()));
+            bar.set_message(format!(
+                "learning from the shop's past: {} s",
+                so_far.as_secs()
+            ));
         })
         .await;
     bar.finish_and_clear();
@@ -209,7 +215,11 @@ impl Printer {
                 } else {
                     label("fault in").red().bold().to_string()
                 };
-                anstream::println!("\n{} {head} {}", time_of_day(at), experiment.description.bold());
+                anstream::println!(
+                    "\n{} {head} {}",
+                    time_of_day(at),
+                    experiment.description.bold()
+                );
             }
             Happening::Full { .. } => {}
             Happening::FaultOut { at, truth } => self.fault_out(at, &truth),
@@ -232,7 +242,9 @@ impl Printer {
         let at = said.at;
         let since = self.fault.as_ref().map(|fault| at.since(fault.started));
         let after = |found: Option<Duration>| {
-            found.map_or(String::new(), |since| format!("after {:.1} s: ", since.as_secs_f64()))
+            found.map_or(String::new(), |since| {
+                format!("after {:.1} s: ", since.as_secs_f64())
+            })
         };
         match said.what {
             Statement::Anomaly { what, .. } => {
@@ -241,7 +253,11 @@ impl Printer {
                     !std::mem::replace(&mut fault.detected, true)
                 });
                 if first {
-                    line(at, label("detected").yellow().bold(), &format!("{}{what}", after(since)));
+                    line(
+                        at,
+                        label("detected").yellow().bold(),
+                        &format!("{}{what}", after(since)),
+                    );
                 } else {
                     let subject = what.split(": ").next().unwrap_or(&what).to_owned();
                     line(at, label("also").yellow(), &subject);
@@ -250,7 +266,11 @@ impl Printer {
             Statement::Page { summary, .. } => {
                 let false_alarm = self.fault.as_ref().is_none_or(|fault| fault.benign);
                 let note = if false_alarm { " (a false one)" } else { "" };
-                line(at, label("page").magenta().bold(), &format!("{summary}{note}"));
+                line(
+                    at,
+                    label("page").magenta().bold(),
+                    &format!("{summary}{note}"),
+                );
             }
             Statement::Incident { suspects, .. } => {
                 let Some(suspect) = suspects.into_iter().next() else {
@@ -263,9 +283,18 @@ impl Printer {
                     }
                     fault.suspect = Some(named.clone());
                 }
-                line(at, label("root cause").blue().bold(), &format!("{named}: {}", suspect.why));
+                line(
+                    at,
+                    label("root cause").blue().bold(),
+                    &format!("{named}: {}", suspect.why),
+                );
             }
-            Statement::Risk { service, probability, expected, .. } => {
+            Statement::Risk {
+                service,
+                probability,
+                expected,
+                ..
+            } => {
                 let text = format!(
                     "{service} will break its objective at {} (probability {probability:.2})",
                     time_of_day(expected)
@@ -275,8 +304,11 @@ impl Printer {
             Statement::AnomalyOver { .. } => {
                 if let Some(fault) = &mut self.fault {
                     fault.open -= 1;
-                    if fault.open <= 0 && let Some(ended) = fault.ended {
-                        let text = format!("{:.0} s after the fault", at.since(ended).as_secs_f64());
+                    if fault.open <= 0
+                        && let Some(ended) = fault.ended
+                    {
+                        let text =
+                            format!("{:.0} s after the fault", at.since(ended).as_secs_f64());
                         line(at, label("recovered").green(), &text);
                     }
                 }

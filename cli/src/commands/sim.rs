@@ -1,5 +1,7 @@
 //! `crosswatch sim`: the simulated platform alone, for any monitor.
 
+use std::fs;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,11 +12,16 @@ use clap::Args;
 use monitor::config::ConfigError;
 use monitor::signals::StopSignals;
 use owo_colors::OwoColorize;
+use sim_services::chaos::plan::Plan;
+use sim_services::chaos::{Happening, runner};
 use sim_services::clock::Clock;
-use sim_services::load::Rate;
+use sim_services::load::{Rate, Summary};
+use sim_services::mesh::virtual_time::run_virtual;
 use sim_services::net::Wire;
 use sim_services::random::length;
-use sim_services::telemetry::sink::{Counting, Folder, Otlp, OtlpOptions, Sink, Tee};
+use sim_services::telemetry::sink::{Folder, Otlp, OtlpOptions, Sink, Tee};
+use sim_services::truth::Timeline;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::chaos;
@@ -45,7 +52,12 @@ pub(crate) struct Command {
     otlp: Option<String>,
 
     /// The token that the receiver asks for.
-    #[arg(long, env = "CROSSWATCH_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(
+        long,
+        env = "CROSSWATCH_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
     token: Option<String>,
 
     /// Write logs, spans and the truth into this folder, for `crosswatch replay`.
@@ -207,7 +219,7 @@ fn live(
         let mut platform =
             Platform::start(config, Wire::Tcp, clock, Arc::clone(&outlets.sink)).await?;
         welcome(command, &platform, admin);
-        let outcome = perform(&mut platform, Some(listener), plan, clock, stop).await;
+        let outcome = perform(command, &mut platform, Some(listener), plan, clock, stop).await;
         waiting.abort();
         let timeline = outcome?;
         let summary = platform.load.summary();
@@ -231,8 +243,8 @@ fn fast(
         asked.cancel();
     });
     let outlets = Outlets::new(command)?;
-    let outcome = run_virtual(chaos::campaign_date(), |clock| async {
-        let sink = Arc::clone(&outlets.sink);
+    let sink = Arc::clone(&outlets.sink);
+    let outcome = run_virtual(chaos::campaign_date(), |clock| async move {
         let mut platform = Platform::start(config, Wire::memory(), clock, sink).await?;
         let outcome = perform(command, &mut platform, None, plan, clock, stop).await;
         let summary = platform.load.summary();
@@ -265,8 +277,6 @@ async fn perform(
             None => Vec::new(),
         }
     };
-    let manual = Arc::new(Manual::new(Arc::clone(&topology), levers.clone(), clock));
-    let serving = serve_admin(admin, platform, &manual, over.clone());
     let waiting = async {
         let length = command.length.unwrap_or(Duration::MAX);
         tokio::select! {
@@ -281,8 +291,8 @@ async fn perform(
         over.cancel();
         outcome
     };
-    let (outcome, faults, served) = tokio::join!(ending, experiments, serving);
-    outcome.and(served)?;
+    let (outcome, faults) = tokio::join!(ending, experiments);
+    outcome?;
     Ok(Timeline {
         topology: topology.name.clone(),
         seed: command.seed,
@@ -293,4 +303,26 @@ async fn perform(
         apis: platform.mesh.apis(),
         faults,
     })
+}
+
+fn welcome(command: &Command, platform: &Platform, admin: SocketAddr) {
+    let services = platform.mesh.topology().services.len();
+    let environments = platform.mesh.topology().environments.len();
+    let head = format!(
+        "{services} services in {environments} environments are running, with their clients."
+    );
+    anstream::eprintln!("{}\n", head.bold());
+    if let Some(entry) = platform.mesh.entry_address() {
+        anstream::eprintln!("  Be a customer   curl http://{entry}/api/products/1");
+    }
+    anstream::eprintln!("  Admin           http://{admin}/");
+    if let Some(url) = &command.otlp {
+        anstream::eprintln!("  Telemetry to    {url}");
+    }
+    anstream::eprintln!("\nCtrl-C ends it.\n");
+}
+
+fn announce(happening: &Happening) {
+    let at = happening.at().timestamp().strftime("%H:%M:%S").to_string();
+    anstream::eprintln!("{at} {happening}");
 }

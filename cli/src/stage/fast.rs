@@ -118,9 +118,16 @@ async fn perform(
             () = tokio::time::sleep(warm_up) => {}
         }
         let judged_from = clock.now();
-        let faults = runner::run(&plan, &topology, &levers, clock, stop.clone(), |happening| {
-            tell(happening);
-        })
+        let faults = runner::run(
+            &plan,
+            &topology,
+            &levers,
+            clock,
+            stop.clone(),
+            |happening| {
+                tell(happening);
+            },
+        )
         .await;
         (judged_from, faults)
     };

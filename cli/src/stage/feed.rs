@@ -26,6 +26,14 @@ impl Valve {
     }
 }
 
+impl std::fmt::Debug for Valve {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Valve")
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Sink for Valve {
     fn deliver(&self, exports: Vec<Export>) -> BoxFuture<'_, ()> {
         if self.open.load(Ordering::Acquire) {

@@ -1,12 +1,9 @@
 //! Experiments on a live platform, while its monitor speaks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use monitor_serve::{Clock as _, LiveEvent};
 use sim_services::chaos::plan::Plan;
 use sim_services::chaos::{Happening, runner};
-use sim_services::clock::Moment;
 use sim_services::topology::Topology;
 use sim_services::truth::{Said, Timeline};
 use tokio::sync::{broadcast, mpsc};
@@ -66,7 +63,7 @@ pub(crate) async fn run(
             Some(happening) = happenings.recv() => tell(Told::Platform(happening)),
             event = events.recv() => match event {
                 Ok(event) => {
-                    if let Some(new) = scribe.event(&event, now()) {
+                    if let Some(new) = scribe.event(&event, time(clock.now())) {
                         tell(Told::Monitor(new.clone()));
                         said.push(new);
                     }
