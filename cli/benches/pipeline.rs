@@ -1,26 +1,37 @@
 //! How fast log lines become records, signals and search results, beside plain tantivy.
 //!
-//! `cargo bench -p monitor --bench pipeline` takes the demo's lines;
+//! `cargo bench -p crosswatch-cli --bench pipeline` takes the lines of the simulated shop;
 //! `CROSSWATCH_BENCH_LOGS=PATH` takes the log lines of whatever `crosswatch replay PATH` reads.
 //! The figures are what one core pays: CPU time of the whole process, all threads together, and
 //! bytes of log text. Each stage runs three times, in turns, and the best is kept, because
 //! whatever else the machine does can only slow it. Plain tantivy in the same run is the baseline.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use monitor::heart::Heart;
-use monitor_core::{Batch, Payload, Record};
+use monitor_core::{Batch, Origin, Payload, Record, Time};
 use monitor_engine::EngineConfig;
+use monitor_ingest::otlp::{Encoding, decode_logs_bytes};
 use monitor_ingest::pipeline::Pipeline;
 use monitor_ingest::redact::{RedactConfig, RedactionCounts, Redactor};
 use monitor_store::{Index, IndexConfig, Wal, WalConfig};
+use prost::Message;
+use sim_services::clock::Moment;
+use sim_services::load::Load;
+use sim_services::mesh::virtual_time::run_virtual;
+use sim_services::mesh::{Mesh, MeshConfig};
+use sim_services::net::Wire;
+use sim_services::telemetry::sink::Function;
+use sim_services::topology::Topology;
 use tantivy::schema::{IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions};
 use tantivy::{IndexWriter, TantivyDocument};
+use tokio_util::sync::CancellationToken;
 
 const ROUNDS: usize = 3;
-/// Of the demo's traffic: about 60 MB.
-const GENERATED: Duration = Duration::from_secs(4 * 3_600);
+/// Of the shop's traffic, in its own time: about 60 MB.
+const GENERATED: Duration = Duration::from_secs(600);
 
 struct Data {
     batches: Vec<Batch>,
@@ -80,7 +91,7 @@ fn data() -> Data {
         Some(path) => {
             monitor::replay::log_batches(&[PathBuf::from(path)]).expect("readable log files")
         }
-        None => monitor::demo::log_batches(GENERATED),
+        None => generated(),
     };
     let texts = || {
         batches
@@ -97,6 +108,45 @@ fn data() -> Data {
         records,
         bytes,
     }
+}
+
+/// What the shop's collectors would send of its logs, in virtual time.
+fn generated() -> Vec<Batch> {
+    let (give, take) = std::sync::mpsc::channel();
+    let date = Moment::from_secs(1_772_532_000);
+    run_virtual(date, |clock| async move {
+        let topology = Arc::new(Topology::shop());
+        let sink = Function::new(move |exports| {
+            let request = sim_services::telemetry::otlp::logs(&exports).encode_to_vec();
+            // The receiver is read when the platform has ended.
+            drop(give.send((clock.now(), request)));
+        });
+        let config = MeshConfig {
+            topology: Arc::clone(&topology),
+            wire: Wire::memory(),
+            clock,
+            seed: 1,
+            sink: Arc::new(sink),
+        };
+        let mesh = Mesh::start(config).await.expect("the shop starts");
+        let (conditions, meters) = (mesh.follow(), Arc::clone(mesh.meters()));
+        let load = Load::new(topology, mesh.clients(), clock, 1, conditions, meters);
+        let stop = CancellationToken::new();
+        let clients = tokio::spawn(Arc::new(load).run(stop.clone()));
+        tokio::time::sleep(GENERATED).await;
+        stop.cancel();
+        clients.await.expect("clients that end when told");
+        mesh.stop().await;
+    })
+    .expect("a runtime");
+    take.into_iter()
+        .map(|(at, request)| {
+            let now = Time::from_nanos(at.0);
+            decode_logs_bytes(&request, Encoding::Protobuf, Origin::OtlpHttp, now)
+                .expect("what a collector sends")
+                .batch
+        })
+        .collect()
 }
 
 fn text(item: &monitor_core::Item) -> Option<&str> {

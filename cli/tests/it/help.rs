@@ -14,13 +14,20 @@ fn refused(arguments: &[&str], code: i32, expected: &Expect) {
 fn every_command_explains_itself() {
     for command in [
         "demo",
+        "sim",
+        "chaos",
+        "chaos run",
         "monitor",
         "replay",
         "search",
         "explain",
         "templates",
     ] {
-        let output = crosswatch().args([command, "--help"]).output().unwrap();
+        let output = crosswatch()
+            .args(command.split(' '))
+            .arg("--help")
+            .output()
+            .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success());
         assert!(

@@ -4,7 +4,9 @@
     reason = "helpers of tests; a panic is a failed test"
 )]
 
+mod chaos;
 mod crash;
+mod demo;
 mod help;
 mod own_traces;
 mod process;

@@ -18,8 +18,6 @@ pub enum Origin {
     JsonLines,
     File,
     Replay,
-    /// The demo's own generator.
-    Generator,
 }
 
 impl Origin {
@@ -30,7 +28,6 @@ impl Origin {
             Origin::JsonLines => "json-lines",
             Origin::File => "file",
             Origin::Replay => "replay",
-            Origin::Generator => "generator",
         }
     }
 }
