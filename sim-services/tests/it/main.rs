@@ -1,1 +1,3 @@
 //! The platform, from the outside.
+
+mod service;
