@@ -8,10 +8,11 @@ use futures::future::{BoxFuture, join_all};
 use hyper::Method;
 
 use super::Replica;
+use super::body::{body_about, content_type};
 use super::errand::Errand;
 use super::failure::Failure;
 use super::memory::collecting;
-use super::plan::{Act, Job, QueryPlan, body_about, content_type};
+use super::plan::{Act, Job, QueryPlan};
 use super::spans::{messaging, text};
 use super::stores::RowLock;
 use super::template::Template;
