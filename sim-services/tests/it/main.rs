@@ -7,3 +7,4 @@ mod telemetry;
 mod score;
 mod net;
 mod chaos;
+mod service;
