@@ -186,7 +186,7 @@ async fn a_rolling_deployment_loses_nothing() {
             async move {
                 let mut answered = 0;
                 while over.load(Ordering::Relaxed) == 0 {
-                    tokio::time::sleep(ms(1 + caller % 7)).await;
+                    tokio::time::sleep(ms(9 + caller % 7)).await;
                     let request = post(&format!("/a.B/wait/{}", caller * 13), "x");
                     let (answer, _) = call(client, service, request, 2 * SECOND).await;
                     assert_eq!(answer.unwrap().status, 200, "{service}");
