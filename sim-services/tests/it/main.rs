@@ -3,5 +3,5 @@
 mod broker;
 mod load;
 mod mesh;
-mod telemetry;
 mod net;
+mod telemetry;
