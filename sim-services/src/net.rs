@@ -4,6 +4,8 @@
 //! where a service has it, on a [`Wire`] of loopback TCP or of memory. [`Net`] holds it together:
 //! whoever starts a replica listens, serves and registers it; whoever calls takes a [`Client`].
 
+mod answer;
+mod callee;
 mod client;
 mod connection;
 mod directory;

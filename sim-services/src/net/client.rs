@@ -5,24 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::BoxFuture;
-use http_body_util::Full;
-use hyper::Uri;
-use hyper::header::{self, HeaderValue};
-use hyper::http::uri::{Authority, PathAndQuery, Scheme};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::{Failed, Http1, Http2, Outgoing};
+use super::callee::Callee;
+use super::connection::{Failed, Http1, Http2};
 use super::directory::{Listed, Member};
-use super::names::{self, Resolver};
-use super::pool::{Pool, Pooled};
+use super::names::Resolver;
+use super::pool::Pooled;
 use super::{CallError, Caller, Net, Reply, Request, grpc};
 use crate::change::Change;
 use crate::random::Dice;
@@ -42,20 +36,6 @@ struct Inner {
     connections: BTreeMap<String, u32>,
     resolver: Resolver,
     callees: RwLock<BTreeMap<String, Arc<Callee>>>,
-}
-
-/// A service that is called.
-#[derive(Debug)]
-struct Callee {
-    name: String,
-    authority: Authority,
-    host: HeaderValue,
-    /// Where it would be if it had members.
-    virtual_address: SocketAddr,
-    permits: Semaphore,
-    pool: Pool,
-    /// The member whose turn it is, modulo their number.
-    turn: AtomicUsize,
 }
 
 impl Caller for Client {
@@ -102,7 +82,7 @@ impl Inner {
     ) -> Result<Reply, CallError> {
         let deadline = Instant::now() + timeout;
         let callee = self.callee(service)?;
-        self.resolver.resolve(service, callee.authority.as_str())?;
+        self.resolver.resolve(service, callee.host())?;
         let exhausted = || CallError::PoolExhausted(timeout);
         let permit = timeout_at(deadline, callee.permits.acquire())
             .await
@@ -127,28 +107,11 @@ impl Inner {
             return Ok(Arc::clone(callee));
         }
         drop(known);
-        let nobody = || CallError::Resolve(service.to_owned());
-        let topology = &self.net.topology;
-        let host = names::host(topology, service).ok_or_else(nobody)?;
-        let place = topology.services.keys().position(|name| name == service);
-        let [_, _, high, low] = u32::try_from(place.unwrap_or(0) + 1)
-            .unwrap_or(u32::MAX)
-            .to_be_bytes();
-        let connections = self
-            .connections
-            .get(service)
-            .copied()
-            .unwrap_or(CONNECTIONS);
-        let connections = usize::try_from(connections).unwrap_or(1).max(1);
-        let callee = Arc::new(Callee {
-            name: service.to_owned(),
-            host: HeaderValue::try_from(&host).map_err(|_| nobody())?,
-            authority: Authority::try_from(host).map_err(|_| nobody())?,
-            virtual_address: SocketAddr::from(([10, 96, high, low], 80)),
-            permits: Semaphore::new(connections.min(Semaphore::MAX_PERMITS)),
-            pool: Pool::new(connections),
-            turn: AtomicUsize::new(0),
-        });
+        let connections = self.connections.get(service).copied();
+        let connections = usize::try_from(connections.unwrap_or(CONNECTIONS)).unwrap_or(1);
+        let callee = Callee::new(&self.net.topology, service, connections.max(1))
+            .ok_or_else(|| CallError::Resolve(service.to_owned()))?;
+        let callee = Arc::new(callee);
         let mut known = self.callees.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(
             known.entry(service.to_owned()).or_insert(callee),
@@ -179,72 +142,64 @@ impl Inner {
         listed: &Listed,
         request: &Request,
     ) -> Result<Reply, CallError> {
-        loop {
-            let outgoing = callee.outgoing(&listed.member, request)?;
-            let (reused, answer) = match listed.member.protocol {
-                Protocol::Http1 => self.ask_http1(callee, listed, outgoing).await?,
-                Protocol::Http2 | Protocol::Grpc => {
-                    self.ask_http2(callee, listed, outgoing).await?
+        let (reused, first) = self.try_member(callee, listed, request, false).await?;
+        match first {
+            Err(failed) if reused && failed.may_be_repeated(&request.method) => {
+                let (_, second) = self.try_member(callee, listed, request, true).await?;
+                second.map_err(|failed| failed.error)
+            }
+            first => first.map_err(|failed| failed.error),
+        }
+    }
+
+    /// The answer, and whether the connection had been used before; for one that waited idle, it
+    /// had not if it is to be `fresh`.
+    async fn try_member(
+        &self,
+        callee: &Callee,
+        listed: &Listed,
+        request: &Request,
+        fresh: bool,
+    ) -> Result<(bool, Result<Reply, Failed>), CallError> {
+        let member = &listed.member;
+        let outgoing = callee.outgoing(member, request)?;
+        if member.protocol == Protocol::Http1 {
+            let idle = callee.pool.idle(listed.id).filter(|_| !fresh);
+            let reused = idle.is_some();
+            let mut pooled: Pooled = match idle {
+                Some(pooled) => pooled,
+                None => {
+                    let room = callee.pool.room();
+                    room.filled_by(self.open_http1(member).await?)
                 }
             };
-            match answer {
-                Ok(mut reply) => {
-                    if listed.member.protocol == Protocol::Grpc {
-                        let code = reply.grpc_status;
-                        reply.grpc_status =
-                            Some(code.unwrap_or_else(|| grpc::code_of_http(reply.status)));
-                    }
-                    return Ok(reply);
-                }
-                Err(failed) => {
-                    let repeatable = request.method.is_idempotent() && failed.unanswered;
-                    if !reused || !(failed.unsent || repeatable) {
-                        return Err(failed.error);
-                    }
-                }
+            let answer = pooled.connection.send(outgoing).await;
+            if answer.is_ok() {
+                callee.pool.give_back(listed.id, pooled);
             }
+            return Ok((reused, answer));
         }
-    }
-
-    /// The answer, and whether the connection had been used before.
-    async fn ask_http1(
-        &self,
-        callee: &Callee,
-        listed: &Listed,
-        outgoing: Outgoing,
-    ) -> Result<(bool, Result<Reply, Failed>), CallError> {
-        let idle = callee.pool.idle(listed.id);
-        let reused = idle.is_some();
-        let mut pooled: Pooled = match idle {
-            Some(pooled) => pooled,
-            None => {
-                let room = callee.pool.room();
-                room.filled_by(self.open_http1(&listed.member).await?)
-            }
-        };
-        let answer = pooled.connection.send(outgoing).await;
-        if answer.is_ok() {
-            callee.pool.give_back(listed.id, pooled);
-        }
-        Ok((reused, answer))
-    }
-
-    async fn ask_http2(
-        &self,
-        callee: &Callee,
-        listed: &Listed,
-        outgoing: Outgoing,
-    ) -> Result<(bool, Result<Reply, Failed>), CallError> {
         let shared = callee.pool.shared(listed.id);
         let mut slot = shared.lock().await;
         let open = slot.as_ref().filter(|open| !open.is_closed()).cloned();
         let reused = open.is_some();
         let mut connection = match open {
             Some(connection) => connection,
-            None => slot.insert(self.open_http2(&listed.member).await?).clone(),
+            None => slot.insert(self.open_http2(member).await?).clone(),
         };
         drop(slot);
-        Ok((reused, connection.send(outgoing).await))
+        let mut answer = connection.send(outgoing).await;
+        // Others that fail with it find it gone or replaced. Who holds the lock is replacing it.
+        if answer.is_err()
+            && let Ok(mut slot) = shared.try_lock()
+        {
+            slot.take_if(|open| open.is_same(&connection));
+        }
+        if let (Protocol::Grpc, Ok(reply)) = (member.protocol, &mut answer) {
+            let code = reply.grpc_status;
+            reply.grpc_status = Some(code.unwrap_or_else(|| grpc::code_of_http(reply.status)));
+        }
+        Ok((reused, answer))
     }
 
     async fn open_http1(&self, member: &Member) -> Result<Http1, CallError> {
@@ -303,54 +258,5 @@ impl Inner {
                 active.touch.mark(self.net.clock.now());
             }
         }
-    }
-}
-
-impl Callee {
-    /// # Errors
-    ///
-    /// `Broken` when the path is not one.
-    fn outgoing(&self, member: &Member, request: &Request) -> Result<Outgoing, CallError> {
-        let path = PathAndQuery::try_from(request.path.as_str())
-            .map_err(|error| CallError::Broken(format!("{}: {error}", request.path)))?;
-        let grpc = member.protocol == Protocol::Grpc;
-        let body = if grpc {
-            grpc::framed(&request.body)
-        } else {
-            request.body.clone()
-        };
-        let mut outgoing = Outgoing::new(Full::<Bytes>::new(body));
-        *outgoing.method_mut() = request.method.clone();
-        let headers = outgoing.headers_mut();
-        headers.clone_from(&request.headers);
-        // Those of the connection that the request came by (RFC 9110, section 7.6.1).
-        for hop in [
-            header::CONNECTION,
-            header::CONTENT_LENGTH,
-            header::TE,
-            header::TRANSFER_ENCODING,
-            header::HOST,
-        ] {
-            headers.remove(hop);
-        }
-        if grpc {
-            headers.insert(header::CONTENT_TYPE, grpc::CONTENT_TYPE);
-            headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        }
-        *outgoing.uri_mut() = if member.protocol == Protocol::Http1 {
-            headers.insert(header::HOST, self.host.clone());
-            Uri::from(path)
-        } else {
-            let mut parts = hyper::http::uri::Parts::default();
-            parts.scheme = Some(if member.tls {
-                Scheme::HTTPS
-            } else {
-                Scheme::HTTP
-            });
-            parts.authority = Some(self.authority.clone());
-            parts.path_and_query = Some(path);
-            Uri::from_parts(parts).map_err(|error| CallError::Broken(error.to_string()))?
-        };
-        Ok(outgoing)
     }
 }

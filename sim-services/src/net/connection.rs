@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
@@ -92,12 +92,17 @@ async fn drive(connection: impl Future<Output = hyper::Result<()>>, usage: Arc<U
 pub(super) struct Failed {
     pub(super) error: CallError,
     /// The request has certainly not been sent.
-    pub(super) unsent: bool,
-    /// Whether not a byte of an answer came.
-    pub(super) unanswered: bool,
+    unsent: bool,
+    /// Not a byte of an answer came.
+    unanswered: bool,
 }
 
 impl Failed {
+    /// Whether sending it again does no harm.
+    pub(super) fn may_be_repeated(&self, method: &Method) -> bool {
+        self.unsent || (self.unanswered && method.is_idempotent())
+    }
+
     fn sending(error: TrySendError<Outgoing>) -> Failed {
         let mut error = error;
         Failed {
@@ -211,6 +216,10 @@ impl Http2 {
 
     pub(super) fn is_closed(&self) -> bool {
         self.sender.is_closed()
+    }
+
+    pub(super) fn is_same(&self, other: &Http2) -> bool {
+        Arc::ptr_eq(&self.usage, &other.usage)
     }
 
     pub(super) async fn send(&mut self, request: Outgoing) -> Result<Reply, Failed> {

@@ -91,7 +91,7 @@ impl Quality {
     /// How long the wire is busy with so many bytes.
     pub(super) fn sending(&self, bytes: usize) -> Duration {
         match self.bytes_per_second {
-            Some(rate) => Duration::try_from_secs_f64(bytes as f64 / rate).unwrap_or(Duration::MAX),
+            Some(rate) => Duration::try_from_secs_f64(bytes as f64 / rate).unwrap_or_default(),
             None => Duration::ZERO,
         }
     }

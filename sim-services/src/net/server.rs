@@ -2,42 +2,30 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
-use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
-use hyper::{Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::Handler;
+use super::answer::talk;
 use super::directory::Member;
-use super::grpc::{self, Answer};
 use super::tasks::Tasks;
 use super::tls::Authority;
 use super::wire::{Listener, Stream};
-use super::{Handler, Request};
 use crate::change::{Change, Conditions};
 use crate::clock::Clock;
-use crate::topology::Protocol;
 
-/// Longer bodies are refused with 413.
-const MAX_BODY: usize = 1024 * 1024;
+/// For TLS' handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// For the handshake, and for a request's head to be complete. Longer than clients keep idle
-/// connections, so that it is they who close them.
-const PATIENCE: Duration = Duration::from_secs(75);
-
-const MAX_STREAMS: u32 = 1024;
+/// How long a server that drains goes on as if nothing were: requests that were sent when their
+/// callers still knew it may be on their way, and one of their packets may have been lost.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// What every server of a net needs of it.
 #[derive(Debug)]
@@ -57,12 +45,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes no more connections, lets requests that have arrived be answered, and after
-    /// `patience` ends what is left.
+    /// For half a second, or half of `patience` if that is less, it goes on; then it takes no more
+    /// connections and ends when all requests are answered, at the latest after `patience`. Whoever
+    /// has removed it from the directory before loses no request that takes less time than that.
     pub async fn drain(&self, patience: Duration) {
-        self.draining.cancel();
-        if timeout(patience, self.over.cancelled()).await.is_err() {
-            self.stop().await;
+        let end = Instant::now() + patience;
+        let gone = timeout(LINGER.min(patience / 2), self.stopped()).await;
+        if gone.is_err() {
+            self.draining.cancel();
+            if timeout_at(end, self.stopped()).await.is_err() {
+                self.stop().await;
+            }
         }
     }
 
@@ -236,138 +229,11 @@ impl Door {
                 None => talk(stream, peer, protocol, handler, streams, &finish).await,
                 Some(tls) => {
                     // Who does not finish the handshake is not served; the client knows why.
-                    if let Ok(Ok(stream)) = timeout(PATIENCE, tls.accept(stream)).await {
+                    if let Ok(Ok(stream)) = timeout(HANDSHAKE, tls.accept(stream)).await {
                         talk(stream, peer, protocol, handler, streams, &finish).await;
                     }
                 }
             }
         }
     }
-}
-
-async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    stream: S,
-    peer: SocketAddr,
-    protocol: Protocol,
-    handler: Arc<dyn Handler>,
-    streams: Tasks,
-    finish: &CancellationToken,
-) {
-    let io = TokioIo::new(stream);
-    let service = service_fn(move |request| {
-        let handler = Arc::clone(&handler);
-        async move {
-            match protocol {
-                Protocol::Grpc => answer_grpc(handler, peer, request).await,
-                Protocol::Http1 | Protocol::Http2 => answer_http(handler, peer, request).await,
-            }
-        }
-    });
-    // A connection's error concerns its client, which sees it as well.
-    macro_rules! run {
-        ($connection:expr) => {{
-            let mut connection = pin!($connection);
-            tokio::select! {
-                biased;
-                result = connection.as_mut() => result.unwrap_or_default(),
-                () = finish.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await.unwrap_or_default();
-                }
-            }
-        }};
-    }
-    match protocol {
-        Protocol::Http1 => run!(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .auto_date_header(false)
-                .serve_connection(io, service)
-        ),
-        // The end of a partition brings many requests at once that were given up meanwhile; that
-        // is no attack.
-        Protocol::Http2 | Protocol::Grpc => run!(
-            http2::Builder::new(streams)
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(MAX_STREAMS)
-                .max_pending_accept_reset_streams(MAX_STREAMS as usize)
-                .auto_date_header(false)
-                .serve_connection(io, service)
-        ),
-    }
-}
-
-type Answered = Result<Response<Answer>, hyper::Error>;
-
-/// The request with its body, or None if that is too long.
-async fn read(request: hyper::Request<Incoming>) -> Result<Option<Request>, hyper::Error> {
-    let (head, body) = request.into_parts();
-    let body = match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => match error.downcast::<hyper::Error>() {
-            Ok(error) => return Err(*error),
-            Err(error) => {
-                debug_assert!(error.is::<LengthLimitError>());
-                return Ok(None);
-            }
-        },
-    };
-    Ok(Some(Request {
-        method: head.method,
-        path: head
-            .uri
-            .path_and_query()
-            .map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned()),
-        headers: head.headers,
-        body,
-    }))
-}
-
-async fn answer_http(
-    handler: Arc<dyn Handler>,
-    peer: SocketAddr,
-    request: hyper::Request<Incoming>,
-) -> Answered {
-    let (status, body) = match read(request).await? {
-        Some(request) => {
-            let reply = handler.handle(request, peer).await;
-            let status =
-                StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, reply.body)
-        }
-        None => (StatusCode::PAYLOAD_TOO_LARGE, bytes::Bytes::new()),
-    };
-    let mut response = Response::new(Answer::plain(body));
-    *response.status_mut() = status;
-    Ok(response)
-}
-
-async fn answer_grpc(
-    handler: Arc<dyn Handler>,
-    peer: SocketAddr,
-    request: hyper::Request<Incoming>,
-) -> Answered {
-    let is_grpc = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-    if !is_grpc {
-        let mut response = Response::new(Answer::plain(bytes::Bytes::new()));
-        *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Ok(response);
-    }
-    let Some(mut request) = read(request).await? else {
-        let why = "the message is too long";
-        return Ok(grpc::response(grpc::RESOURCE_EXHAUSTED, Some(why), b""));
-    };
-    request.body = match grpc::unframed(request.body) {
-        Ok(message) => message,
-        Err((code, why)) => return Ok(grpc::response(code, Some(why), b"")),
-    };
-    let reply = handler.handle(request, peer).await;
-    let code = reply
-        .grpc_status
-        .unwrap_or_else(|| grpc::code_of_http(reply.status));
-    Ok(grpc::response(code, None, &reply.body))
 }

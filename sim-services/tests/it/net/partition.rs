@@ -113,3 +113,38 @@ async fn what_waited_goes_on_when_it_ends() {
     let there = ("cloud-a".to_owned(), "on-prem".to_owned());
     assert_eq!(world.meters.read().links[&there].blocked, 1);
 }
+
+/// Thousands of requests that were given up meanwhile are no reason for HTTP/2 to hang up.
+#[tokio::test(start_paused = true)]
+async fn a_long_partition_leaves_http2_as_it_was() {
+    let world = World::memory();
+    let replica = world.replica("catalog").await;
+    let client = world.client("cloud-a");
+    let ask = async || {
+        let request = post("/shop.catalog.Catalog/ListProducts", vec![b'x'; 300]);
+        call(&client, "catalog", request, ms(800)).await.0
+    };
+    assert_eq!(ask().await.unwrap().status, 200);
+    let cut = LinkChange {
+        partition: true,
+        ..link("cloud-b")
+    };
+    world.on([cut.between("cloud-a")]);
+    for _ in 0..60 {
+        for answer in futures::future::join_all((0..50).map(|_| ask())).await {
+            assert_eq!(answer, Err(CallError::Timeout(ms(800))));
+        }
+    }
+    assert_eq!(replica.handler.requests.load(Ordering::Relaxed), 1);
+    world.on([]);
+    let answers = futures::future::join_all((0..50).map(|_| ask())).await;
+    let answered = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert_eq!(
+        answered,
+        50,
+        "{:?}",
+        answers.iter().find(|answer| answer.is_err())
+    );
+    let there = ("cloud-a".to_owned(), "cloud-b".to_owned());
+    assert_eq!(world.meters.read().links[&there].connections, 1);
+}

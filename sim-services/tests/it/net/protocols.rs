@@ -163,3 +163,39 @@ async fn nothing_listens_after_the_stop() {
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     }
 }
+
+/// Many at once on several threads, near and across a wire, by every protocol.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_at_once_are_all_answered_with_what_is_theirs() {
+    let world = World::new(Wire::Tcp, |link| {
+        plain(link);
+        link.latency = ms(2);
+    });
+    let services = ["orders", "cart", "search", "catalog", "payments"];
+    let mut replicas = Vec::new();
+    for service in services {
+        replicas.push(world.replica(service).await);
+        replicas.push(world.replica(service).await);
+    }
+    let client = world.client("cloud-a");
+    let callers = (0..40).map(|caller| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            for round in 0..25 {
+                for service in services {
+                    let body = format!("{caller} {round} {service}");
+                    let request = post("/a.B/C", body.clone());
+                    let (reply, _) = call(&client, service, request, LONG).await;
+                    assert_eq!(reply.unwrap().body, body);
+                }
+            }
+        })
+    });
+    for caller in futures::future::join_all(callers).await {
+        caller.unwrap();
+    }
+    for replica in &replicas {
+        assert_eq!(replica.handler.requests.load(Ordering::Relaxed), 500);
+    }
+    world.net.stop().await;
+}
