@@ -7,6 +7,7 @@
 //! Rolling out a version, closing ports and writing lines are the work of others.
 
 mod batch;
+mod body;
 mod breaker;
 mod cache;
 mod calls;

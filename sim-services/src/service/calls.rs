@@ -4,10 +4,11 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Replica;
+use super::body::{body_about, content_type};
 use super::breaker::Breaker;
 use super::errand::Errand;
 use super::failure::{Failure, is_fault};
-use super::plan::{CallPlan, body_about, content_type};
+use super::plan::CallPlan;
 use super::spans::{call_attributes, text};
 use crate::meter::count;
 use crate::net::{CallError, Reply, Request};

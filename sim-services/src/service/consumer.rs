@@ -6,9 +6,9 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 
 use super::Replica;
+use super::body::id_of_body;
 use super::errand::Errand;
 use super::failure::Failure;
-use super::plan::id_of_body;
 use super::spans::{Begun, messaging, text, who};
 use crate::meter::count;
 use crate::telemetry::{Span, SpanKind};

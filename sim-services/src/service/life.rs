@@ -19,6 +19,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Lines of a flood come in bursts this far apart.
 const BURST: Duration = Duration::from_millis(10);
 
+/// A hundred thousand a second, whatever a fault wants.
+const MOST_A_BURST: u64 = 1_000;
+
 /// What comes next by itself.
 enum Next {
     Complaint(f64),
@@ -181,8 +184,11 @@ impl Flood {
 
     /// The numbers of the lines that are due.
     fn due(&mut self, now: Moment) -> std::ops::Range<u64> {
-        let due = Duration::from_secs_f64(self.per_second * now.since(self.since).as_secs_f64());
-        let lines = self.said..due.as_secs().max(self.said);
+        let due = self.per_second * now.since(self.since).as_secs_f64();
+        // A second for each line.
+        let due = Duration::try_from_secs_f64(due).map_or(self.said, |due| due.as_secs());
+        let most = self.said.saturating_add(MOST_A_BURST);
+        let lines = self.said..due.clamp(self.said, most);
         self.said = lines.end;
         self.burst = now + BURST;
         lines

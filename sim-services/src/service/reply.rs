@@ -7,10 +7,11 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 
 use super::Replica;
+use super::body::id_of_body;
 use super::consumer::own_span;
 use super::errand::Errand;
 use super::failure::{Failure, is_fault};
-use super::plan::{Job, RoutePlan, id_of_body};
+use super::plan::{Job, RoutePlan};
 use super::spans::{Begun, rpc_attributes, text, who};
 use super::steps::nanos;
 use crate::clock::Moment;

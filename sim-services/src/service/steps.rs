@@ -8,10 +8,11 @@ use futures::future::{BoxFuture, join_all};
 use hyper::Method;
 
 use super::Replica;
+use super::body::{body_about, content_type};
 use super::errand::Errand;
 use super::failure::Failure;
 use super::memory::collecting;
-use super::plan::{Act, Job, QueryPlan, body_about, content_type};
+use super::plan::{Act, Job, QueryPlan};
 use super::spans::{messaging, text};
 use super::stores::RowLock;
 use super::template::Template;
@@ -88,10 +89,10 @@ impl Replica {
         for slower in &errand.view.work {
             if slower.covers(errand.subject()) {
                 slower.touch.mark(self.clock.now());
-                length = length.mul_f64(slower.what.max(0.0));
+                length = times(length, slower.what);
             }
         }
-        self.rest(length.mul_f64(1.0 + self.collecting(errand)))
+        self.rest(times(length, 1.0 + self.collecting(errand)))
             .await;
     }
 
@@ -187,7 +188,7 @@ impl Replica {
         for slower in &errand.view.slow_stores[query.store] {
             if slower.covers(errand.subject()) {
                 slower.touch.mark(self.clock.now());
-                takes = takes.mul_f64(slower.what.max(0.0));
+                takes = times(takes, slower.what);
             }
         }
         self.rest(takes).await;
@@ -291,6 +292,13 @@ impl Replica {
             tokio::time::sleep(Duration::from_millis(ticks)).await;
         }
     }
+}
+
+/// A fault's factor may be anything, but nothing takes more than an hour.
+fn times(length: Duration, factor: f64) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(3_600);
+    Duration::try_from_secs_f64(length.as_secs_f64() * factor.max(0.0))
+        .map_or(LONGEST, |length| length.min(LONGEST))
 }
 
 pub(super) fn nanos(length: Duration) -> u64 {

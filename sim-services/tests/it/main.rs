@@ -5,3 +5,4 @@ mod load;
 mod mesh;
 mod net;
 mod telemetry;
+mod service;
