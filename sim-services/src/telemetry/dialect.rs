@@ -20,6 +20,8 @@ mod stamp;
 mod syslog;
 mod zap;
 
+use std::borrow::Cow;
+
 use super::{Access, Identity, Ids, LogEvent};
 use crate::clock::Moment;
 use crate::topology::Dialect;
@@ -153,6 +155,15 @@ fn address(peer: &str) -> (&str, Option<&str>) {
 /// Milliseconds, to the microsecond.
 fn millis(length: std::time::Duration) -> f64 {
     (length.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// What was thrown, for languages whose errors are texts: its kind in front, unless the text has it.
+fn error_text<'a>(kind: &str, text: &'a str) -> Cow<'a, str> {
+    if text.contains(kind) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("{kind}: {text}"))
+    }
 }
 
 /// `"LegacyCore"` for `legacy-core`.

@@ -1,5 +1,6 @@
 //! JSON in Elastic's common schema, as its encoder for logback writes it.
 
+use super::java::Thrown;
 use super::json::Object;
 use super::stamp::Stamp;
 use super::{address, camel, grpc_code_upper, java, rpc, worker};
@@ -58,11 +59,11 @@ pub(super) fn message(out: &mut String, who: &Identity, at: Moment, message: &Me
         line.text(key, value);
     }
     if let Some((kind, text)) = &message.error {
-        let kind: &str = kind;
-        line.text("error.type", &java::exception(who, kind));
-        line.text("error.message", text);
+        let thrown = Thrown::new(who, kind, text);
+        line.text("error.type", &thrown.kind);
+        line.text("error.message", &thrown.text);
         let mut stack = String::with_capacity(2_048);
-        java::stack_trace(&mut stack, who, message.logger, (kind, text));
+        thrown.trace(&mut stack, who, message.logger);
         stack.push('\n');
         line.text("error.stack_trace", &stack);
     }

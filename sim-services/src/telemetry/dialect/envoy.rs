@@ -1,7 +1,7 @@
 //! Envoy as a sidecar: its default access log format, and its own log.
 
 use super::stamp::Stamp;
-use super::{address, go, mark, put, quote};
+use super::{address, error_text, go, mark, put, quote};
 use crate::clock::Moment;
 use crate::telemetry::{Access, Identity, Message};
 use crate::topology::Level;
@@ -77,7 +77,7 @@ pub(super) fn message(out: &mut String, who: &Identity, at: Moment, message: &Me
     quote::bare(out, &message.text);
     if let Some((kind, text)) = &message.error {
         out.push_str(": ");
-        quote::bare(out, &format!("{kind}: {text}"));
+        quote::bare(out, &error_text(kind, text));
     }
     for (key, value) in &message.fields {
         put!(out, " {key}=");

@@ -1,5 +1,8 @@
 //! How programs in Java name themselves and their troubles.
 
+mod root;
+
+use self::root::Root;
 use super::{Identity, camel, mark, put};
 
 /// `com.acme.shop.orders`.
@@ -37,11 +40,111 @@ pub(super) fn abbreviated(class: &str, most: usize) -> String {
     parts.join(".")
 }
 
-/// The exception's full name: ours, unless it says where it is from.
-pub(super) fn exception(who: &Identity, kind: &str) -> String {
-    if kind.contains('.') {
-        return kind.to_owned();
+/// An exception as it is logged: what the library threw, wrapped by the framework that called it.
+#[derive(Debug)]
+pub(super) struct Thrown {
+    pub(super) kind: String,
+    pub(super) text: String,
+    cause: Option<Cause>,
+}
+
+#[derive(Debug)]
+struct Cause {
+    kind: String,
+    text: String,
+    frames: &'static [&'static str],
+}
+
+impl Thrown {
+    pub(super) fn new(who: &Identity, kind: &str, text: &str) -> Thrown {
+        if !kind.contains('.') {
+            // One of the program's own, with the cause that its message suggests.
+            let cause = Root::suggested(text).map(|root| Cause {
+                kind: root.kind.to_owned(),
+                text: root.text.to_owned(),
+                frames: root.frames,
+            });
+            return Thrown {
+                kind: own_exception(who, kind),
+                text: text.to_owned(),
+                cause,
+            };
+        }
+        let wrapper = match kind {
+            _ if kind.starts_with("java.sql.") => Some((
+                "org.springframework.jdbc.CannotGetJdbcConnectionException",
+                "Failed to obtain JDBC Connection".to_owned(),
+            )),
+            _ if ["java.net.", "javax.net.", "org.apache.http."]
+                .iter()
+                .any(|library| kind.starts_with(library)) =>
+            {
+                Some((
+                    "org.springframework.web.client.ResourceAccessException",
+                    format!("I/O error: {text}"),
+                ))
+            }
+            _ => None,
+        };
+        let Some((outer, outer_text)) = wrapper else {
+            return Thrown {
+                kind: kind.to_owned(),
+                text: text.to_owned(),
+                cause: None,
+            };
+        };
+        Thrown {
+            kind: outer.to_owned(),
+            text: outer_text,
+            cause: Some(Cause {
+                kind: kind.to_owned(),
+                text: text.to_owned(),
+                frames: Root::called(kind).map_or(&[], |root| root.frames),
+            }),
+        }
     }
+
+    /// As `printStackTrace` prints it.
+    pub(super) fn trace(&self, out: &mut String, who: &Identity, logger: &str) {
+        let package = package(who);
+        let logger = if logger.is_empty() { "Service" } else { logger };
+        let service = camel(&who.service);
+        let line = |salt| 20 + mark(&self.kind, salt) % 300;
+        let execute = |out: &mut String, salt| {
+            let line = line(salt);
+            put!(
+                out,
+                "\n\tat {package}.{logger}.execute({logger}.java:{line})"
+            );
+        };
+        put!(out, "{}: {}", self.kind, self.text);
+        execute(out, 1);
+        put!(
+            out,
+            "\n\tat {package}.{logger}.handle({logger}.java:{})",
+            line(2)
+        );
+        put!(
+            out,
+            "\n\tat {package}.web.{service}Controller.handle({service}Controller.java:{})",
+            line(3)
+        );
+        for frame in FRAMEWORK {
+            put!(out, "\n\tat {frame}");
+        }
+        if let Some(cause) = &self.cause {
+            put!(out, "\nCaused by: {}: {}", cause.kind, cause.text);
+            for frame in cause.frames {
+                put!(out, "\n\tat {frame}");
+            }
+            execute(out, 4);
+            put!(out, "\n\t... {} common frames omitted", FRAMEWORK.len() + 2);
+        }
+    }
+}
+
+/// `com.acme.shop.orders.UpstreamTimeoutException`.
+fn own_exception(who: &Identity, kind: &str) -> String {
     let name = camel(kind);
     let suffix = if name.ends_with("Exception") || name.ends_with("Error") {
         ""
@@ -49,49 +152,6 @@ pub(super) fn exception(who: &Identity, kind: &str) -> String {
         "Exception"
     };
     format!("{}.{name}{suffix}", package(who))
-}
-
-/// What printStackTrace prints, with the cause that such a message suggests.
-pub(super) fn stack_trace(
-    out: &mut String,
-    who: &Identity,
-    logger: &str,
-    (kind, text): (&str, &str),
-) {
-    let package = package(who);
-    let logger = if logger.is_empty() { "Service" } else { logger };
-    let service = camel(&who.service);
-    let line = |salt| 20 + mark(kind, salt) % 300;
-    put!(out, "{}: {text}", exception(who, kind));
-    put!(
-        out,
-        "\n\tat {package}.{logger}.execute({logger}.java:{})",
-        line(1)
-    );
-    put!(
-        out,
-        "\n\tat {package}.{logger}.handle({logger}.java:{})",
-        line(2)
-    );
-    put!(
-        out,
-        "\n\tat {package}.web.{service}Controller.handle({service}Controller.java:{})",
-        line(3)
-    );
-    for frame in FRAMEWORK {
-        put!(out, "\n\tat {frame}");
-    }
-    let cause = cause(text);
-    put!(out, "\nCaused by: {}", cause.text);
-    for frame in cause.frames {
-        put!(out, "\n\tat {frame}");
-    }
-    put!(
-        out,
-        "\n\tat {package}.{logger}.execute({logger}.java:{})",
-        line(4)
-    );
-    put!(out, "\n\t... {} common frames omitted", FRAMEWORK.len() + 2);
 }
 
 const FRAMEWORK: [&str; 7] = [
@@ -103,70 +163,3 @@ const FRAMEWORK: [&str; 7] = [
     "org.apache.tomcat.util.net.NioEndpoint$SocketProcessor.doRun(NioEndpoint.java:1769)",
     "java.base/java.lang.Thread.run(Thread.java:1583)",
 ];
-
-struct Cause {
-    text: &'static str,
-    frames: &'static [&'static str],
-}
-
-fn cause(text: &str) -> Cause {
-    let text = text.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&["timeout", "timed out", "no answer within", "deadline"]) {
-        Cause {
-            text: "java.net.SocketTimeoutException: Read timed out",
-            frames: &[
-                "java.base/sun.nio.ch.NioSocketImpl.timedRead(NioSocketImpl.java:278)",
-                "java.base/sun.nio.ch.NioSocketImpl.implRead(NioSocketImpl.java:304)",
-                "java.base/java.net.Socket$SocketInputStream.read(Socket.java:1099)",
-            ],
-        }
-    } else if says(&["refused"]) {
-        Cause {
-            text: "java.net.ConnectException: Connection refused",
-            frames: &[
-                "java.base/sun.nio.ch.Net.pollConnect(Native Method)",
-                "java.base/sun.nio.ch.NioSocketImpl.connect(NioSocketImpl.java:592)",
-            ],
-        }
-    } else if says(&[
-        "pool",
-        "no connection",
-        "database",
-        "statement",
-        "deadlock",
-        "lock",
-    ]) {
-        Cause {
-            text: "java.sql.SQLTransientConnectionException: HikariPool-1 - Connection is not available",
-            frames: &[
-                "com.zaxxer.hikari.pool.HikariPool.createTimeoutException(HikariPool.java:686)",
-                "com.zaxxer.hikari.pool.HikariPool.getConnection(HikariPool.java:179)",
-            ],
-        }
-    } else if says(&["no such host", "resolve", "dns"]) {
-        Cause {
-            text: "java.net.UnknownHostException: Name or service not known",
-            frames: &[
-                "java.base/java.net.Inet6AddressImpl.lookupAllHostAddr(Native Method)",
-                "java.base/java.net.InetAddress.getAllByName(InetAddress.java:1529)",
-            ],
-        }
-    } else if says(&["tls", "certificate", "handshake"]) {
-        Cause {
-            text: "javax.net.ssl.SSLHandshakeException: PKIX path validation failed",
-            frames: &[
-                "java.base/sun.security.ssl.Alert.createSSLException(Alert.java:130)",
-                "java.base/sun.security.ssl.TransportContext.fatal(TransportContext.java:378)",
-            ],
-        }
-    } else {
-        Cause {
-            text: "java.lang.IllegalStateException: the operation did not complete",
-            frames: &[
-                "java.base/java.util.Optional.orElseThrow(Optional.java:403)",
-                "java.base/java.util.concurrent.CompletableFuture.reportGet(CompletableFuture.java:396)",
-            ],
-        }
-    }
-}

@@ -2,7 +2,7 @@
 //! calls as go-grpc-middleware hands them to it.
 
 use super::stamp::Stamp;
-use super::{go, hex, put, quote};
+use super::{error_text, go, hex, put, quote};
 use crate::clock::Moment;
 use crate::telemetry::{Access, Ids, Message};
 use crate::topology::Level;
@@ -41,7 +41,7 @@ pub(super) fn message(out: &mut String, at: Moment, message: &Message) {
     begin(out, at, message.level, &place, &message.text);
     // As `klog.ErrorS` puts it: first of all.
     if let Some((kind, text)) = &message.error {
-        pair(out, "err", &format!("{kind}: {text}"));
+        pair(out, "err", &error_text(kind, text));
     }
     if !message.logger.is_empty() {
         pair(out, "logger", message.logger);

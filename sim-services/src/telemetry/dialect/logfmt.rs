@@ -2,7 +2,7 @@
 //! go-grpc-middleware hands them to it.
 
 use super::stamp::Stamp;
-use super::{go, hex, put, quote};
+use super::{error_text, go, hex, put, quote};
 use crate::clock::Moment;
 use crate::telemetry::{Access, Ids, Message};
 use crate::topology::Level;
@@ -38,7 +38,7 @@ pub(super) fn message(out: &mut String, at: Moment, message: &Message) {
         pair(out, key, value);
     }
     if let Some((kind, text)) = &message.error {
-        pair(out, "err", &format!("{kind}: {text}"));
+        pair(out, "err", &error_text(kind, text));
     }
     ids(out, &message.ids);
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::stamp::Stamp;
-use super::{address, mark, put, quote};
+use super::{address, error_text, mark, put, quote};
 use crate::clock::Moment;
 use crate::telemetry::{Access, Identity, Message};
 use crate::topology::Level;
@@ -69,7 +69,7 @@ pub(super) fn message(out: &mut String, who: &Identity, at: Moment, message: &Me
     quote::nginx(out, &message.text);
     if let Some((kind, text)) = &message.error {
         out.push_str(" (");
-        quote::nginx(out, &format!("{kind}: {text}"));
+        quote::nginx(out, &error_text(kind, text));
         out.push(')');
     }
     for (key, value) in &message.fields {

@@ -5,7 +5,7 @@
 //! 4 when the request was at fault, 8 when the program was, as on a mainframe.
 
 use super::stamp::Stamp;
-use super::{grpc_code, put, quote};
+use super::{error_text, grpc_code, put, quote};
 use crate::clock::Moment;
 use crate::telemetry::{Access, Message};
 use crate::topology::Level;
@@ -56,7 +56,7 @@ pub(super) fn message(out: &mut String, at: Moment, message: &Message) {
         );
     }
     if let Some((kind, text)) = &message.error {
-        put!(out, " ({kind}: {text})");
+        put!(out, " ({})", error_text(kind, text));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Text of Spring Boot's default pattern for logback, with stack traces over many lines.
 
+use super::java::Thrown;
 use super::stamp::Stamp;
 use super::{camel, grpc_code_upper, hex, java, put, quote, worker};
 use crate::clock::Moment;
@@ -39,7 +40,7 @@ pub(super) fn message(out: &mut String, who: &Identity, at: Moment, message: &Me
     }
     if let Some((kind, text)) = &message.error {
         out.push_str("\n\n");
-        java::stack_trace(out, who, message.logger, (kind, text));
+        Thrown::new(who, kind, text).trace(out, who, message.logger);
     }
 }
 

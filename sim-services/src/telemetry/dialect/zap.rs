@@ -1,7 +1,7 @@
 //! JSON of Go's zap with its production encoder; gRPC calls as go-grpc-middleware logs them.
 
 use super::json::Object;
-use super::{address, go, grpc_code, millis, rpc};
+use super::{address, error_text, go, grpc_code, millis, rpc};
 use crate::clock::Moment;
 use crate::telemetry::{Access, Identity, Ids, Message};
 use crate::topology::Level;
@@ -57,7 +57,7 @@ pub(super) fn message(out: &mut String, who: &Identity, at: Moment, message: &Me
     ids(&mut line, &message.ids);
     if let Some((kind, text)) = &message.error {
         let kind: &str = kind;
-        line.text("error", &format!("{kind}: {text}"));
+        line.text("error", &error_text(kind, text));
         let mut stack = String::with_capacity(512);
         go::stack(&mut stack, who, message.logger, kind);
         line.text("stacktrace", &stack);

@@ -49,6 +49,56 @@ fn check(dialect: Dialect, expected: &Expect) {
     expected.assert_eq(&lines.join("\n"));
 }
 
+/// The first line of a stack trace and of its cause.
+fn thrown(kind: &'static str, text: &str) -> Vec<String> {
+    let mut message = failure();
+    message.error = Some((kind, text.into()));
+    let line = write(
+        Dialect::Spring,
+        &identity(),
+        AT,
+        &LogEvent::Message(message),
+    );
+    line.lines()
+        .skip(2)
+        .filter(|line| !line.starts_with('\t'))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn what_a_library_of_java_threw_is_wrapped_and_what_has_no_cause_shows_none() {
+    assert_eq!(
+        thrown("java.net.ConnectException", "Connection refused"),
+        [
+            "org.springframework.web.client.ResourceAccessException: I/O error: Connection refused",
+            "Caused by: java.net.ConnectException: Connection refused",
+        ]
+    );
+    assert_eq!(
+        thrown("java.lang.IllegalStateException", "unexpected state"),
+        ["java.lang.IllegalStateException: unexpected state"]
+    );
+    assert_eq!(
+        thrown("OutOfStock", "nothing is left"),
+        ["com.acme.shop.orders.OutOfStockException: nothing is left"]
+    );
+}
+
+#[test]
+fn a_kind_that_the_text_has_is_not_said_twice() {
+    let mut message = failure();
+    message.error = Some((
+        "no such host",
+        "dial tcp: lookup stock: no such host".into(),
+    ));
+    let line = write(Dialect::Klog, &identity(), AT, &LogEvent::Message(message));
+    assert!(
+        line.contains(r#" err="dial tcp: lookup stock: no such host" "#),
+        "{line}"
+    );
+}
+
 #[test]
 fn pino() {
     check(
@@ -90,7 +140,7 @@ fn ecs() {
             {"@timestamp":"2026-03-01T10:00:00.123Z","log.level": "WARN","message":"shop.catalog.Catalog/GetProduct DEADLINE_EXCEEDED","ecs.version":"1.2.0","service.name":"orders","service.version":"3.1.4","service.environment":"production","service.node.name":"orders-6d5f7c9b8-x2x4k","event.dataset":"orders","process.thread.name":"http-nio-8080-exec-21","log.logger":"com.acme.shop.orders.web.OrdersController","rpc.system":"grpc","rpc.service":"shop.catalog.Catalog","rpc.method":"GetProduct","grpc.code":"DEADLINE_EXCEEDED","event.duration":12345678,"event.outcome":"failure","client.address":"10.1.4.17","client.user.id":"mobile-0042","organization.id":"acme","user_agent.original":"grpc-node-js/1.12.0"}
             {"@timestamp":"2026-03-01T10:00:00.123Z","log.level": "INFO","message":"order accepted","ecs.version":"1.2.0","service.name":"orders","service.version":"3.1.4","service.environment":"production","service.node.name":"orders-6d5f7c9b8-x2x4k","event.dataset":"orders","process.thread.name":"http-nio-8080-exec-21","log.logger":"com.acme.shop.orders.OrderService"}
             {"@timestamp":"2026-03-01T10:00:00.123Z","log.level": "INFO","message":"order accepted","ecs.version":"1.2.0","service.name":"orders","service.version":"3.1.4","service.environment":"production","service.node.name":"orders-6d5f7c9b8-x2x4k","event.dataset":"orders","process.thread.name":"http-nio-8080-exec-10","log.logger":"com.acme.shop.orders.OrderService","trace.id":"69a40f600102030405060708090a0b0c","span.id":"b7ad6b7169203331","http.request.id":"4f3c2a10-9d6e-4b57-8a21-0c5d7e9f1b23","order":"4711","state":"to be paid"}
-            {"@timestamp":"2026-03-01T10:00:00.123Z","log.level":"ERROR","message":"payment failed","ecs.version":"1.2.0","service.name":"orders","service.version":"3.1.4","service.environment":"production","service.node.name":"orders-6d5f7c9b8-x2x4k","event.dataset":"orders","process.thread.name":"http-nio-8080-exec-10","log.logger":"com.acme.shop.orders.OrderService","trace.id":"69a40f600102030405060708090a0b0c","span.id":"b7ad6b7169203331","http.request.id":"4f3c2a10-9d6e-4b57-8a21-0c5d7e9f1b23","order":"4711","state":"to be paid","error.type":"com.acme.shop.orders.UpstreamTimeoutException","error.message":"payments: no answer within 2000 ms","error.stack_trace":"com.acme.shop.orders.UpstreamTimeoutException: payments: no answer within 2000 ms\n\tat com.acme.shop.orders.OrderService.execute(OrderService.java:252)\n\tat com.acme.shop.orders.OrderService.handle(OrderService.java:90)\n\tat com.acme.shop.orders.web.OrdersController.handle(OrdersController.java:98)\n\tat java.base/jdk.internal.reflect.DirectMethodHandleAccessor.invoke(DirectMethodHandleAccessor.java:103)\n\tat java.base/java.lang.reflect.Method.invoke(Method.java:580)\n\tat org.springframework.web.method.support.InvocableHandlerMethod.doInvoke(InvocableHandlerMethod.java:258)\n\tat org.springframework.web.servlet.DispatcherServlet.doDispatch(DispatcherServlet.java:1089)\n\tat org.apache.catalina.core.ApplicationFilterChain.doFilter(ApplicationFilterChain.java:140)\n\tat org.apache.tomcat.util.net.NioEndpoint$SocketProcessor.doRun(NioEndpoint.java:1769)\n\tat java.base/java.lang.Thread.run(Thread.java:1583)\nCaused by: java.net.SocketTimeoutException: Read timed out\n\tat java.base/sun.nio.ch.NioSocketImpl.timedRead(NioSocketImpl.java:278)\n\tat java.base/sun.nio.ch.NioSocketImpl.implRead(NioSocketImpl.java:304)\n\tat java.base/java.net.Socket$SocketInputStream.read(Socket.java:1099)\n\tat com.acme.shop.orders.OrderService.execute(OrderService.java:36)\n\t... 9 common frames omitted\n"}"#]],
+            {"@timestamp":"2026-03-01T10:00:00.123Z","log.level":"ERROR","message":"payment failed","ecs.version":"1.2.0","service.name":"orders","service.version":"3.1.4","service.environment":"production","service.node.name":"orders-6d5f7c9b8-x2x4k","event.dataset":"orders","process.thread.name":"http-nio-8080-exec-10","log.logger":"com.acme.shop.orders.OrderService","trace.id":"69a40f600102030405060708090a0b0c","span.id":"b7ad6b7169203331","http.request.id":"4f3c2a10-9d6e-4b57-8a21-0c5d7e9f1b23","order":"4711","state":"to be paid","error.type":"com.acme.shop.orders.UpstreamTimeoutException","error.message":"payments: no answer within 2000 ms","error.stack_trace":"com.acme.shop.orders.UpstreamTimeoutException: payments: no answer within 2000 ms\n\tat com.acme.shop.orders.OrderService.execute(OrderService.java:242)\n\tat com.acme.shop.orders.OrderService.handle(OrderService.java:185)\n\tat com.acme.shop.orders.web.OrdersController.handle(OrdersController.java:186)\n\tat java.base/jdk.internal.reflect.DirectMethodHandleAccessor.invoke(DirectMethodHandleAccessor.java:103)\n\tat java.base/java.lang.reflect.Method.invoke(Method.java:580)\n\tat org.springframework.web.method.support.InvocableHandlerMethod.doInvoke(InvocableHandlerMethod.java:258)\n\tat org.springframework.web.servlet.DispatcherServlet.doDispatch(DispatcherServlet.java:1089)\n\tat org.apache.catalina.core.ApplicationFilterChain.doFilter(ApplicationFilterChain.java:140)\n\tat org.apache.tomcat.util.net.NioEndpoint$SocketProcessor.doRun(NioEndpoint.java:1769)\n\tat java.base/java.lang.Thread.run(Thread.java:1583)\nCaused by: java.net.SocketTimeoutException: Read timed out\n\tat java.base/sun.nio.ch.NioSocketImpl.timedRead(NioSocketImpl.java:278)\n\tat java.base/sun.nio.ch.NioSocketImpl.implRead(NioSocketImpl.java:304)\n\tat java.base/java.net.Socket$SocketInputStream.read(Socket.java:1099)\n\tat com.acme.shop.orders.OrderService.execute(OrderService.java:152)\n\t... 9 common frames omitted\n"}"#]],
     );
 }
 
@@ -123,9 +173,9 @@ fn spring() {
             2026-03-01T10:00:00.123Z ERROR 1 --- [orders] [io-8080-exec-10] [69a40f600102030405060708090a0b0c-b7ad6b7169203331] com.acme.shop.orders.OrderService        : payment failed [order=4711, state=to be paid]
 
             com.acme.shop.orders.UpstreamTimeoutException: payments: no answer within 2000 ms
-            	at com.acme.shop.orders.OrderService.execute(OrderService.java:252)
-            	at com.acme.shop.orders.OrderService.handle(OrderService.java:90)
-            	at com.acme.shop.orders.web.OrdersController.handle(OrdersController.java:98)
+            	at com.acme.shop.orders.OrderService.execute(OrderService.java:242)
+            	at com.acme.shop.orders.OrderService.handle(OrderService.java:185)
+            	at com.acme.shop.orders.web.OrdersController.handle(OrdersController.java:186)
             	at java.base/jdk.internal.reflect.DirectMethodHandleAccessor.invoke(DirectMethodHandleAccessor.java:103)
             	at java.base/java.lang.reflect.Method.invoke(Method.java:580)
             	at org.springframework.web.method.support.InvocableHandlerMethod.doInvoke(InvocableHandlerMethod.java:258)
@@ -137,7 +187,7 @@ fn spring() {
             	at java.base/sun.nio.ch.NioSocketImpl.timedRead(NioSocketImpl.java:278)
             	at java.base/sun.nio.ch.NioSocketImpl.implRead(NioSocketImpl.java:304)
             	at java.base/java.net.Socket$SocketInputStream.read(Socket.java:1099)
-            	at com.acme.shop.orders.OrderService.execute(OrderService.java:36)
+            	at com.acme.shop.orders.OrderService.execute(OrderService.java:152)
             	... 9 common frames omitted"#]],
     );
 }
