@@ -7,6 +7,7 @@
 
 pub mod broker;
 pub mod change;
+pub mod chaos;
 pub mod clock;
 pub mod load;
 pub mod mesh;

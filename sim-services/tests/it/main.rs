@@ -6,3 +6,4 @@ mod mesh;
 mod net;
 mod telemetry;
 mod service;
+mod chaos;

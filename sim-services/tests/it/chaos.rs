@@ -1,0 +1,9 @@
+//! Experiments as files, campaigns as plans, and what a runner does with them.
+
+mod campaign;
+mod changes;
+mod errors;
+mod measure;
+mod platform;
+mod runner;
+mod shipped;
