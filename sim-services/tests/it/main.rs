@@ -1,9 +1,9 @@
 //! The platform, from the outside.
 
 mod broker;
+mod chaos;
 mod load;
 mod mesh;
 mod net;
-mod telemetry;
 mod service;
-mod chaos;
+mod telemetry;
