@@ -5,6 +5,7 @@
 //! Everything runs on tokio's time, so the same mesh runs against the wall clock over TCP
 //! ([`net::Wire::Tcp`]) or fast-forwarded over memory ([`net::Wire::Memory`]).
 
+pub mod admin;
 pub mod broker;
 pub mod change;
 pub mod chaos;

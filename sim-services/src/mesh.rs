@@ -13,8 +13,10 @@ mod grounds;
 mod life;
 mod naming;
 mod orders;
+mod platform;
 mod process;
 mod scaling;
+mod settings;
 mod start;
 mod state;
 pub mod virtual_time;
@@ -30,12 +32,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::grounds::Grounds;
 use crate::broker::PUBLISH;
 use crate::change::Conditions;
+use crate::chaos::Levers;
 use crate::clock::Clock;
 use crate::meter::Meters;
 use crate::net::{Caller, Wire};
 use crate::telemetry::sink::Sink;
 use crate::topology::Topology;
 
+pub use self::platform::{Platform, PlatformConfig, Tell, run};
+pub use self::settings::Settings;
 pub use self::state::{
     ChangeState, EnvironmentState, MeshState, Phase, ReplicaState, ServiceState,
 };
@@ -88,6 +93,14 @@ impl Mesh {
     /// Where changes are published; all parts follow.
     pub fn conditions(&self) -> &watch::Sender<Arc<Conditions>> {
         &self.conditions
+    }
+
+    /// For experiments.
+    pub fn levers(&self) -> Levers {
+        Levers {
+            conditions: self.conditions.clone(),
+            meters: Arc::clone(&self.grounds.meters),
+        }
     }
 
     /// For a part outside the mesh that follows the conditions, such as the load: its own channel,

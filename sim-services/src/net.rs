@@ -130,16 +130,19 @@ impl Net {
         meters: Arc<Meters>,
     ) -> Arc<Net> {
         let authority = Authority::new(clock).expect("keys and certificates can be made");
+        let links = Links::new(&topology, seed, clock, &conditions, &meters);
+        let tasks = Tasks::under(&CancellationToken::new());
+        tasks.spawn(links.follow(conditions.clone()));
         Arc::new(Net {
             wire,
             clock,
             seed,
-            links: Links::new(&topology, seed, clock, &conditions, &meters),
+            links,
             grounds: Grounds {
                 clock,
                 authority: Arc::new(authority),
                 conditions: conditions.clone(),
-                tasks: Tasks::under(&CancellationToken::new()),
+                tasks,
             },
             topology,
             conditions,

@@ -10,10 +10,7 @@ use crate::clock::{Clock, Moment};
 /// # Errors
 ///
 /// When the system refuses a runtime.
-pub fn run_virtual<T, F>(date: Moment, make: impl FnOnce(Clock) -> F) -> std::io::Result<T>
-where
-    F: Future<Output = T>,
-{
+pub fn run_virtual<T>(date: Moment, make: impl AsyncFnOnce(Clock) -> T) -> std::io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -30,7 +27,7 @@ mod tests {
     #[test]
     fn a_day_passes_at_once() {
         let date = Moment::from_secs(1_000_000);
-        let ended = run_virtual(date, |clock| async move {
+        let ended = run_virtual(date, async |clock| {
             tokio::time::sleep(Duration::from_secs(86_400)).await;
             clock.now()
         });

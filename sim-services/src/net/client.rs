@@ -18,6 +18,7 @@ use super::directory::{Listed, Member};
 use super::names::Resolver;
 use super::pool::Pooled;
 use super::{CallError, Caller, Net, Reply, Request, grpc};
+use crate::change::Change;
 use crate::random::Dice;
 use crate::topology::Protocol;
 
@@ -239,8 +240,23 @@ impl Inner {
             )
             .await
             .map_err(|error| match error.kind() {
-                io::ErrorKind::ConnectionRefused => CallError::Refused(member.address),
+                io::ErrorKind::ConnectionRefused => {
+                    self.mark_down(member);
+                    CallError::Refused(member.address)
+                }
                 _ => CallError::Broken(error.to_string()),
             })
+    }
+}
+
+impl Inner {
+    /// Changes that say that a member is down have refused one more connection.
+    fn mark_down(&self, member: &Member) {
+        let place = member.place();
+        for active in &self.net.conditions.borrow().0 {
+            if active.change == Change::Down && active.target.covers(&place) {
+                active.touch.mark(self.net.clock.now());
+            }
+        }
     }
 }

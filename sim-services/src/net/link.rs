@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{duplex, split};
-use tokio::sync::watch;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::pump::pump;
@@ -31,7 +33,7 @@ pub(super) struct Direction {
     clock: Clock,
     pub(super) meter: Arc<LinkMeter>,
     base: Quality,
-    conditions: watch::Receiver<Arc<Conditions>>,
+    changed: Arc<Notify>,
     state: Mutex<State>,
 }
 
@@ -91,33 +93,39 @@ impl Direction {
         }
     }
 
-    /// To wait for other qualities with.
-    pub(super) fn conditions(&self) -> watch::Receiver<Arc<Conditions>> {
-        self.conditions.clone()
+    /// Told when the quality may be another; ask for this before looking at the quality.
+    ///
+    /// Who waits first is told first. Receivers of a `watch` channel are woken in an order of
+    /// chance, which would make of one seed many runs.
+    pub(super) fn changed(&self) -> Pin<Box<Notified<'_>>> {
+        let mut changed = Box::pin(self.changed.notified());
+        changed.as_mut().enable();
+        changed
     }
 
     /// A packet without payload goes across; takes as long as a partition lasts.
     async fn packet(&self) {
-        let mut conditions = self.conditions();
-        conditions.mark_unchanged();
-        let (due, _) = self.arrival(0);
-        sleep_until(due).await;
+        sleep_until(self.arrival(0).0).await;
         let mut blocked = false;
-        while self.quality().partition {
+        loop {
+            let changed = self.changed();
+            if !self.quality().partition {
+                return;
+            }
             if !std::mem::replace(&mut blocked, true) {
                 count(&self.meter.blocked);
             }
-            if conditions.changed().await.is_err() {
-                // Nobody is left who could end it.
-                std::future::pending::<()>().await;
-            }
+            changed.await;
         }
     }
 }
 
 /// Every direction between two environments of a topology.
 #[derive(Debug)]
-pub(super) struct Links(BTreeMap<String, BTreeMap<String, Arc<Direction>>>);
+pub(super) struct Links {
+    directions: BTreeMap<String, BTreeMap<String, Arc<Direction>>>,
+    changed: Arc<Notify>,
+}
 
 impl Links {
     pub(super) fn new(
@@ -127,6 +135,7 @@ impl Links {
         conditions: &watch::Receiver<Arc<Conditions>>,
         meters: &Meters,
     ) -> Links {
+        let changed = Arc::new(Notify::new());
         let direction = |from: &String, to: &String| {
             let spec = topology
                 .links
@@ -139,7 +148,7 @@ impl Links {
                 clock,
                 meter: meters.link(from, to),
                 base,
-                conditions: conditions.clone(),
+                changed: Arc::clone(&changed),
                 state: Mutex::new(State {
                     conditions: seen,
                     quality,
@@ -151,20 +160,36 @@ impl Links {
             })
         };
         let names = || topology.environments.keys();
-        Links(
-            names()
-                .map(|from| {
-                    let others = names().filter(|to| *to != from);
-                    let directions = others.map(|to| (to.clone(), direction(from, to))).collect();
-                    (from.clone(), directions)
-                })
-                .collect(),
-        )
+        let directions = names()
+            .map(|from| {
+                let others = names().filter(|to| *to != from);
+                let directions = others.map(|to| (to.clone(), direction(from, to))).collect();
+                (from.clone(), directions)
+            })
+            .collect();
+        Links {
+            directions,
+            changed,
+        }
+    }
+
+    /// Tells all who wait when the conditions change, as long as they do.
+    pub(super) fn follow(
+        &self,
+        mut conditions: watch::Receiver<Arc<Conditions>>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let changed = Arc::clone(&self.changed);
+        async move {
+            while conditions.changed().await.is_ok() {
+                changed.notify_waiters();
+            }
+        }
     }
 
     /// There and back; none within an environment, or when one is not of the topology.
     fn between(&self, from: &str, to: &str) -> Option<(&Arc<Direction>, &Arc<Direction>)> {
-        Some((self.0.get(from)?.get(to)?, self.0.get(to)?.get(from)?))
+        let direction = |from, to| self.directions.get(from)?.get(to);
+        Some((direction(from, to)?, direction(to, from)?))
     }
 
     /// A connection from one environment to an address in another.

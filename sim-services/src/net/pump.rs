@@ -1,9 +1,11 @@
 //! One direction of one connection that crosses a wire between environments.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::futures::Notified;
 use tokio::time::{Instant, sleep_until};
 
 use super::link::Direction;
@@ -33,16 +35,18 @@ pub(super) async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
 ) {
-    let mut conditions = wire.conditions();
-    let mut watching = true;
     let mut buffer = BytesMut::new();
     let mut on_the_way = VecDeque::<Chunk>::new();
     let mut bytes_on_the_way = 0;
     let mut last_due = Instant::now();
     let mut open = true;
     while open || !on_the_way.is_empty() {
-        conditions.mark_unchanged();
-        let quality = wire.quality();
+        let mut quality = wire.quality();
+        let mut changed = None;
+        if quality.partition {
+            changed = Some(wire.changed());
+            quality = wire.quality();
+        }
         if quality.partition {
             for chunk in on_the_way.iter_mut().filter(|chunk| !chunk.blocked) {
                 chunk.blocked = true;
@@ -56,8 +60,11 @@ pub(super) async fn pump(
         let due = on_the_way.front().map(|chunk| chunk.due);
         tokio::select! {
             biased;
-            changed = conditions.changed(), if watching => watching = changed.is_ok(),
+            () = notified(changed) => {}
             () = sleep_until(due.unwrap_or(last_due)), if due.is_some() && !quality.partition => {
+                if wire.quality().partition {
+                    continue;
+                }
                 let Some(chunk) = on_the_way.pop_front() else { continue };
                 bytes_on_the_way -= chunk.bytes.len();
                 wire.count_arrived(chunk.bytes.len(), chunk.sent);
@@ -87,4 +94,12 @@ pub(super) async fn pump(
     }
     // It is closed for the reader as well; an error says that it was already.
     to.shutdown().await.unwrap_or_default();
+}
+
+/// Never when there is nothing to wait for.
+async fn notified(changed: Option<Pin<Box<Notified<'_>>>>) {
+    match changed {
+        Some(changed) => changed.await,
+        None => std::future::pending().await,
+    }
 }

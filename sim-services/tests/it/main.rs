@@ -1,10 +1,11 @@
 //! The platform, from the outside.
 
 mod broker;
+mod chaos;
 mod load;
 mod mesh;
 mod telemetry;
 mod score;
 mod net;
-mod chaos;
 mod service;
+mod telemetry;
