@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::stage::fast::{self, FastRun};
 use crate::stage::live::{Live, LiveConfig};
-use crate::stage::platform::PlatformConfig;
+use crate::stage::platform::Setup;
 use crate::stage::programme::{self, Told};
 use crate::terminal;
 
@@ -184,7 +184,7 @@ fn run_plan(args: &RunArgs) -> anyhow::Result<()> {
         anstream::print!("{}", plan.table());
         return Ok(());
     }
-    let platform = PlatformConfig {
+    let platform = Setup {
         topology,
         seed: args.seed.or(args.campaign).unwrap_or(1),
         rate: None,
@@ -198,11 +198,7 @@ fn run_plan(args: &RunArgs) -> anyhow::Result<()> {
     report(args, &timeline, &said)
 }
 
-fn run_fast(
-    args: &RunArgs,
-    platform: PlatformConfig,
-    plan: Plan,
-) -> anyhow::Result<(Timeline, Vec<Said>)> {
+fn run_fast(args: &RunArgs, platform: Setup, plan: Plan) -> anyhow::Result<(Timeline, Vec<Said>)> {
     let stop = CancellationToken::new();
     let runtime = terminal::runtime()?;
     let mut signals = runtime.block_on(async { StopSignals::listen() })?;
@@ -221,8 +217,13 @@ fn run_fast(
         },
         plan,
     };
-    let mut progress = Progress::new(&run.plan);
-    let outcome = fast::run(run, &stop, |happening| progress.tell(happening));
+    let progress = Arc::new(Progress::new(&run.plan));
+    let teller = Arc::clone(&progress);
+    let outcome = fast::run(
+        run,
+        &stop,
+        Arc::new(move |happening| teller.tell(happening)),
+    );
     progress.end();
     waiting.abort();
     let outcome = outcome?;
@@ -232,12 +233,8 @@ fn run_fast(
     Ok((outcome.timeline, outcome.said))
 }
 
-fn run_live(
-    args: &RunArgs,
-    platform: PlatformConfig,
-    plan: Plan,
-) -> anyhow::Result<(Timeline, Vec<Said>)> {
-    let mut progress = Progress::new(&plan);
+fn run_live(args: &RunArgs, platform: Setup, plan: Plan) -> anyhow::Result<(Timeline, Vec<Said>)> {
+    let progress = Progress::new(&plan);
     let outcome = terminal::runtime()?.block_on(async {
         let mut signals = StopSignals::listen()?;
         let stop = CancellationToken::new();
@@ -246,7 +243,6 @@ fn run_live(
             signals.asked_to_stop().await;
             asked.cancel();
         });
-        let (topology, seed) = (Arc::clone(&platform.topology), platform.seed);
         let config = LiveConfig {
             platform,
             http: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -254,7 +250,8 @@ fn run_live(
             history: args.warm_up,
             false_alarms_per_week: Some(args.false_alarms_per_week),
         };
-        let mut live = Live::start(config).await?;
+        let (tell, mut happenings) = programme::happenings();
+        let mut live = Live::start(config, tell).await?;
         let outcome = async {
             live.catch_up(&stop, |_| {}).await?;
             let told = |told| {
@@ -262,14 +259,13 @@ fn run_live(
                     progress.tell(&happening);
                 }
             };
-            programme::run(&mut live, plan, topology, seed, stop.clone(), told).await
+            programme::run(&mut live, &plan, &mut happenings, stop.clone(), told).await
         }
         .await;
         waiting.abort();
         let stopped = live.stop().await;
-        let outcome = outcome?;
-        stopped?;
-        Ok(outcome)
+        let said = outcome?;
+        Ok((stopped?, said))
     });
     progress.end();
     outcome
@@ -281,10 +277,7 @@ pub(crate) fn campaign_date() -> Moment {
 }
 
 /// One line a fault on standard error, which the scorecard does not share.
-struct Progress {
-    bar: ProgressBar,
-    done: usize,
-}
+struct Progress(ProgressBar);
 
 impl Progress {
     fn new(plan: &Plan) -> Progress {
@@ -299,22 +292,19 @@ impl Progress {
         bar.set_style(style);
         bar.set_message("learning what is normal");
         bar.tick();
-        Progress { bar, done: 0 }
+        Progress(bar)
     }
 
-    fn tell(&mut self, happening: &Happening) {
+    fn tell(&self, happening: &Happening) {
         match happening {
-            Happening::FaultIn { id, .. } => self.bar.set_message(id.clone()),
+            Happening::FaultIn { id, .. } => self.0.set_message(id.clone()),
             Happening::Full { .. } => {}
-            Happening::FaultOut { .. } => {
-                self.done += 1;
-                self.bar.set_position(self.done as u64);
-            }
+            Happening::FaultOut { .. } => self.0.inc(1),
         }
     }
 
     fn end(&self) {
-        self.bar.finish_and_clear();
+        self.0.finish_and_clear();
     }
 }
 

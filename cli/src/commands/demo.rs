@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::chaos;
 use crate::stage::live::{Live, LiveConfig};
-use crate::stage::platform::PlatformConfig;
+use crate::stage::platform::Setup;
 use crate::stage::programme::{self, Told};
 use crate::terminal;
 
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<()> {
             asked.cancel();
         });
         let config = LiveConfig {
-            platform: PlatformConfig {
+            platform: Setup {
                 topology: topology.clone(),
                 seed: args.seed,
                 rate: None,
@@ -87,20 +87,21 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<()> {
             history: args.history,
             false_alarms_per_week: None,
         };
-        let mut live = Live::start(config).await?;
+        let (tell, mut happenings) = programme::happenings();
+        let mut live = Live::start(config, tell).await?;
         welcome(&live);
         let mut printer = Printer::default();
         let outcome = async {
             catch_up(&mut live, &stop).await?;
             let told = |told| printer.tell(told);
-            programme::run(&mut live, plan, topology, args.seed, stop.clone(), told).await
+            programme::run(&mut live, &plan, &mut happenings, stop.clone(), told).await
         }
         .await;
         waiting.abort();
         let undelivered = live.undelivered();
         let stopped = live.stop().await;
-        let (timeline, said) = outcome?;
-        stopped?;
+        let said = outcome?;
+        let timeline = stopped?;
         let card = Scorecard::new(&timeline, &said, &Rules::default());
         goodbye(&card, undelivered);
         Ok(())
@@ -120,7 +121,7 @@ fn welcome(live: &Live) {
         live.monitor.otlp_grpc,
         live.monitor.otlp_http,
     );
-    if let Some(entry) = live.platform.mesh.entry_address() {
+    if let Some(entry) = live.platform.mesh().entry_address() {
         anstream::println!(
             "  {:<16}curl http://{entry}/api/products/1\n",
             "Be a customer"

@@ -7,26 +7,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use monitor::config::ConfigError;
 use monitor::signals::StopSignals;
 use owo_colors::OwoColorize;
+use sim_services::chaos::Happening;
 use sim_services::chaos::plan::Plan;
-use sim_services::chaos::{Happening, runner};
 use sim_services::clock::Clock;
 use sim_services::load::{Rate, Summary};
+use sim_services::mesh::Platform;
 use sim_services::mesh::virtual_time::run_virtual;
 use sim_services::net::Wire;
 use sim_services::random::length;
 use sim_services::telemetry::sink::{Folder, Otlp, OtlpOptions, Sink, Tee};
 use sim_services::truth::Timeline;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::chaos;
 use crate::stage::live::free_or_any;
-use crate::stage::platform::{Platform, PlatformConfig};
+use crate::stage::platform::Setup;
 use crate::terminal;
 
 /// Run the simulated platform alone: sixteen services in three environments, with their clients.
@@ -105,7 +105,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
         .as_deref()
         .map(|named| chaos::plan(named, &topology))
         .transpose()?;
-    let config = PlatformConfig {
+    let setup = Setup {
         topology,
         seed: command.seed,
         rate: command.requests_per_second.map(Rate::Requests),
@@ -113,9 +113,9 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     };
     let stop = CancellationToken::new();
     let (truth, summary) = if command.fast {
-        fast(command, config, plan, &stop)?
+        fast(command, setup, plan, &stop)?
     } else {
-        live(command, config, plan, &stop)?
+        live(command, setup, plan, &stop)?
     };
     if let Some(folder) = &command.record {
         let path = folder.join("truth.json");
@@ -197,7 +197,7 @@ impl Outlets {
 
 fn live(
     command: &Command,
-    config: PlatformConfig,
+    setup: Setup,
     plan: Option<Plan>,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Timeline, Summary)> {
@@ -215,23 +215,38 @@ fn live(
             .await
             .with_context(|| format!("cannot listen on {} for --admin", command.admin))?;
         let admin = listener.local_addr()?;
-        let clock = Clock::wall();
-        let mut platform =
-            Platform::start(config, Wire::Tcp, clock, Arc::clone(&outlets.sink)).await?;
+        let sink = Arc::clone(&outlets.sink);
+        let platform = setup
+            .start(Wire::Tcp, Clock::wall(), sink, Arc::new(announce))
+            .await?;
         welcome(command, &platform, admin);
-        let outcome = perform(command, &mut platform, Some(listener), plan, clock, stop).await;
+        let platform = Arc::new(platform);
+        let serving = axum::serve(listener, sim_services::admin::router(Arc::clone(&platform)))
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        let serving = tokio::spawn(serving.into_future());
+        let outcome = perform(&platform, command.length, plan.as_ref(), stop).await;
+        stop.cancel();
         waiting.abort();
-        let timeline = outcome?;
-        let summary = platform.load.summary();
-        platform.stop().await;
+        serving.await.context("the admin address")??;
+        let summary = platform.load().summary();
+        let timeline = end(platform).await;
         outlets.finish()?;
+        outcome?;
         Ok((timeline, summary))
     })
 }
 
+/// The admin address has been closed, so nobody else holds it.
+async fn end(platform: Arc<Platform>) -> Timeline {
+    match Arc::try_unwrap(platform) {
+        Ok(platform) => platform.stop().await,
+        Err(shared) => shared.timeline(),
+    }
+}
+
 fn fast(
     command: &Command,
-    config: PlatformConfig,
+    setup: Setup,
     plan: Option<Plan>,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Timeline, Summary)> {
@@ -245,11 +260,13 @@ fn fast(
     let outlets = Outlets::new(command)?;
     let sink = Arc::clone(&outlets.sink);
     let outcome = run_virtual(chaos::campaign_date(), |clock| async move {
-        let mut platform = Platform::start(config, Wire::memory(), clock, sink).await?;
-        let outcome = perform(command, &mut platform, None, plan, clock, stop).await;
-        let summary = platform.load.summary();
-        platform.stop().await;
-        Ok((outcome?, summary))
+        let platform = setup
+            .start(Wire::memory(), clock, sink, Arc::new(announce))
+            .await?;
+        let outcome = perform(&platform, command.length, plan.as_ref(), stop).await;
+        let summary = platform.load().summary();
+        let timeline = platform.stop().await;
+        outcome.map(|()| (timeline, summary))
     })
     .context("cannot start a runtime")?;
     waiting.abort();
@@ -257,62 +274,41 @@ fn fast(
     outcome
 }
 
-/// Until the time is up or somebody asks to stop.
+/// Until the time is up or somebody asks to stop; what was planned is undone before that.
 async fn perform(
-    command: &Command,
-    platform: &mut Platform,
-    admin: Option<TcpListener>,
-    plan: Option<Plan>,
-    clock: Clock,
+    platform: &Platform,
+    length: Option<Duration>,
+    plan: Option<&Plan>,
     stop: &CancellationToken,
-) -> anyhow::Result<Timeline> {
-    let started = clock.now();
+) -> anyhow::Result<()> {
     let over = stop.child_token();
-    let (topology, levers) = (Arc::clone(platform.mesh.topology()), platform.levers());
     let experiments = async {
-        match &plan {
-            Some(plan) => {
-                runner::run(plan, &topology, &levers, clock, over.clone(), announce).await
-            }
-            None => Vec::new(),
-        }
-    };
-    let waiting = async {
-        let length = command.length.unwrap_or(Duration::MAX);
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => Ok(()),
-            error = platform.failed() => Err(error),
-            () = tokio::time::sleep(length) => Ok(()),
+        if let Some(plan) = plan {
+            platform.play(plan, over.clone()).await;
         }
     };
     let ending = async {
-        let outcome = waiting.await;
+        let outcome = tokio::select! {
+            biased;
+            () = stop.cancelled() => Ok(()),
+            why = platform.failed() => Err(anyhow!(why).context("the platform failed")),
+            () = tokio::time::sleep(length.unwrap_or(Duration::MAX)) => Ok(()),
+        };
         over.cancel();
         outcome
     };
-    let (outcome, faults) = tokio::join!(ending, experiments);
-    outcome?;
-    Ok(Timeline {
-        topology: topology.name.clone(),
-        seed: command.seed,
-        virtual_time: command.fast,
-        started,
-        judged_from: started,
-        ended: clock.now(),
-        apis: platform.mesh.apis(),
-        faults,
-    })
+    let (outcome, ()) = tokio::join!(ending, experiments);
+    outcome
 }
 
 fn welcome(command: &Command, platform: &Platform, admin: SocketAddr) {
-    let services = platform.mesh.topology().services.len();
-    let environments = platform.mesh.topology().environments.len();
+    let services = platform.mesh().topology().services.len();
+    let environments = platform.mesh().topology().environments.len();
     let head = format!(
         "{services} services in {environments} environments are running, with their clients."
     );
     anstream::eprintln!("{}\n", head.bold());
-    if let Some(entry) = platform.mesh.entry_address() {
+    if let Some(entry) = platform.mesh().entry_address() {
         anstream::eprintln!("  Be a customer   curl http://{entry}/api/products/1");
     }
     anstream::eprintln!("  Admin           http://{admin}/");

@@ -5,7 +5,6 @@
 //! the machine's clock, so the same plan and seed give the same score on any machine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -14,8 +13,8 @@ use monitor::embedded::Embedded;
 use monitor_engine::EngineConfig;
 use prost::Message;
 use sim_services::chaos::plan::Plan;
-use sim_services::chaos::{Happening, runner};
 use sim_services::clock::{Clock, Moment};
+use sim_services::mesh::Tell;
 use sim_services::mesh::virtual_time::run_virtual;
 use sim_services::net::Wire;
 use sim_services::telemetry::Export;
@@ -24,7 +23,7 @@ use sim_services::telemetry::sink::Function;
 use sim_services::truth::{Said, Timeline};
 use tokio_util::sync::CancellationToken;
 
-use super::platform::{Platform, PlatformConfig};
+use super::platform::Setup;
 use super::said::{Scribe, time};
 
 /// Deliveries between platform and monitor.
@@ -32,7 +31,7 @@ const WAITING: usize = 64;
 
 #[derive(Clone, Debug)]
 pub(crate) struct FastRun {
-    pub(crate) platform: PlatformConfig,
+    pub(crate) platform: Setup,
     pub(crate) plan: Plan,
     /// When it is in the platform's world.
     pub(crate) date: Moment,
@@ -55,11 +54,7 @@ struct Delivery {
 }
 
 /// Blocks until the plan is over or `stop` is cancelled, which leaves the rest of the plan out.
-pub(crate) fn run(
-    run: FastRun,
-    stop: &CancellationToken,
-    mut tell: impl FnMut(&Happening) + Send,
-) -> anyhow::Result<Outcome> {
+pub(crate) fn run(run: FastRun, stop: &CancellationToken, tell: Tell) -> anyhow::Result<Outcome> {
     let (give, take) = sync_channel(WAITING);
     let engine = run.engine.clone();
     std::thread::scope(|scope| {
@@ -67,7 +62,7 @@ pub(crate) fn run(
             .name("crosswatch-listen".to_owned())
             .spawn_scoped(scope, move || listen(engine, &take))
             .context("cannot start the monitor's thread")?;
-        let timeline = run_virtual(run.date, |clock| perform(run, clock, give, stop, &mut tell))
+        let timeline = run_virtual(run.date, |clock| perform(run, clock, give, stop, tell))
             .context("cannot start a runtime")?;
         let said = listening
             .join()
@@ -85,16 +80,8 @@ async fn perform(
     clock: Clock,
     give: SyncSender<Delivery>,
     stop: &CancellationToken,
-    tell: &mut impl FnMut(&Happening),
+    tell: Tell,
 ) -> anyhow::Result<Timeline> {
-    let FastRun {
-        platform: config,
-        plan,
-        warm_up,
-        ..
-    } = run;
-    let undelivered = Arc::new(AtomicU64::new(0));
-    let lost = Arc::clone(&undelivered);
     let sink = Function::new(move |exports: Vec<Export>| {
         let delivery = Delivery {
             at: clock.now(),
@@ -103,53 +90,28 @@ async fn perform(
         };
         // Blocks the thread when the monitor is behind: virtual time waits for it. It fails only
         // when the monitor's thread has ended, which is reported when it is joined.
-        if give.send(delivery).is_err() {
-            lost.fetch_add(1, Ordering::Relaxed);
-        }
+        drop(give.send(delivery));
     });
-    let (topology, seed) = (Arc::clone(&config.topology), config.seed);
-    let mut platform = Platform::start(config, Wire::memory(), clock, Arc::new(sink)).await?;
-    let started = clock.now();
-    let levers = platform.levers();
-    let experiments = async {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(warm_up) => {}
+    let platform = run
+        .platform
+        .start(Wire::memory(), clock, Arc::new(sink), tell)
+        .await?;
+    let story = async {
+        let learning = tokio::time::sleep(run.warm_up);
+        if stop.run_until_cancelled(learning).await.is_some() {
+            platform.play(&run.plan, stop.clone()).await;
         }
-        let judged_from = clock.now();
-        let faults = runner::run(
-            &plan,
-            &topology,
-            &levers,
-            clock,
-            stop.clone(),
-            |happening| {
-                tell(happening);
-            },
-        )
-        .await;
-        (judged_from, faults)
     };
-    let outcome = tokio::select! {
+    let failure = tokio::select! {
         biased;
-        error = platform.failed() => Err(error),
-        done = experiments => Ok(done),
+        () = story => None,
+        why = platform.failed() => Some(why),
     };
-    let apis = platform.mesh.apis();
-    let ended = clock.now();
-    platform.stop().await;
-    let (judged_from, faults) = outcome?;
-    Ok(Timeline {
-        topology: topology.name.clone(),
-        seed,
-        virtual_time: true,
-        started,
-        judged_from,
-        ended,
-        apis,
-        faults,
-    })
+    let timeline = platform.stop().await;
+    match failure {
+        None => Ok(timeline),
+        Some(why) => Err(anyhow!(why).context("the platform failed")),
+    }
 }
 
 /// The monitor's side, until nothing more can come.

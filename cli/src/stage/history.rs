@@ -17,7 +17,7 @@ use sim_services::net::Wire;
 use sim_services::telemetry::Export;
 use tokio_util::sync::CancellationToken;
 
-use super::platform::{Platform, PlatformConfig};
+use super::platform::{Setup, nobody};
 use super::said::moment;
 use super::tape::Tape;
 
@@ -40,10 +40,10 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Of the platform that `config` describes, from `from` to now.
+    /// Of the platform that `setup` describes, from `from` to now.
     pub(crate) fn begin(
         from: Moment,
-        config: PlatformConfig,
+        setup: Setup,
         stop: CancellationToken,
     ) -> anyhow::Result<History> {
         let (give, stretches) = sync_channel(WAITING);
@@ -53,11 +53,11 @@ impl History {
                 run_virtual(from, |clock| async move {
                     let tape = Arc::new(Tape::default());
                     let sink = Arc::clone(&tape);
-                    let mut platform = Platform::start(config, Wire::memory(), clock, sink).await?;
+                    let platform = setup.start(Wire::memory(), clock, sink, nobody()).await?;
                     while clock.now() < moment(SystemClock.now()) && !stop.is_cancelled() {
                         tokio::select! {
                             biased;
-                            error = platform.failed() => return Err(error),
+                            why = platform.failed() => return Err(anyhow!(why)),
                             () = tokio::time::sleep(STRETCH) => {}
                         }
                         let stretch = Stretch {

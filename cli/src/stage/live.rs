@@ -14,14 +14,16 @@ use monitor::config::{MonitorArgs, Values};
 use monitor::run::{self, Running};
 use monitor_serve::Clock as _;
 use sim_services::clock::{Clock, Moment};
+use sim_services::mesh::{Platform, Tell};
 use sim_services::net::Wire;
 use sim_services::telemetry::sink::{Otlp, OtlpOptions, Sink};
+use sim_services::truth::Timeline;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::feed::Valve;
 use super::history::{History, Stretch};
-use super::platform::{Platform, PlatformConfig};
+use super::platform::Setup;
 use super::said::{moment, time};
 use super::warp::WarpClock;
 
@@ -32,7 +34,7 @@ const TAKEN: usize = 2;
 
 #[derive(Clone, Debug)]
 pub(crate) struct LiveConfig {
-    pub(crate) platform: PlatformConfig,
+    pub(crate) platform: Setup,
     pub(crate) http: SocketAddr,
     pub(crate) alertmanager: Option<url::Url>,
     /// How much of a past the monitor learns from before it is live.
@@ -49,15 +51,15 @@ pub(crate) struct Live {
     warp: Arc<WarpClock>,
     valve: Arc<Valve>,
     otlp: Arc<Otlp>,
-    config: PlatformConfig,
+    setup: Setup,
     history_from: Moment,
     /// The monitor's data; removed with it.
     _folder: TempDir,
 }
 
 impl Live {
-    /// Starts both; nothing has been heard yet.
-    pub(crate) async fn start(config: LiveConfig) -> anyhow::Result<Live> {
+    /// Starts both; nothing has been heard yet. `tell` hears of experiments.
+    pub(crate) async fn start(config: LiveConfig, tell: Tell) -> anyhow::Result<Live> {
         let folder = tempfile::Builder::new()
             .prefix("crosswatch-demo-")
             .tempdir()
@@ -74,7 +76,8 @@ impl Live {
         let valve = Arc::new(Valve::closed(behind));
         let clock = Clock::wall();
         let sink = Arc::clone(&valve) as Arc<dyn Sink>;
-        let platform = Platform::start(config.platform.clone(), Wire::Tcp, clock, sink).await?;
+        let setup = config.platform.clone();
+        let platform = setup.start(Wire::Tcp, clock, sink, tell).await?;
         Ok(Live {
             monitor,
             platform,
@@ -82,7 +85,7 @@ impl Live {
             warp,
             valve,
             otlp,
-            config: config.platform,
+            setup: config.platform,
             history_from,
             _folder: folder,
         })
@@ -95,11 +98,11 @@ impl Live {
         stop: &CancellationToken,
         mut progress: impl FnMut(Duration),
     ) -> anyhow::Result<()> {
-        let config = PlatformConfig {
-            seed: self.config.seed ^ HISTORY_SEED,
-            ..self.config.clone()
+        let setup = Setup {
+            seed: self.setup.seed ^ HISTORY_SEED,
+            ..self.setup.clone()
         };
-        let history = History::begin(self.history_from, config, stop.clone())?;
+        let history = History::begin(self.history_from, setup, stop.clone())?;
         let (give, mut stretches) = tokio::sync::mpsc::channel::<Stretch>(TAKEN);
         let taking = tokio::task::spawn_blocking(move || {
             while let Ok(stretch) = history.stretches.recv() {
@@ -120,23 +123,16 @@ impl Live {
         Ok(())
     }
 
-    /// Resolves when a part of either ended by itself.
-    pub(crate) async fn failed(&mut self) -> anyhow::Error {
-        tokio::select! {
-            biased;
-            error = self.monitor.failed() => error.context("the monitor failed"),
-            error = self.platform.failed() => error.context("the platform failed"),
-        }
-    }
-
     /// Lines and spans that did not reach the monitor.
     pub(crate) fn undelivered(&self) -> u64 {
         self.otlp.delivered().lost
     }
 
-    pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        self.platform.stop().await;
-        self.monitor.stop().await
+    /// Ends both, and returns what really happened.
+    pub(crate) async fn stop(self) -> anyhow::Result<Timeline> {
+        let timeline = self.platform.stop().await;
+        self.monitor.stop().await?;
+        Ok(timeline)
     }
 }
 

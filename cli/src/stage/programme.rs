@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
+use anyhow::anyhow;
+use sim_services::chaos::Happening;
 use sim_services::chaos::plan::Plan;
-use sim_services::chaos::{Happening, runner};
-use sim_services::topology::Topology;
-use sim_services::truth::{Said, Timeline};
+use sim_services::mesh::Tell;
+use sim_services::truth::Said;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
 use super::said::{Scribe, time};
-
-/// Between the runner and whoever tells; a happening is a few a minute.
-const HAPPENINGS: usize = 64;
 
 /// What goes on, as it goes on.
 #[derive(Debug)]
@@ -24,46 +22,51 @@ pub(crate) enum Told {
     Missed(u64),
 }
 
-/// Runs `plan` until it is over or `stop` is cancelled, and returns the truth beside what was said.
+/// Between the platform and whoever tells; a happening is a few a minute.
+const HAPPENINGS: usize = 256;
+
+/// The platform's end and the teller's.
+pub(crate) fn happenings() -> (Tell, mpsc::Receiver<Happening>) {
+    let (give, take) = mpsc::channel(HAPPENINGS);
+    let tell = move |happening: &Happening| {
+        // Nobody listens any more, or not for minutes: the truth has it all the same.
+        drop(give.try_send(happening.clone()));
+    };
+    (Arc::new(tell), take)
+}
+
+/// Runs `plan` until it is over or `stop` is cancelled, and returns what was said meanwhile.
+/// `happenings` is what the platform tells.
 pub(crate) async fn run(
     live: &mut Live,
-    plan: Plan,
-    topology: Arc<Topology>,
-    seed: u64,
+    plan: &Plan,
+    happenings: &mut mpsc::Receiver<Happening>,
     stop: CancellationToken,
     mut tell: impl FnMut(Told),
-) -> anyhow::Result<(Timeline, Vec<Said>)> {
+) -> anyhow::Result<Vec<Said>> {
     let mut events = live.monitor.live.subscribe();
-    let (happening_in, mut happenings) = mpsc::channel(HAPPENINGS);
-    let clock = live.clock;
-    let started = clock.now();
-    let levers = live.platform.levers();
-    // The runner undoes what it did when it is told to stop, so it is awaited, never aborted.
-    let over = stop.child_token();
-    let mut experiments = {
-        let (topology, over) = (Arc::clone(&topology), over.clone());
-        tokio::spawn(async move {
-            let tell = |happening: &Happening| {
-                // A teller that is gone has stopped the run as well.
-                drop(happening_in.try_send(happening.clone()));
-            };
-            runner::run(&plan, &topology, &levers, clock, over, tell).await
-        })
-    };
     let (mut scribe, mut said) = (Scribe::default(), Vec::new());
+    // Undoes what it did when it is told to stop, so it is awaited and never dropped before.
+    let over = stop.child_token();
+    let playing = live.platform.play(plan, over.clone());
+    tokio::pin!(playing);
     let mut failure = None;
-    let faults = loop {
+    loop {
         tokio::select! {
             biased;
-            faults = &mut experiments => break faults?,
-            error = live.failed(), if failure.is_none() => {
-                failure = Some(error);
+            () = &mut playing => break,
+            error = live.monitor.failed(), if failure.is_none() => {
+                failure = Some(error.context("the monitor failed"));
+                over.cancel();
+            }
+            why = live.platform.failed(), if failure.is_none() => {
+                failure = Some(anyhow!(why).context("the platform failed"));
                 over.cancel();
             }
             Some(happening) = happenings.recv() => tell(Told::Platform(happening)),
             event = events.recv() => match event {
                 Ok(event) => {
-                    if let Some(new) = scribe.event(&event, time(clock.now())) {
+                    if let Some(new) = scribe.event(&event, time(live.clock.now())) {
                         tell(Told::Monitor(new.clone()));
                         said.push(new);
                     }
@@ -72,22 +75,12 @@ pub(crate) async fn run(
                 Err(broadcast::error::RecvError::Closed) => over.cancel(),
             },
         }
-    };
+    }
     while let Ok(happening) = happenings.try_recv() {
         tell(Told::Platform(happening));
     }
-    if let Some(error) = failure {
-        return Err(error);
+    match failure {
+        None => Ok(said),
+        Some(error) => Err(error),
     }
-    let timeline = Timeline {
-        topology: topology.name.clone(),
-        seed,
-        virtual_time: false,
-        started,
-        judged_from: started,
-        ended: clock.now(),
-        apis: live.platform.mesh.apis(),
-        faults,
-    };
-    Ok((timeline, said))
 }

@@ -29,7 +29,14 @@ fn a_slow_database_is_detected_by_a_monitor_that_was_told_nothing() {
 #[test]
 fn the_same_campaign_brings_the_same_faults_and_the_same_score() {
     let campaign = [
-        "run", "--campaign", "5", "--faults", "1", "--warm-up", "60s", "--json",
+        "run",
+        "--campaign",
+        "5",
+        "--faults",
+        "1",
+        "--warm-up",
+        "60s",
+        "--json",
     ];
     assert_eq!(run(&campaign), run(&campaign));
     let other = ["run", "--campaign", "6", "--faults", "1", "--plan"];
