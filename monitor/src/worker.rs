@@ -148,6 +148,9 @@ impl Worker {
                 | Effect::AnomalyClosed(anomaly) => {
                     drop(self.outlets.live.send(LiveEvent::Anomaly(anomaly)));
                 }
+                Effect::IncidentOpened(_)
+                | Effect::IncidentUpdated(_)
+                | Effect::IncidentClosed(_) => {}
                 Effect::Alert(alert) => {
                     drop(self.outlets.live.send(LiveEvent::Alert(alert.clone())));
                     self.notify(alert);
