@@ -160,7 +160,7 @@ async fn drive(
                         tell(told);
                     }
                 }
-                Ok(LiveEvent::Call(_) | LiveEvent::Alert(_))
+                Ok(LiveEvent::Call(_) | LiveEvent::Incident(_) | LiveEvent::Alert(_))
                 | Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => break,
             },

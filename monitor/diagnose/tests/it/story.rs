@@ -1,7 +1,6 @@
 //! A morning of services that call each other, told second by second: trouble in, incidents out.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,9 @@ pub(crate) fn config() -> AlertConfig {
 
 /// `10:05:12` of the day all this happens on.
 pub(crate) fn at(clock: &str) -> Time {
-    format!("2026-03-01T{clock}Z").parse().unwrap()
+    format!("2026-03-01T{clock}Z")
+        .parse()
+        .expect("a time of day")
 }
 
 /// `ledger` in `cloud-a`, `ledger@on-prem` there.
@@ -183,8 +184,8 @@ impl Story {
 
     /// As after a restart.
     pub(crate) fn restart(&mut self) -> &mut Story {
-        let bytes = postcard::to_stdvec(&(&self.book, &self.topology)).unwrap();
-        (self.book, self.topology) = postcard::from_bytes(&bytes).unwrap();
+        let bytes = postcard::to_stdvec(&(&self.book, &self.topology)).expect("plain data");
+        (self.book, self.topology) = postcard::from_bytes(&bytes).expect("what was just written");
         self
     }
 
@@ -223,28 +224,29 @@ impl Story {
                 if !names.contains(&id) {
                     names.push(id);
                 }
-                names.iter().position(|known| *known == id).unwrap() + 1
+                names
+                    .iter()
+                    .position(|known| *known == id)
+                    .map_or(0, |place| place + 1)
             };
             let clock = &time.to_string()[11..19];
-            write!(text, "{clock} incident {} {word}", number(incident.id)).unwrap();
+            text.push_str(&format!("{clock} incident {} {word}", number(incident.id)));
             if let Some(home) = incident.merged_into {
-                writeln!(text, ", as a part of {}", number(home)).unwrap();
+                text.push_str(&format!(", as a part of {}\n", number(home)));
                 continue;
             }
-            writeln!(text, ": {}", services(incident)).unwrap();
+            text.push_str(&format!(": {}\n", services(incident)));
             if incident.ended.is_some() {
                 continue;
             }
             for (place, suspect) in incident.suspects.iter().enumerate() {
-                writeln!(
-                    text,
-                    "  {}. {} {:.2}: {}",
+                text.push_str(&format!(
+                    "  {}. {} {:.2}: {}\n",
                     place + 1,
                     suspect.workload.service,
                     suspect.score,
                     suspect.why
-                )
-                .unwrap();
+                ));
             }
         }
         text

@@ -41,8 +41,8 @@ fn batch(service: &str, environment: &str, payload: Payload, at: Time) -> Batch 
 /// A span of 5 ms with the id `id`, in the trace with that of its parent.
 fn span(kind: SpanKind, id: u64, parent: Option<u64>, attributes: &[(&str, &str)]) -> Payload {
     Payload::Span(SpanItem {
-        trace_id: TraceId::new([7; 16]).unwrap(),
-        span_id: SpanId::new(id.to_be_bytes()).unwrap(),
+        trace_id: TraceId::new([7; 16]).expect("not zero"),
+        span_id: SpanId::new(id.to_be_bytes()).expect("not zero"),
         parent: parent.and_then(|id| SpanId::new(id.to_be_bytes())),
         kind,
         name: "GET /".into(),
