@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use futures::future::BoxFuture;
-use monitor_core::{Anomaly, AnomalyId, Batch, IngestView, View};
+use monitor_core::{Anomaly, AnomalyId, Batch, Incident, IngestView, View};
 use monitor_serve::receive::Auth;
 use monitor_serve::{Intake, Ports, Refused};
 use monitor_store::{Index, IndexConfig};
@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SystemClock;
-use crate::replay::ANOMALIES;
+use crate::replay::{ANOMALIES, INCIDENTS};
 
 #[derive(Debug)]
 pub struct Archive {
@@ -50,6 +50,7 @@ pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
         let (index, _) = Index::open(&owned.join("index"), archive_config())?;
         let view = View {
             anomalies: anomalies(&owned)?,
+            incidents: incidents(&owned)?,
             ..View::default()
         };
         anyhow::Ok((index, view))
@@ -105,6 +106,26 @@ pub(crate) fn archive_config() -> IndexConfig {
         retention_bytes: None,
         ..IndexConfig::default()
     }
+}
+
+/// Newest first. An interrupted replay has not written any yet.
+fn incidents(folder: &Path) -> anyhow::Result<Vec<Incident>> {
+    let path = folder.join(INCIDENTS);
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let mut incidents: Vec<Incident> = text
+        .lines()
+        .enumerate()
+        .map(|(number, line)| {
+            serde_json::from_str(line)
+                .with_context(|| format!("`{}`, line {}", path.display(), number + 1))
+        })
+        .collect::<Result<_, _>>()?;
+    incidents.reverse();
+    Ok(incidents)
 }
 
 /// The last state of each anomaly, newest first.

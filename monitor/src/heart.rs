@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::wording;
 
 /// What a snapshot file begins with; changes when its content does.
-const SNAPSHOT_VERSION: u32 = 2;
+const SNAPSHOT_VERSION: u32 = 3;
 
 #[derive(Debug)]
 pub struct Heart {
@@ -93,6 +93,9 @@ impl Heart {
                 Effect::Alert(alert) | Effect::Resend(alert) => {
                     wording::spell_out_alert(alert, &lookup);
                 }
+                Effect::IncidentOpened(_)
+                | Effect::IncidentUpdated(_)
+                | Effect::IncidentClosed(_) => {}
             }
         }
         effects

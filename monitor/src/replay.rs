@@ -7,6 +7,7 @@ mod checkpoint;
 mod files;
 mod input;
 mod nezha;
+mod otlp;
 mod report;
 
 use std::fs::{self, OpenOptions};
@@ -39,7 +40,8 @@ const KEPT_REJECTIONS: usize = 20;
 /// Replay recorded logs and traces as if they were arriving now, and report what was unusual.
 ///
 /// Files may be plain, `.gz` or `.zst`; folders are walked; `.tar`, `.tar.gz` and `.tar.zst` are
-/// unpacked. Every log format that the monitor recognises is recognised here. A folder in the layout
+/// unpacked. Every log format that the monitor recognises is recognised here, and so are the files
+/// that the OpenTelemetry Collector's file exporter writes: OTLP in JSON, a request a line. A folder in the layout
 /// of the Nezha data sets (logs, spans, and the faults that were injected) is read as such, and each
 /// fault is looked for.
 ///
@@ -127,11 +129,17 @@ struct ReadCounts {
     rejected: u64,
     /// The first of them: where and why.
     rejections: Vec<String>,
+    /// Files beside a recording that are no part of it.
+    passed_over: Vec<String>,
 }
 
 impl ReadCounts {
     fn reject(&mut self, path: &Path, line: u64, reason: impl std::fmt::Display) {
-        self.rejected += 1;
+        self.reject_many(path, line, 1, reason);
+    }
+
+    fn reject_many(&mut self, path: &Path, line: u64, rows: u64, reason: impl std::fmt::Display) {
+        self.rejected += rows;
         if self.rejections.len() < KEPT_REJECTIONS {
             let name = path
                 .file_name()
@@ -177,7 +185,10 @@ pub fn run(args: &ReplayArgs, interrupt: &AtomicBool, progress: bool) -> anyhow:
         faults,
         bar(length, recording.is_some(), progress),
     )?;
-    let mut counts = ReadCounts::default();
+    let mut counts = ReadCounts {
+        passed_over: input.passed_over.clone(),
+        ..ReadCounts::default()
+    };
     // The adapters count what they read; each chunk is taken with the counts so far behind it.
     match &recording {
         Some(recording) => {
@@ -413,10 +424,22 @@ impl<'a> Replay<'a> {
         checkpoint.write(&self.folder)
     }
 
+    /// All that there were, at the end, because an incident keeps changing.
+    fn write_incidents(&self) -> anyhow::Result<()> {
+        let path = self.folder.join(INCIDENTS);
+        let mut text = String::new();
+        for incident in self.collector.incidents() {
+            text.push_str(&serde_json::to_string(incident)?);
+            text.push('\n');
+        }
+        fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))
+    }
+
     fn finish(mut self, counts: ReadCounts) -> anyhow::Result<Report> {
         let effects = self.heart.finish();
         self.write(&effects)?;
         self.checkpoint(true)?;
+        self.write_incidents()?;
         self.bar.finish_and_clear();
         let search = self.index.search();
         let count = |query: &str| {
@@ -444,6 +467,8 @@ impl<'a> Replay<'a> {
 
 /// The anomalies as lines of JSON, in the order in which they were found.
 pub const ANOMALIES: &str = "anomalies.jsonl";
+/// The incidents as they were in the end, in the order in which they began.
+pub const INCIDENTS: &str = "incidents.jsonl";
 
 /// Makes recorded time pass at a rate.
 struct Pace {

@@ -148,6 +148,11 @@ impl Worker {
                 | Effect::AnomalyClosed(anomaly) => {
                     drop(self.outlets.live.send(LiveEvent::Anomaly(anomaly)));
                 }
+                Effect::IncidentOpened(incident)
+                | Effect::IncidentUpdated(incident)
+                | Effect::IncidentClosed(incident) => {
+                    drop(self.outlets.live.send(LiveEvent::Incident(incident)));
+                }
                 Effect::Alert(alert) => {
                     drop(self.outlets.live.send(LiveEvent::Alert(alert.clone())));
                     self.notify(alert);

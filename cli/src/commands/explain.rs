@@ -2,14 +2,14 @@
 
 use anyhow::bail;
 use clap::Args;
-use monitor_api::{AnomaliesQuery, Anomaly, Direction, SearchQuery};
+use monitor_api::{AnomaliesQuery, Anomaly, Direction, Incident, IncidentsQuery, SearchQuery};
 use owo_colors::OwoColorize;
 
 use super::search::Place;
 
 /// Explain an anomaly: what was typical, what came, for how long, and the records behind it.
 ///
-/// Without an id, the anomalies there are, newest first.
+/// Without an id, the incidents with their suspects, and the anomalies, newest first.
 #[derive(Args, Debug)]
 pub(crate) struct Command {
     /// The anomaly's id, or the beginning of it.
@@ -35,6 +35,9 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
         };
         let anomalies = client.anomalies(&all).await?.items;
         let Some(id) = &command.id else {
+            if !command.json {
+                incidents(&client.incidents(&IncidentsQuery::default()).await?.items);
+            }
             return list(&anomalies, command.json);
         };
         let found: Vec<&Anomaly> = anomalies
@@ -98,6 +101,41 @@ fn list(anomalies: &[Anomaly], json: bool) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// What belongs together, and who may have caused it.
+fn incidents(incidents: &[Incident]) {
+    /// Suspects of each.
+    const SHOWN: usize = 3;
+    for incident in incidents {
+        let services: Vec<&str> = incident
+            .services
+            .iter()
+            .map(|workload| workload.name.as_str())
+            .collect();
+        let state = match (&incident.ended, &incident.merged_into) {
+            (_, Some(home)) => format!("a part of {home}"),
+            (Some(ended), None) => format!("ended {ended}"),
+            (None, None) => "lasts still".to_owned(),
+        };
+        anstream::println!(
+            "{} {} incident, {state}: {}",
+            incident.id,
+            incident.began.dimmed(),
+            services.join(", ").bold(),
+        );
+        for suspect in incident.suspects.iter().take(SHOWN) {
+            anstream::println!(
+                "  {:3.0} {} {}",
+                suspect.score * 100.0,
+                suspect.workload.name.bold(),
+                suspect.why
+            );
+        }
+    }
+    if !incidents.is_empty() {
+        anstream::println!();
+    }
 }
 
 fn print(anomaly: &Anomaly) {

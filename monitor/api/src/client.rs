@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Alert, AlertsQuery, AnomaliesQuery, Anomaly, Api, ApiDetail, ApisQuery, Environment, Facets,
-    FacetsQuery, Histogram, HistogramQuery, Listing, PREFIX, Problem, SearchPage, SearchQuery,
-    Service, ServicesQuery, Status, Stream, StreamsQuery, TailMessage, TailQuery, Template,
-    TemplatesQuery, Trace, TraceQuery,
+    FacetsQuery, Histogram, HistogramQuery, Incident, IncidentsQuery, Listing, PREFIX, Problem,
+    SearchPage, SearchQuery, Service, ServicesQuery, Status, Stream, StreamsQuery, TailMessage,
+    TailQuery, Template, TemplatesQuery, Trace, TraceQuery,
 };
 
 /// An answer longer than this is refused rather than read into memory.
@@ -124,6 +124,17 @@ impl Client {
 
     pub async fn anomaly(&self, id: &str) -> Result<Anomaly, ClientError> {
         self.get(&["anomalies", id], &()).await
+    }
+
+    pub async fn incidents(
+        &self,
+        query: &IncidentsQuery,
+    ) -> Result<Listing<Incident>, ClientError> {
+        self.get(&["incidents"], query).await
+    }
+
+    pub async fn incident(&self, id: &str) -> Result<Incident, ClientError> {
+        self.get(&["incidents", id], &()).await
     }
 
     pub async fn alerts(&self, query: &AlertsQuery) -> Result<Listing<Alert>, ClientError> {

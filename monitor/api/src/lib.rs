@@ -14,6 +14,7 @@ mod anomalies;
 mod apis;
 #[cfg(feature = "client")]
 pub mod client;
+mod incidents;
 mod listing;
 mod live;
 mod places;
@@ -29,6 +30,7 @@ pub use anomalies::{
 pub use apis::{Api, ApiDetail, ApiState, ApisQuery, Signal, Signals};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Tail};
+pub use incidents::{Incident, IncidentsQuery, Suspect, Workload};
 pub use listing::Listing;
 pub use live::{LiveCall, LiveKind, LiveMessage, LiveQuery};
 pub use places::{Environment, Service, ServicesQuery};

@@ -3,23 +3,30 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{Alert, Anomaly};
+use crate::{Alert, Anomaly, Incident};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LiveKind {
     Calls,
     Anomalies,
+    Incidents,
     Alerts,
 }
 
 impl LiveKind {
-    pub const ALL: [LiveKind; 3] = [LiveKind::Calls, LiveKind::Anomalies, LiveKind::Alerts];
+    pub const ALL: [LiveKind; 4] = [
+        LiveKind::Calls,
+        LiveKind::Anomalies,
+        LiveKind::Incidents,
+        LiveKind::Alerts,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             LiveKind::Calls => "calls",
             LiveKind::Anomalies => "anomalies",
+            LiveKind::Incidents => "incidents",
             LiveKind::Alerts => "alerts",
         }
     }
@@ -30,7 +37,7 @@ impl LiveKind {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct LiveQuery {
-    /// What to send, with commas between: `calls,anomalies,alerts`. All when absent.
+    /// What to send, with commas between: `calls,anomalies,incidents,alerts`. All when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kinds: Option<String>,
     /// `name` or `namespace/name`.
@@ -55,6 +62,7 @@ pub enum LiveMessage {
     },
     Call(Box<LiveCall>),
     Anomaly(Box<Anomaly>),
+    Incident(Box<Incident>),
     Alert(Box<Alert>),
     /// The reader was too slow, and this many events are gone.
     Lagged {

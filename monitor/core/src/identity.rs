@@ -134,6 +134,21 @@ impl fmt::Display for ServiceKey {
     }
 }
 
+/// A service in one of its environments: what calls, is called, fails and is alerted on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Workload {
+    pub service: ServiceKey,
+    /// The environment's name.
+    pub environment: Name,
+}
+
+/// `shop/orders @ cloud-a`
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} @ {}", self.service, self.environment)
+    }
+}
+
 /// What produced a stream of records: one process or pod of one service in one environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resource {

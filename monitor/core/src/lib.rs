@@ -10,6 +10,7 @@ mod batch;
 mod call;
 mod identity;
 mod ids;
+mod incident;
 mod record;
 mod search;
 mod signal;
@@ -21,8 +22,9 @@ pub use alert::{Alert, AlertId, AlertSeverity, AlertState};
 pub use anomaly::{Anomaly, AnomalyId, Band, Contribution, Direction, Explanation, Score};
 pub use batch::{Batch, HistogramPoint, Item, LogItem, Origin, Payload, Source, SpanItem};
 pub use call::{Call, CallSource, CallStatus, DurationOrigin, Outcome};
-pub use identity::{ApiKey, Environment, EnvironmentKind, Resource, ServiceKey, UNKNOWN};
+pub use identity::{ApiKey, Environment, EnvironmentKind, Resource, ServiceKey, UNKNOWN, Workload};
 pub use ids::{IdError, SpanId, TraceId};
+pub use incident::{Incident, IncidentId, Suspect};
 pub use record::{
     CallFacts, Correlation, FormatName, Kind, Message, Record, Severity, Shape, ShapeId, SpanKind,
     TemplateId, TemplateMatch, TimeOrigin, Value,
@@ -35,8 +37,8 @@ pub use signal::{Measure, Observation, SignalKey, Subject};
 pub use sketch::Sketch;
 pub use time::{Time, TimeError};
 pub use view::{
-    ApiState, ApiView, EngineCounts, IngestView, ServiceView, SignalView, StreamView, TemplateView,
-    View,
+    ApiState, ApiView, EdgeCounts, EngineCounts, IngestView, ServiceView, SignalView, StreamView,
+    TemplateView, View,
 };
 
 /// A short shared string: names, keys, routes. Cloning one is a reference count.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiKey, Call, HistogramPoint, Name, ServiceKey, Severity, TemplateId, Time};
+use crate::{ApiKey, Call, HistogramPoint, Name, ServiceKey, Severity, TemplateId, Time, Workload};
 use std::sync::Arc;
 
 /// Whose series it is.
@@ -29,6 +29,13 @@ impl Subject {
         match self {
             Subject::Api(api) => &api.environment,
             Subject::Service { environment, .. } => environment,
+        }
+    }
+
+    pub fn workload(&self) -> Workload {
+        Workload {
+            service: self.service().clone(),
+            environment: self.environment().clone(),
         }
     }
 }
@@ -113,6 +120,12 @@ pub enum Observation {
         point: HistogramPoint,
         failed: bool,
     },
+    /// One calls the other. Told now and then, not for each call.
+    Edge {
+        caller: Workload,
+        callee: Workload,
+        at: Time,
+    },
 }
 
 impl Observation {
@@ -122,6 +135,7 @@ impl Observation {
             Observation::Call(call) => call.end,
             Observation::Log { time, .. } => *time,
             Observation::Histogram { point, .. } => point.end,
+            Observation::Edge { at, .. } => *at,
         }
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Alert, Anomaly, ApiKey, Band, CallSource, Environment, Name, Score, ServiceKey, Time};
+use crate::{
+    Alert, Anomaly, ApiKey, Band, CallSource, Environment, Incident, Name, Score, ServiceKey, Time,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ApiState {
@@ -101,6 +103,11 @@ pub struct EngineCounts {
     pub anomalies_opened: u64,
     /// Observations whose Api was refused a place of its own because of the limit.
     pub overflowed: u64,
+    /// Who-calls-whom, told or told again.
+    pub edges: u64,
+    /// Of these, refused because more are known than we keep.
+    pub edges_refused: u64,
+    pub incidents_opened: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -113,6 +120,8 @@ pub struct View {
     pub services: Vec<ServiceView>,
     /// Open ones, then those that ended lately, newest first.
     pub anomalies: Vec<Anomaly>,
+    /// Open ones, the latest first, then those that ended lately.
+    pub incidents: Vec<Incident>,
     pub alerts: Vec<Alert>,
     pub counts: EngineCounts,
 }
@@ -155,4 +164,16 @@ pub struct IngestView {
     pub templates: Vec<TemplateView>,
     /// Redactions made, by kind of secret.
     pub redactions: Vec<(Name, u64)>,
+    pub edges: EdgeCounts,
+}
+
+/// How well who-calls-whom is known from spans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeCounts {
+    /// Told to the engine: each pair once in some seconds.
+    pub told: u64,
+    /// Span ids forgotten to make room before a parent or child of theirs came, if one ever would.
+    pub forgotten: u64,
+    /// Records of services beyond those that are told apart.
+    pub unplaced: u64,
 }

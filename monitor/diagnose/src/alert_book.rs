@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use monitor_core::{
-    Alert, AlertSeverity, AlertState, Anomaly, AnomalyId, Environment, Name, ServiceKey, Subject,
-    Time,
+    Alert, AlertSeverity, AlertState, Anomaly, AnomalyId, Environment, IncidentId, Name,
+    ServiceKey, Subject, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,14 @@ pub struct AlertCounts {
     pub dropped: u64,
 }
 
+/// What an alert says of where its trouble comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    pub incident: IncidentId,
+    /// The likeliest suspect and why, once there is one.
+    pub root_cause: Option<String>,
+}
+
 type GroupKey = (ServiceKey, Name);
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -73,6 +81,7 @@ struct Group {
     /// When its last open anomaly ended.
     quiet_since: Option<Time>,
     firing: Option<Firing>,
+    cause: Option<Cause>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,6 +115,7 @@ impl AlertBook {
             since: now,
             quiet_since: None,
             firing: None,
+            cause: None,
         });
         group.anomalies.insert(anomaly.id, anomaly.clone());
         group.forget_some();
@@ -189,6 +199,16 @@ impl AlertBook {
             true
         });
         due
+    }
+
+    /// Notes where the trouble of each service comes from, as far as is known now. What is no
+    /// longer known is kept: the alert outlives its incident by nothing that matters.
+    pub fn attribute(&mut self, cause: impl Fn(&ServiceKey, &Name) -> Option<Cause>) {
+        for ((service, environment), group) in &mut self.groups {
+            if let Some(cause) = cause(service, environment) {
+                group.cause = Some(cause);
+            }
+        }
     }
 
     /// We were blind for this long: no timer ran meanwhile.
@@ -418,12 +438,23 @@ impl Group {
             .iter()
             .map(|anomaly| anomaly.id.to_string())
             .collect();
+        let incident = self.cause.as_ref().map(|cause| cause.incident.to_string());
+        let root_cause = self
+            .cause
+            .as_ref()
+            .and_then(|cause| cause.root_cause.clone());
         [
-            ("summary", sentence(leading)),
-            ("description", description.join("\n")),
-            ("evidence", format!("anomalies {}", evidence.join(", "))),
+            ("summary", Some(sentence(leading))),
+            ("description", Some(description.join("\n"))),
+            (
+                "evidence",
+                Some(format!("anomalies {}", evidence.join(", "))),
+            ),
+            ("incident", incident),
+            ("root_cause", root_cause),
         ]
         .into_iter()
+        .filter_map(|(name, text)| Some((name, text?)))
         .map(|(name, text)| (name.into(), text))
         .collect()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use monitor_core::{AlertId, AnomalyId, Name, SignalKey, Time};
+use monitor_core::{AlertId, AnomalyId, IncidentId, Name, SignalKey, Time};
 
 /// The same signal, detector and start give the same id on every machine.
 pub fn anomaly_id(signal: &SignalKey, detector: &str, start: Time) -> AnomalyId {
@@ -25,6 +25,14 @@ pub fn alert_id(labels: &BTreeMap<Name, Name>) -> AlertId {
         hash.field(value);
     }
     AlertId(hash.finish())
+}
+
+/// An incident is known by the anomaly that it began with.
+pub(crate) fn incident_id(first: AnomalyId) -> IncidentId {
+    let mut hash = Fnv::new();
+    hash.field("incident");
+    hash.field(&first.to_string());
+    IncidentId(hash.finish())
 }
 
 /// FNV-1a (Fowler, Noll, Vo), 64 bits: ids are shown to people and kept in files, so they must not

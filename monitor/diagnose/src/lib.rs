@@ -1,4 +1,5 @@
-//! From anomalies to what a person receives: explanations, severities, and the life of an alert.
+//! From anomalies to what a person receives: explanations, severities, incidents with their
+//! suspects, and the life of an alert.
 //!
 //! Pure: anomalies and time in, alerts out. How and to whom they are sent is the monitor's part;
 //! when they have to be sent, and sent again, is decided here.
@@ -6,8 +7,15 @@
 mod alert_book;
 mod explain;
 mod identity;
+mod incident;
 mod severity;
+mod sign;
+mod suspects;
+mod topology;
 
-pub use alert_book::{AlertBook, AlertConfig, AlertCounts};
+pub use alert_book::{AlertBook, AlertConfig, AlertCounts, Cause};
 pub use explain::{Facts, duration_text, why};
 pub use identity::{alert_id, anomaly_id};
+pub use incident::{IncidentBook, IncidentChange};
+pub use suspects::Vitals;
+pub use topology::{Seen, Topology};

@@ -15,6 +15,7 @@ use crate::episode::{Change, Episode, Origin};
 use crate::models::ApiModels;
 use crate::rollup::Rollups;
 use crate::source::SourceChoice;
+use crate::vitals::Pulse;
 use crate::window::CallWindow;
 
 /// The view shows what happened in this many seconds before the watermark.
@@ -208,6 +209,17 @@ impl ApiTrack {
             if episode.open.is_some() {
                 changes.extend(episode.expire(now));
             }
+        }
+    }
+
+    /// What its calls say of how its service is.
+    pub(crate) fn pulse(&self) -> Pulse {
+        Pulse {
+            judged: self.learning.is_none(),
+            events: self.calls_total,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            complains: false,
         }
     }
 

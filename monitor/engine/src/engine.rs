@@ -1,14 +1,16 @@
 //! Observations and time in, effects out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Alert, Anomaly, ApiKey, CallSource, EngineCounts, Environment, Measure, Name, Observation,
-    ServiceKey, Time, View,
+    Alert, Anomaly, ApiKey, CallSource, EngineCounts, Environment, Incident, Measure, Name,
+    Observation, ServiceKey, Time, View, Workload,
 };
-use monitor_diagnose::{AlertBook, AlertConfig, AlertCounts};
+use monitor_diagnose::{
+    AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Seen, Topology,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiTrack;
@@ -31,6 +33,11 @@ pub enum Effect {
     /// It got worse, or better understood.
     AnomalyUpdated(Anomaly),
     AnomalyClosed(Anomaly),
+    IncidentOpened(Incident),
+    /// Other services are in it, or others are suspected first.
+    IncidentUpdated(Incident),
+    /// It is over, or has become a part of an older one.
+    IncidentClosed(Incident),
     /// An alert began to fire or was resolved: tell everybody.
     Alert(Alert),
     /// Tell again what was told before, because the receivers' protocol asks for it. Follows the
@@ -60,6 +67,10 @@ pub(crate) struct State {
     api_places: Places<Arc<ApiKey>>,
     service_places: Places<(ServiceKey, Name)>,
     pending: BTreeMap<i64, Second>,
+    /// Who was seen to call whom, by the second from which on it is known.
+    pending_edges: BTreeMap<i64, BTreeSet<(Workload, Workload)>>,
+    topology: Topology,
+    pub(crate) incidents: IncidentBook,
     pub(crate) apis: Vec<ApiTrack>,
     /// Of these, without the shared ones.
     own_apis: usize,
@@ -82,6 +93,10 @@ impl Engine {
 
     /// Takes one observation into its second's bucket. O(log n) in the seconds and Apis pending.
     pub fn observe(&mut self, observation: &Observation) {
+        if let Observation::Edge { caller, callee, at } = observation {
+            self.observe_edge(caller, callee, *at);
+            return;
+        }
         self.state.counts.observations += 1;
         let time = observation.time();
         if self.is_from_the_future(time) {
@@ -140,7 +155,24 @@ impl Engine {
                     .or_default()
                     .add(*severity, *template);
             }
+            Observation::Edge { .. } => {}
         }
+    }
+
+    /// Late ones are as good as any: who called whom a minute ago still does. They are no sign of
+    /// life either, so they make no second that would have to be judged.
+    fn observe_edge(&mut self, caller: &Workload, callee: &Workload, at: Time) {
+        self.state.counts.edges += 1;
+        if self.is_from_the_future(at) {
+            self.state.counts.future += 1;
+            return;
+        }
+        let earliest = self.earliest_second().unwrap_or(i64::MIN);
+        self.state
+            .pending_edges
+            .entry(at.as_secs().max(earliest))
+            .or_default()
+            .insert((caller.clone(), callee.clone()));
     }
 
     /// Judges every second that is complete at `now`: the wall clock live, the newest event time
@@ -245,15 +277,20 @@ impl Engine {
     }
 
     fn is_late(&self, time: Time) -> bool {
-        let limit = match self.config.clock {
+        self.earliest_second()
+            .is_some_and(|limit| time.as_secs() < limit)
+    }
+
+    /// Earlier ones have been judged.
+    fn earliest_second(&self) -> Option<i64> {
+        match self.config.clock {
             Clock::Wall => self.state.watermark,
             Clock::Event => self
                 .state
                 .newest
                 .map(|newest| (newest - self.config.lateness).as_secs())
                 .max(self.state.next),
-        };
-        limit.is_some_and(|limit| time.as_secs() < limit)
+        }
     }
 
     fn judge_before(&mut self, limit: i64, effects: &mut Vec<Effect>) {
@@ -291,9 +328,10 @@ impl Engine {
             for service in &mut self.state.services {
                 service.skip_to(second);
             }
-            self.state
-                .book
-                .skip(Duration::from_secs(quiet.unsigned_abs()));
+            let blind = Duration::from_secs(quiet.unsigned_abs());
+            self.state.book.skip(blind);
+            self.state.incidents.skip(blind);
+            self.state.topology.skip(blind);
         }
     }
 
@@ -330,6 +368,7 @@ impl Engine {
                 &change;
             if self.pages(anomaly) {
                 self.state.book.record(anomaly, now);
+                self.state.incidents.record(anomaly, now);
             }
             effects.push(match change {
                 Change::Opened(anomaly) => {
@@ -346,8 +385,66 @@ impl Engine {
                 }
             });
         }
+        self.diagnose(end, effects);
         let changed = self.state.book.advance(now, &self.alert_config());
         effects.extend(changed.into_iter().map(Effect::Alert));
+    }
+
+    /// Puts together what belongs together, and says where it may come from.
+    fn diagnose(&mut self, end: i64, effects: &mut Vec<Effect>) {
+        let now = Time::from_secs(end);
+        self.learn_edges(end);
+        let config = self.alert_config();
+        let state = &mut self.state;
+        if !state.incidents.is_due(now) {
+            return;
+        }
+        let concerned = state.incidents.concerned(&state.topology);
+        let vitals = crate::vitals::of(concerned, &state.apis, &state.services, end, &self.config);
+        let changes = state
+            .incidents
+            .advance(now, &config, &state.topology, &vitals);
+        state.counts.incidents_opened += changes
+            .iter()
+            .filter(|change| matches!(change, IncidentChange::Opened(_)))
+            .count() as u64;
+        let by_workload = state.incidents.by_workload();
+        state.book.attribute(|service, environment| {
+            let workload = Workload {
+                service: service.clone(),
+                environment: environment.clone(),
+            };
+            let incident = by_workload.get(&workload)?;
+            let root_cause = incident.root_cause();
+            Some(Cause {
+                incident: incident.id,
+                root_cause: root_cause.map(|cause| format!("{}: {}", cause.workload, cause.why)),
+            })
+        });
+        effects.extend(changes.into_iter().map(|change| match change {
+            IncidentChange::Opened(incident) => Effect::IncidentOpened(incident),
+            IncidentChange::Updated(incident) => Effect::IncidentUpdated(incident),
+            IncidentChange::Closed(incident) => Effect::IncidentClosed(incident),
+        }));
+    }
+
+    /// Takes over the edges that were seen before the end of the second.
+    fn learn_edges(&mut self, end: i64) {
+        let state = &mut self.state;
+        while let Some(first) = state.pending_edges.first_entry() {
+            if *first.key() >= end {
+                break;
+            }
+            let at = Time::from_secs(*first.key());
+            for (caller, callee) in first.remove() {
+                match state.topology.see(&caller, &callee, at) {
+                    Seen::New => state.incidents.topology_changed(),
+                    Seen::Again => {}
+                    Seen::Refused => state.counts.edges_refused += 1,
+                }
+            }
+        }
+        state.topology.forget(Time::from_secs(end));
     }
 
     /// A message that is no error may become frequent without waking anyone.

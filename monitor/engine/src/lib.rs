@@ -17,6 +17,7 @@ mod service;
 mod snapshot;
 mod source;
 mod view;
+mod vitals;
 mod window;
 
 pub use config::{Clock, EngineConfig};

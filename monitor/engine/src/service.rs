@@ -13,6 +13,7 @@ use crate::bucket::{LogBucket, TemplateCount};
 use crate::config::EngineConfig;
 use crate::episode::{Change, Episode, Origin};
 use crate::models;
+use crate::vitals::Pulse;
 use crate::window::LogWindow;
 
 /// Templates watched of one service; the rest are counted in its totals only.
@@ -24,6 +25,7 @@ const NAMED_SHARE: f64 = 0.3;
 pub(crate) struct ServiceTrack {
     pub(crate) service: ServiceKey,
     pub(crate) environment: Name,
+    first_seen: i64,
     last_seen: i64,
     logs_total: u64,
     log_errors_total: u64,
@@ -56,6 +58,7 @@ impl ServiceTrack {
         ServiceTrack {
             service,
             environment,
+            first_seen: second,
             last_seen: second,
             logs_total: 0,
             log_errors_total: 0,
@@ -253,6 +256,28 @@ impl ServiceTrack {
             .is_some_and(|watched| watched.errors > 0)
     }
 
+    /// What its logs say of how it is.
+    pub(crate) fn pulse(&self, watermark: i64, config: &EngineConfig) -> Pulse {
+        let (records, errors) = self.last_minute(watermark);
+        let usual = self.log_errors_total as f64 / self.logs_total.max(1) as f64;
+        Pulse {
+            judged: self.judged_secs >= config.learn_seconds && self.judged >= config.learn_calls,
+            events: self.logs_total,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            complains: errors >= 3 && errors as f64 >= 2.0 * usual * records as f64,
+        }
+    }
+
+    fn last_minute(&self, watermark: i64) -> (u64, u64) {
+        self.recent
+            .iter()
+            .filter(|(second, ..)| (watermark - VIEW_SECS..watermark).contains(second))
+            .fold((0, 0), |sum, (_, records, errors)| {
+                (sum.0 + records, sum.1 + errors)
+            })
+    }
+
     pub(crate) fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
         std::iter::once(&self.errors)
             .chain(self.watched.values().map(|watched| &watched.episode))
@@ -260,13 +285,7 @@ impl ServiceTrack {
     }
 
     pub(crate) fn view(&self, watermark: i64) -> ServiceView {
-        let (records, errors) = self
-            .recent
-            .iter()
-            .filter(|(second, ..)| (watermark - VIEW_SECS..watermark).contains(second))
-            .fold((0, 0), |sum, (_, records, errors)| {
-                (sum.0 + records, sum.1 + errors)
-            });
+        let (records, errors) = self.last_minute(watermark);
         ServiceView {
             service: self.service.clone(),
             environment: self.environment.clone(),

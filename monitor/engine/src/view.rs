@@ -54,6 +54,7 @@ pub(crate) fn view(state: &State) -> View {
         apis,
         services,
         anomalies: anomalies(state),
+        incidents: state.incidents.incidents(),
         alerts: state.book.alerts(Time::from_secs(watermark)),
         counts: state.counts,
     }

@@ -10,6 +10,7 @@
 mod calls;
 pub mod container;
 pub mod decoded;
+mod edges;
 pub mod formats;
 pub mod jsonlines;
 pub mod lines;

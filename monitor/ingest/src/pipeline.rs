@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::calls;
+use crate::edges::{Edges, Place};
 use crate::formats::{self, Recognizer};
 use crate::routes::RouteLearner;
 use crate::templates::{Limits, Miner};
@@ -46,6 +47,7 @@ pub struct Understood {
 pub struct Pipeline {
     streams: BTreeMap<StreamKey, Stream>,
     services: BTreeMap<ServiceKey, Service>,
+    edges: Edges,
     #[serde(skip)]
     apis: FxHashMap<ApiKey, Arc<ApiKey>>,
 }
@@ -101,7 +103,9 @@ impl Pipeline {
     }
 
     pub fn restore(bytes: &[u8]) -> Result<Pipeline, SnapshotError> {
-        Ok(postcard::from_bytes(bytes)?)
+        let mut pipeline: Pipeline = postcard::from_bytes(bytes)?;
+        pipeline.edges.reindex();
+        Ok(pipeline)
     }
 
     /// Understands each item; a record that cannot be understood is still a record.
@@ -111,6 +115,11 @@ impl Pipeline {
             observations: Vec::with_capacity(batch.items.len()),
         };
         let mut keys: Vec<Option<StreamKey>> = vec![None; batch.sources.len()];
+        let homes: Vec<Option<Place>> = batch
+            .sources
+            .iter()
+            .map(|source| self.edges.place(&source.resource))
+            .collect();
         for (place, item) in (0u32..).zip(batch.items) {
             let Some(source) = batch.sources.get(item.source as usize) else {
                 continue;
@@ -120,12 +129,18 @@ impl Pipeline {
                     let key =
                         keys[item.source as usize].get_or_insert_with(|| StreamKey::of(source));
                     let record = self.log(key, source, log, batch.received);
-                    self.observe(&record, &mut understood.observations);
+                    let home = if Arc::ptr_eq(&record.resource, &source.resource) {
+                        homes[item.source as usize]
+                    } else {
+                        self.edges.place(&record.resource)
+                    };
+                    self.observe(&record, home, &mut understood.observations);
                     understood.records.push((place, record));
                 }
                 Payload::Span(span) => {
                     let record = self.span(source, span, batch.received);
-                    self.observe(&record, &mut understood.observations);
+                    let home = homes[item.source as usize];
+                    self.observe(&record, home, &mut understood.observations);
                     understood.records.push((place, record));
                 }
                 Payload::Histogram(point) => {
@@ -269,7 +284,17 @@ impl Pipeline {
         }
     }
 
-    fn observe(&mut self, record: &Record, observations: &mut Vec<Observation>) {
+    fn observe(
+        &mut self,
+        record: &Record,
+        home: Option<Place>,
+        observations: &mut Vec<Observation>,
+    ) {
+        match (home, record.kind) {
+            (Some(home), Kind::Span) => self.edges.span(home, record, observations),
+            (Some(home), Kind::Log) => self.edges.log(home, record, observations),
+            (None, _) => {}
+        }
         let apis = &mut self.apis;
         if let Some(call) = calls::call_of(record, &mut |key| intern(apis, key)) {
             observations.push(Observation::Call(call));
@@ -345,6 +370,7 @@ impl Pipeline {
             streams,
             templates,
             redactions: Vec::new(),
+            edges: self.edges.counts(),
         }
     }
 }
@@ -406,7 +432,7 @@ impl Service {
     }
 }
 
-fn is_unnamed(service: &ServiceKey) -> bool {
+pub(crate) fn is_unnamed(service: &ServiceKey) -> bool {
     service.name.is_empty()
         || &*service.name == monitor_core::UNKNOWN
         || service.name.starts_with("unknown_service")

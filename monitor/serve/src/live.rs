@@ -1,7 +1,7 @@
-//! `GET /live`: a WebSocket of calls, anomalies and alerts as they happen.
+//! `GET /live`: a WebSocket of calls, anomalies, incidents and alerts as they happen.
 //!
 //! A reader that is too slow misses events and is told how many; it never slows the monitor down.
-//! Calls are sampled to a rate that a browser can show; anomalies and alerts are all sent.
+//! Calls are sampled to a rate that a browser can show; everything else is sent.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::query::params::Params;
 use crate::query::problem::Failure;
 use crate::query::words::Place;
-use crate::query::{alerts, anomalies};
+use crate::query::{alerts, anomalies, incidents};
 use crate::{LiveEvent, Shared};
 
 mod call;
@@ -42,7 +42,7 @@ const LONGEST_INCOMING_BYTES: usize = 4 << 10;
         (status = 429, body = Problem, content_type = "application/problem+json"),
     ),
 )]
-/// Calls, anomalies and alerts as they happen, over a WebSocket.
+/// Calls, anomalies, incidents and alerts as they happen, over a WebSocket.
 pub(crate) async fn live(
     State(shared): State<Shared>,
     Params(query): Params<LiveQuery>,
@@ -200,6 +200,13 @@ impl Filter {
                 wanted
                     .then(|| LiveMessage::Anomaly(Box::new(anomalies::anomaly(anomaly, watermark))))
             }
+            LiveEvent::Incident(incident) => {
+                let wanted = self.kinds.contains(&LiveKind::Incidents)
+                    && (unfiltered || incidents::concerns(incident, &place));
+                wanted.then(|| {
+                    LiveMessage::Incident(Box::new(incidents::incident(incident, watermark)))
+                })
+            }
             LiveEvent::Alert(alert) => {
                 let wanted = self.kinds.contains(&LiveKind::Alerts)
                     && (unfiltered || alert.anomalies.iter().any(concerns));
@@ -231,7 +238,7 @@ fn kind(name: &str) -> Result<LiveKind, Failure> {
         .find(|kind| kind.as_str() == name.trim())
         .ok_or_else(|| {
             Failure::bad_parameter("kinds", "this is no kind of event".to_owned())
-                .hint("kinds are calls, anomalies, alerts; several with commas between")
+                .hint("kinds are calls, anomalies, incidents, alerts; several with commas between")
         })
 }
 

@@ -103,6 +103,16 @@ fn write_monitor(out: &mut Exposition, view: &View, ready: bool) {
             "Anomalies that were found.",
             counts.anomalies_opened,
         ),
+        (
+            "crosswatch_engine_incidents_total",
+            "Incidents that were opened.",
+            counts.incidents_opened,
+        ),
+        (
+            "crosswatch_engine_edges_refused_total",
+            "Sights of one service calling another that were dropped because of the limit on edges.",
+            counts.edges_refused,
+        ),
     ] {
         out.family(name, Kind::Counter, help)
             .sample(&[], value as f64);
@@ -167,6 +177,17 @@ fn write_trouble(out: &mut Exposition, view: &View) {
         "crosswatch_anomalies_open",
         Kind::Gauge,
         "Anomalies that last still.",
+    )
+    .sample(&[], open as f64);
+    let open = view
+        .incidents
+        .iter()
+        .filter(|incident| incident.ended.is_none())
+        .count();
+    out.family(
+        "crosswatch_incidents_open",
+        Kind::Gauge,
+        "Incidents that last still.",
     )
     .sample(&[], open as f64);
     let mut alerts = out.family(
@@ -251,6 +272,12 @@ fn write_ingest(out: &mut Exposition, ingest: &IngestView) {
         "Distinct log templates.",
     )
     .sample(&[], ingest.templates.len() as f64);
+    out.family(
+        "crosswatch_ingest_span_ids_forgotten_total",
+        Kind::Counter,
+        "Span ids forgotten before a parent or child of another service came, if one ever would.",
+    )
+    .sample(&[], ingest.edges.forgotten as f64);
     let mut redactions = out.family(
         "crosswatch_ingest_redactions_total",
         Kind::Counter,

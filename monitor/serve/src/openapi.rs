@@ -6,7 +6,9 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use crate::query::{alerts, anomalies, apis, places, search, status, streams, tail, traces};
+use crate::query::{
+    alerts, anomalies, apis, incidents, places, search, status, streams, tail, traces,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -32,6 +34,8 @@ use crate::query::{alerts, anomalies, apis, places, search, status, streams, tai
         places::list_environments,
         anomalies::list_anomalies,
         anomalies::get_anomaly,
+        incidents::list_incidents,
+        incidents::get_incident,
         alerts::list_alerts,
         search::search,
         search::histogram,

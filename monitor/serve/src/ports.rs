@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use monitor_core::{Alert, Anomaly, Batch, Call, IngestView, SharedSearch, Time, View};
+use monitor_core::{Alert, Anomaly, Batch, Call, Incident, IngestView, SharedSearch, Time, View};
 use tokio::sync::{broadcast, watch};
 
 /// Takes batches. Resolves once the batch is safe on disk; until then nothing is promised.
@@ -35,6 +35,8 @@ pub enum Refused {
 pub enum LiveEvent {
     Call(Call),
     Anomaly(Anomaly),
+    /// It opened, changed or ended.
+    Incident(Incident),
     Alert(Alert),
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod alerts;
 pub(crate) mod anomalies;
 pub(crate) mod apis;
 mod headline;
+pub(crate) mod incidents;
 pub(crate) mod params;
 pub(crate) mod places;
 pub(crate) mod problem;
@@ -35,6 +36,8 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/environments", get(places::list_environments))
         .route("/anomalies", get(anomalies::list_anomalies))
         .route("/anomalies/{id}", get(anomalies::get_anomaly))
+        .route("/incidents", get(incidents::list_incidents))
+        .route("/incidents/{id}", get(incidents::get_incident))
         .route("/alerts", get(alerts::list_alerts))
         .route("/search", get(search::search))
         .route("/search/histogram", get(search::histogram))

@@ -13,7 +13,7 @@ use super::report::Collector;
 
 pub(super) const FILE: &str = "replay.state";
 /// Changes when the meaning of the file does; another version is begun afresh.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Checkpoint {

@@ -1,4 +1,5 @@
-//! Plain log files as input: of any format, Docker's or Kubernetes' wrapping included.
+//! Files as input: plain logs of any format, Docker's or Kubernetes' wrapping included, and what a
+//! collector exported (see `otlp`).
 //!
 //! Several files are merged by the time of their lines, because that is how their records would
 //! have arrived.
@@ -11,12 +12,14 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
-use monitor_core::{Batch, Item, LogItem, Origin, Payload, Resource, Source, Time};
+use monitor_core::{LogItem, Payload, Resource, Source, Time};
 use monitor_ingest::container::{Assembler, ContainerLine, Output, Runtime};
 use monitor_ingest::formats::Recognizer;
 use monitor_ingest::lines::LineSplitter;
 use monitor_ingest::multiline::{Joined, Joiner};
 
+use super::nezha::batch;
+use super::otlp::{self, Export};
 use super::{Chunk, ReadCounts};
 
 /// Records of a batch.
@@ -33,24 +36,11 @@ pub(super) fn read(
     counts: &mut ReadCounts,
     mut take: impl FnMut(Chunk) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut streams: Vec<Stream> = Vec::new();
-    let mut sources: Vec<Source> = Vec::new();
-    for path in files {
-        let resource = Arc::new(Resource::of_service(
-            service.unwrap_or(&service_of_file(path)),
-        ));
-        for output in [Output::Stdout, Output::Stderr] {
-            let file = path.file_name().unwrap_or_default().to_string_lossy();
-            let stream = format!("{file}:{}", output.as_str()).into();
-            sources.push(Source {
-                resource: Arc::clone(&resource),
-                stream,
-            });
-        }
-        streams.push(Stream::open(path)?);
-    }
-    let mut items: Vec<Item> = Vec::with_capacity(BATCH);
-    let mut newest = Time::MIN;
+    let mut streams: Vec<Input> = files
+        .iter()
+        .map(|path| Input::open(path, service))
+        .collect::<Result<_, _>>()?;
+    let mut items: Vec<(Time, Source, Payload)> = Vec::with_capacity(BATCH);
     let mut done = 0;
     loop {
         // Few files: a scan is as fast as a heap, and the first of equals wins.
@@ -62,32 +52,15 @@ pub(super) fn read(
                 first = Some((time, place));
             }
         }
-        let record = first.and_then(|(_, place)| Some((place, streams[place].ready.pop_front()?)));
-        if let Some((place, record)) = record {
-            newest = newest.max(record.time);
-            done = streams.iter().map(|stream| stream.read).sum();
-            counts.log_rows += 1;
-            counts.log_bytes += record.text.len() as u64;
-            let source = u32::try_from(place * 2 + usize::from(record.output == Output::Stderr))
-                .context("more files than can be told apart")?;
-            let log = LogItem {
-                time: Some(record.time),
-                text: record.text,
-                ..LogItem::default()
-            };
-            items.push(Item {
-                source,
-                payload: Payload::Log(log),
-            });
+        if let Some((time, place)) = first
+            && let Some((source, payload)) = streams[place].pop(counts)
+        {
+            done = streams.iter().map(Input::bytes).sum();
+            items.push((time, source, payload));
         }
         if items.len() >= BATCH || (first.is_none() && !items.is_empty()) {
             take(Chunk {
-                batch: Batch {
-                    origin: Origin::Replay,
-                    received: newest,
-                    sources: sources.clone(),
-                    items: std::mem::take(&mut items),
-                },
+                batch: batch(items.drain(..)),
                 window: None,
                 done,
             })?;
@@ -98,9 +71,49 @@ pub(super) fn read(
     }
 }
 
+/// A file of either kind.
+enum Input {
+    Text(Box<Stream>),
+    Export(Box<Export>),
+}
+
+impl Input {
+    fn open(path: &Path, service: Option<&str>) -> anyhow::Result<Input> {
+        Ok(if otlp::is_export(path)? {
+            Input::Export(Box::new(Export::open(path)?))
+        } else {
+            Input::Text(Box::new(Stream::open(path, service)?))
+        })
+    }
+
+    /// The time of what comes next; `None` at the end.
+    fn head(&mut self, counts: &mut ReadCounts) -> anyhow::Result<Option<Time>> {
+        match self {
+            Input::Text(stream) => stream.head(counts),
+            Input::Export(export) => export.head(counts),
+        }
+    }
+
+    fn pop(&mut self, counts: &mut ReadCounts) -> Option<(Source, Payload)> {
+        match self {
+            Input::Text(stream) => stream.pop(counts),
+            Input::Export(export) => export.pop(counts),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Input::Text(stream) => stream.read,
+            Input::Export(export) => export.bytes(),
+        }
+    }
+}
+
 /// One file being read.
 struct Stream {
     path: PathBuf,
+    /// Of standard output and standard error.
+    sources: [Source; 2],
     reader: Box<dyn Read>,
     splitter: LineSplitter,
     /// Known after the first line; `None` for text that no runtime has wrapped.
@@ -124,7 +137,15 @@ struct Ready {
 }
 
 impl Stream {
-    fn open(path: &Path) -> anyhow::Result<Stream> {
+    fn open(path: &Path, service: Option<&str>) -> anyhow::Result<Stream> {
+        let resource = Arc::new(Resource::of_service(
+            service.unwrap_or(&service_of_file(path)),
+        ));
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let source = |output: Output| Source {
+            resource: Arc::clone(&resource),
+            stream: format!("{file}:{}", output.as_str()).into(),
+        };
         let modified = fs::metadata(path)
             .and_then(|metadata| metadata.modified())
             .with_context(|| format!("cannot read `{}`", path.display()))?
@@ -132,6 +153,7 @@ impl Stream {
             .unwrap_or_default();
         Ok(Stream {
             path: path.to_owned(),
+            sources: [source(Output::Stdout), source(Output::Stderr)],
             reader: super::input::reader(path)?,
             splitter: LineSplitter::new(0, MAX_LINE),
             runtime: None,
@@ -180,6 +202,19 @@ impl Stream {
             }
         }
         Ok(self.ready.front().map(|record| record.time))
+    }
+
+    fn pop(&mut self, counts: &mut ReadCounts) -> Option<(Source, Payload)> {
+        let record = self.ready.pop_front()?;
+        counts.log_rows += 1;
+        counts.log_bytes += record.text.len() as u64;
+        let log = LogItem {
+            time: Some(record.time),
+            text: record.text,
+            ..LogItem::default()
+        };
+        let source = self.sources[record.output as usize].clone();
+        Some((source, Payload::Log(log)))
     }
 
     fn line(&mut self, line: &str, counts: &mut ReadCounts) {

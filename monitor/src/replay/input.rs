@@ -11,6 +11,8 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub(super) struct Input {
     pub(super) files: Vec<PathBuf>,
+    /// Files of a folder that holds a recording and that are no part of it.
+    pub(super) passed_over: Vec<String>,
     /// The folders that were named (or unpacked), for adapters that know a layout.
     pub(super) roots: Vec<PathBuf>,
     /// Unpacked archives; removed when dropped.
@@ -22,6 +24,7 @@ pub(super) struct Input {
 pub(super) fn open(paths: &[PathBuf], scratch: &Path) -> anyhow::Result<Input> {
     let mut input = Input {
         files: Vec::new(),
+        passed_over: Vec::new(),
         roots: Vec::new(),
         _unpacked: Vec::new(),
     };
@@ -30,7 +33,7 @@ pub(super) fn open(paths: &[PathBuf], scratch: &Path) -> anyhow::Result<Input> {
             fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
         if metadata.is_dir() {
             input.roots.push(path.clone());
-            walk(path, &mut input.files)?;
+            input.add_folder(path)?;
         } else if is_archive(path) {
             fs::create_dir_all(scratch)
                 .with_context(|| format!("cannot create `{}`", scratch.display()))?;
@@ -39,7 +42,7 @@ pub(super) fn open(paths: &[PathBuf], scratch: &Path) -> anyhow::Result<Input> {
             unpack(path, folder.path())
                 .with_context(|| format!("cannot unpack `{}`", path.display()))?;
             input.roots.push(folder.path().to_owned());
-            walk(folder.path(), &mut input.files)?;
+            input.add_folder(folder.path())?;
             input._unpacked.push(folder);
         } else {
             input.files.push(path.clone());
@@ -49,6 +52,29 @@ pub(super) fn open(paths: &[PathBuf], scratch: &Path) -> anyhow::Result<Input> {
         bail!("nothing to replay: there are no files in what was named");
     }
     Ok(input)
+}
+
+impl Input {
+    /// Where a collector's files are, what else is there (the truth about injected faults, notes) is
+    /// no log, unless its name says so.
+    fn add_folder(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let mut files = Vec::new();
+        walk(folder, &mut files)?;
+        let mut exported = Vec::new();
+        for path in &files {
+            exported.push(super::otlp::is_export(path)?);
+        }
+        let recording = exported.contains(&true);
+        for (path, exported) in files.into_iter().zip(exported) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !recording || exported || name.contains(".log") {
+                self.files.push(path);
+            } else {
+                self.passed_over.push(name.into_owned());
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Reads a file, decompressing `.gz` and `.zst` on the way.

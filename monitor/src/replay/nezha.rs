@@ -167,7 +167,7 @@ impl Recording {
     }
 }
 
-fn batch(items: impl Iterator<Item = (Time, Source, Payload)>) -> Batch {
+pub(super) fn batch(items: impl Iterator<Item = (Time, Source, Payload)>) -> Batch {
     let mut batch = Batch {
         origin: Origin::Replay,
         received: Time::MIN,

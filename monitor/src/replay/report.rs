@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Anomaly, AnomalyId, ApiKey, Batch, EngineCounts, IngestView, Name, Observation, Outcome,
-    Payload, Record, ServiceKey, Severity, Sketch, Time, TraceId,
+    Anomaly, AnomalyId, ApiKey, Batch, EngineCounts, Incident, IncidentId, IngestView, Name,
+    Observation, Outcome, Payload, Record, ServiceKey, Severity, Sketch, Time, TraceId,
 };
 use monitor_engine::Effect;
 use monitor_ingest::redact::RedactionCounts;
@@ -57,6 +57,7 @@ pub(super) struct Collector {
     /// Log records and spans whose trace was not remembered.
     untraced_overflow: u64,
     anomalies: BTreeMap<AnomalyId, Anomaly>,
+    incidents: BTreeMap<IncidentId, Incident>,
     pub(super) redactions: Redactions,
     first: Option<Time>,
     last: Option<Time>,
@@ -187,11 +188,24 @@ impl Collector {
             Effect::AnomalyOpened(anomaly)
             | Effect::AnomalyUpdated(anomaly)
             | Effect::AnomalyClosed(anomaly) => anomaly,
-            _ => return None,
+            Effect::IncidentOpened(incident)
+            | Effect::IncidentUpdated(incident)
+            | Effect::IncidentClosed(incident) => {
+                self.incidents.insert(incident.id, incident.clone());
+                return None;
+            }
+            Effect::Alert(_) | Effect::Resend(_) => return None,
         };
         self.anomalies.insert(anomaly.id, anomaly.clone());
         // Every value of an anomaly has a JSON form: scores and bands are finite by construction.
         serde_json::to_string(anomaly).ok()
+    }
+
+    /// In the order in which they began.
+    pub(super) fn incidents(&self) -> Vec<&Incident> {
+        let mut incidents: Vec<&Incident> = self.incidents.values().collect();
+        incidents.sort_by_key(|incident| (incident.began, incident.id));
+        incidents
     }
 
     pub(super) fn report(
@@ -241,6 +255,7 @@ impl Collector {
                 log_bytes: counts.log_bytes,
                 rejected: counts.rejected,
                 rejections: counts.rejections.clone(),
+                passed_over: counts.passed_over.clone(),
                 first: self.first,
                 last: self.last,
             },
@@ -271,6 +286,12 @@ impl Collector {
                 .map(|(key, totals)| ApiReport::of(key, totals))
                 .collect(),
             anomalies: self.anomalies.len() as u64,
+            incidents: self
+                .incidents()
+                .into_iter()
+                .filter(|incident| incident.merged_into.is_none())
+                .map(IncidentReport::of)
+                .collect(),
             late: engine.late,
             faults,
             summary,
@@ -292,6 +313,8 @@ pub struct Report {
     pub apis: Vec<ApiReport>,
     /// Found online, as a running monitor would have.
     pub anomalies: u64,
+    /// Those anomalies that belong together, without what became a part of another.
+    pub incidents: Vec<IncidentReport>,
     /// Observations too late for the signals; their records are stored.
     pub late: u64,
     pub faults: Vec<FaultReport>,
@@ -308,6 +331,8 @@ pub struct InputReport {
     pub log_bytes: u64,
     pub rejected: u64,
     pub rejections: Vec<String>,
+    /// Files beside a recording that are no part of it.
+    pub passed_over: Vec<String>,
     #[serde(serialize_with = "time")]
     pub first: Option<Time>,
     #[serde(serialize_with = "time")]
@@ -380,6 +405,53 @@ impl ApiReport {
             p50_seconds: totals.durations.quantile(0.50),
             p95_seconds: totals.durations.quantile(0.95),
             p99_seconds: totals.durations.quantile(0.99),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct IncidentReport {
+    pub id: String,
+    #[serde(serialize_with = "time")]
+    pub began: Option<Time>,
+    #[serde(serialize_with = "time")]
+    pub opened: Option<Time>,
+    /// `null` when it lasted beyond the recording's end.
+    #[serde(serialize_with = "time")]
+    pub ended: Option<Time>,
+    pub services: Vec<String>,
+    pub anomalies: u64,
+    /// The likeliest first.
+    pub suspects: Vec<SuspectReport>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SuspectReport {
+    pub service: String,
+    pub environment: Name,
+    pub score: f64,
+    pub why: String,
+}
+
+impl IncidentReport {
+    fn of(incident: &Incident) -> IncidentReport {
+        IncidentReport {
+            id: incident.id.to_string(),
+            began: Some(incident.began),
+            opened: Some(incident.opened),
+            ended: incident.ended,
+            services: incident.services.iter().map(ToString::to_string).collect(),
+            anomalies: incident.anomalies.len() as u64,
+            suspects: incident
+                .suspects
+                .iter()
+                .map(|suspect| SuspectReport {
+                    service: suspect.workload.service.to_string(),
+                    environment: Arc::clone(&suspect.workload.environment),
+                    score: suspect.score,
+                    why: suspect.why.clone(),
+                })
+                .collect(),
         }
     }
 }

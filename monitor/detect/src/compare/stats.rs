@@ -76,6 +76,7 @@ impl WindowStats {
                     self.server_errors += calls;
                 }
             }
+            Observation::Edge { .. } => {}
         }
     }
 

@@ -1,4 +1,6 @@
 //! The life of alerts, against a reference model.
 
 mod explanations;
+mod incidents;
 mod life;
+mod story;

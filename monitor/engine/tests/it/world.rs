@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use monitor_core::{
     Alert, AlertState, Anomaly, ApiKey, ApiView, Call, CallSource, CallStatus, Name, Observation,
-    ServiceKey, Severity, TemplateId, Time,
+    ServiceKey, Severity, TemplateId, Time, Workload,
 };
 use monitor_engine::{Effect, Engine, EngineConfig};
 
@@ -173,6 +173,18 @@ pub(crate) fn log(service: &str, at: Time, severity: Severity, template: u64) ->
     }
 }
 
+pub(crate) fn edge(caller: &str, callee: &str, at: i64) -> Observation {
+    let workload = |name: &str| Workload {
+        service: ServiceKey::new("shop", name),
+        environment: "cloud-a".into(),
+    };
+    Observation::Edge {
+        caller: workload(caller),
+        callee: workload(callee),
+        at: Time::from_secs(at),
+    }
+}
+
 /// An engine with its traffic and everything it said.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -180,6 +192,8 @@ pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) now: i64,
     pub(crate) effects: Vec<Effect>,
+    /// Callers and callees, told every ten seconds.
+    pub(crate) edges: Vec<(&'static str, &'static str)>,
 }
 
 pub(crate) const START: i64 = 1_700_000_000;
@@ -195,6 +209,7 @@ impl World {
             random: Random::new(seed),
             now: START,
             effects: Vec::new(),
+            edges: Vec::new(),
         }
     }
 
@@ -240,6 +255,11 @@ impl World {
     }
 
     fn pass_second(&mut self) {
+        if self.now % 10 == 0 {
+            for (caller, callee) in &self.edges {
+                self.engine.observe(&edge(caller, callee, self.now));
+            }
+        }
         self.now += 1;
         let effects = self.engine.tick(Time::from_secs(self.now));
         self.effects.extend(effects);
@@ -274,6 +294,39 @@ impl World {
             .expect("the Api was called")
     }
 
+    /// What was said of incidents: seconds since the start, services, and the first suspects.
+    pub(crate) fn incidents(&self) -> String {
+        let mut lines = Vec::new();
+        let since = |time: Time| time.as_secs() - START;
+        for effect in &self.effects {
+            let (word, incident) = match effect {
+                Effect::IncidentOpened(incident) => ("opened", incident),
+                Effect::IncidentUpdated(incident) => ("changed", incident),
+                Effect::IncidentClosed(incident) => ("closed", incident),
+                _ => continue,
+            };
+            let names: Vec<&str> = incident
+                .services
+                .iter()
+                .map(|workload| &*workload.service.name)
+                .collect();
+            lines.push(format!(
+                "+{} s {word}: {}",
+                since(incident.changed),
+                names.join(", ")
+            ));
+            if incident.ended.is_none() {
+                lines.extend(incident.suspects.iter().take(3).map(|suspect| {
+                    format!(
+                        "  {} {:.2}: {}",
+                        suspect.workload.service.name, suspect.score, suspect.why
+                    )
+                }));
+            }
+        }
+        lines.join("\n")
+    }
+
     /// What was said of anomalies and alerts: seconds since the start and the sentence.
     pub(crate) fn story(&self) -> String {
         let mut lines = Vec::new();
@@ -298,7 +351,11 @@ impl World {
                     alert.labels["severity"],
                     alert.state.as_str()
                 )),
-                Effect::AnomalyUpdated(_) | Effect::Resend(_) => {}
+                Effect::AnomalyUpdated(_)
+                | Effect::IncidentOpened(_)
+                | Effect::IncidentUpdated(_)
+                | Effect::IncidentClosed(_)
+                | Effect::Resend(_) => {}
             }
         }
         lines.join("\n")

@@ -1,5 +1,6 @@
 //! One binary for all integration tests of this crate.
 
+mod edges;
 mod formats;
 mod redact;
 mod routes;

@@ -50,6 +50,7 @@ impl Minute {
                 Observation::Call(call) => &call.api.service,
                 Observation::Log { service, .. } => service,
                 Observation::Histogram { api, .. } => &api.service,
+                Observation::Edge { .. } => continue,
             };
             self.observations
                 .entry(service.clone())

@@ -2,10 +2,12 @@
 
 use std::io::Write;
 
-use super::{ApiReport, FaultReport, FaultSummary, Report};
+use super::{ApiReport, FaultReport, FaultSummary, IncidentReport, Report};
 
 /// Apis shown; the rest is in `--json`.
 const APIS: usize = 25;
+/// Incidents shown.
+const INCIDENTS: usize = 25;
 /// Lines of what was unusual, for each fault.
 const CAUSES: usize = 3;
 
@@ -13,6 +15,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> anyhow::Result<()>
     input(report, out)?;
     services(report, out)?;
     apis(report, out)?;
+    incidents(&report.incidents, out)?;
     if let Some(summary) = &report.summary {
         faults(&report.faults, out)?;
         self::summary(summary, out)?;
@@ -53,6 +56,9 @@ fn input(report: &Report, out: &mut impl Write) -> anyhow::Result<()> {
     writeln!(out, "  rows refused  {:>9}", input.rejected)?;
     for rejection in &input.rejections {
         writeln!(out, "    {rejection}")?;
+    }
+    for file in &input.passed_over {
+        writeln!(out, "  passed over, as no part of the recording: {file}")?;
     }
     writeln!(
         out,
@@ -152,6 +158,44 @@ fn apis(report: &Report, out: &mut impl Write) -> anyhow::Result<()> {
         "\n{} anomalies were found as they happened (`crosswatch explain`)",
         report.anomalies
     )?;
+    Ok(())
+}
+
+fn incidents(incidents: &[IncidentReport], out: &mut impl Write) -> anyhow::Result<()> {
+    if incidents.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\nIncidents: what belongs together, and the likeliest causes"
+    )?;
+    for incident in incidents.iter().take(INCIDENTS) {
+        if let (Some(began), Some(opened)) = (incident.began, incident.opened) {
+            let until = match incident.ended {
+                Some(ended) => format!("to {ended}"),
+                None => "to the end".to_owned(),
+            };
+            writeln!(out, "  {began} {until}, told at {opened}")?;
+        }
+        writeln!(out, "    {}", one_line(&incident.services.join(", "), 150))?;
+        for suspect in incident.suspects.iter().take(CAUSES) {
+            writeln!(
+                out,
+                "    {:.2} {} @ {}: {}",
+                suspect.score,
+                suspect.service,
+                suspect.environment,
+                one_line(&suspect.why, 200)
+            )?;
+        }
+    }
+    if incidents.len() > INCIDENTS {
+        writeln!(
+            out,
+            "  … and {} more (--json has all)",
+            incidents.len() - INCIDENTS
+        )?;
+    }
     Ok(())
 }
 

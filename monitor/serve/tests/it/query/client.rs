@@ -2,8 +2,8 @@
 
 use monitor_api::{
     AlertsQuery, AnomaliesQuery, ApisQuery, Client, ClientError, FacetsQuery, HistogramQuery,
-    Order, SearchQuery, ServicesQuery, StreamsQuery, TailMessage, TailQuery, TemplatesQuery,
-    TraceQuery,
+    IncidentsQuery, Order, SearchQuery, ServicesQuery, StreamsQuery, TailMessage, TailQuery,
+    TemplatesQuery, TraceQuery,
 };
 use monitor_serve::receive::Auth;
 use tokio::net::TcpListener;
@@ -53,6 +53,16 @@ async fn every_answer_is_understood() {
     assert_eq!(
         client.anomaly(&anomalies[0].id).await.unwrap(),
         anomalies[0]
+    );
+    let open = IncidentsQuery {
+        open: Some(true),
+        ..IncidentsQuery::default()
+    };
+    let incidents = client.incidents(&open).await.unwrap().items;
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(
+        client.incident(&incidents[0].id).await.unwrap(),
+        incidents[0]
     );
     assert_eq!(
         client.alerts(&AlertsQuery::default()).await.unwrap().total,

@@ -481,6 +481,34 @@ async fn an_anomaly_of_a_template_links_to_its_records() {
 }
 
 #[tokio::test]
+async fn incidents() {
+    let fields = &[
+        "/id",
+        "/open",
+        "/duration_seconds",
+        "/services/0/name",
+        "/anomalies",
+        "/suspects/0/workload/service",
+        "/suspects/0/why",
+    ];
+    check_items("/api/v1/incidents", fields, expect![[""]]).await;
+    check_items(
+        "/api/v1/incidents?open=true&service=post/labels",
+        &["/id"],
+        expect![[""]],
+    )
+    .await;
+    check_items(
+        "/api/v1/incidents?environment=gcp-europe-west4",
+        &["/id"],
+        expect![[""]],
+    )
+    .await;
+    check("/api/v1/incidents/0000000000000070", expect![[""]]).await;
+    check("/api/v1/incidents/0000000000000099", expect![[""]]).await;
+}
+
+#[tokio::test]
 async fn alerts() {
     let fields = &[
         "/id",

@@ -302,6 +302,48 @@ pub(crate) fn view(now: Time) -> View {
         ends_at: None,
         anomalies: vec![latency.clone()],
     };
+    let workload = |environment: &str, service: &str| Workload {
+        service: ServiceKey::new("post", service),
+        environment: environment.into(),
+    };
+    let incident = Incident {
+        id: IncidentId(0x71),
+        began: at - Duration::from_secs(12),
+        opened: at - Duration::from_secs(4),
+        changed: at - Duration::from_secs(1),
+        ended: None,
+        merged_into: None,
+        services: vec![
+            workload("aws-eu-central-1", "tariffs"),
+            workload("dc-north", "labels"),
+        ],
+        anomalies: vec![AnomalyId(0x51), AnomalyId(0x52)],
+        suspects: vec![
+            Suspect {
+                workload: workload("aws-eu-central-1", "tariffs"),
+                score: 0.86,
+                why: "changed first, at 11:59:46, 4 s before labels; nothing it calls is unusual"
+                    .to_owned(),
+            },
+            Suspect {
+                workload: workload("dc-north", "labels"),
+                score: 0.2,
+                why: "changed at 11:59:50; it calls tariffs, which changed 4 s before it"
+                    .to_owned(),
+            },
+        ],
+    };
+    let over = Incident {
+        id: IncidentId(0x70),
+        began: at - Duration::from_mins(40),
+        opened: at - Duration::from_mins(39),
+        changed: at - Duration::from_mins(34),
+        ended: Some(at - Duration::from_mins(34)),
+        merged_into: None,
+        services: vec![workload("dc-north", "depots")],
+        anomalies: vec![AnomalyId(0x53)],
+        suspects: Vec::new(),
+    };
     View {
         at,
         environments: vec![
@@ -337,6 +379,7 @@ pub(crate) fn view(now: Time) -> View {
         })
         .collect(),
         anomalies: vec![latency, errors, logs],
+        incidents: vec![incident, over],
         alerts: vec![alert],
         counts: EngineCounts {
             observations: 1_204_331,
@@ -344,6 +387,9 @@ pub(crate) fn view(now: Time) -> View {
             future: 1,
             anomalies_opened: 3,
             overflowed: 88,
+            edges: 96,
+            edges_refused: 0,
+            incidents_opened: 2,
         },
     }
 }
@@ -388,6 +434,11 @@ pub(crate) fn ingest(now: Time) -> IngestView {
             template("depots", 0xbeef, "scanner <*> answered late", 720, now),
         ],
         redactions: vec![("email".into(), 19), ("bearer-token".into(), 4)],
+        edges: EdgeCounts {
+            told: 96,
+            forgotten: 3,
+            unplaced: 0,
+        },
     }
 }
 

@@ -114,6 +114,11 @@ async fn events_arrive_as_they_happen() {
         panic!()
     };
     assert_eq!(anomaly.id, "0000000000000051");
+    server.tell(LiveEvent::Incident(view.incidents[0].clone()));
+    let LiveMessage::Incident(incident) = next(&mut socket).await else {
+        panic!()
+    };
+    assert_eq!(incident.suspects[0].workload.service, "tariffs");
     server.tell(LiveEvent::Alert(view.alerts[0].clone()));
     let LiveMessage::Alert(alert) = next(&mut socket).await else {
         panic!()
@@ -125,10 +130,11 @@ async fn events_arrive_as_they_happen() {
 async fn a_reader_gets_what_it_asked_for() {
     let server = server().await;
     let mut socket = server
-        .listen("?kinds=alerts,calls&service=post/tariffs")
+        .listen("?kinds=alerts,incidents,calls&service=post/tariffs")
         .await;
     let view = view(noon());
     server.tell(call("labels"));
+    server.tell(LiveEvent::Incident(view.incidents[1].clone()));
     server.tell(LiveEvent::Anomaly(view.anomalies[0].clone()));
     server.tell(LiveEvent::Alert(view.alerts[0].clone()));
     server.tell(call("tariffs"));

@@ -1,0 +1,391 @@
+//! Which anomalies belong together: the life of incidents.
+//!
+//! Each anomaly that pages begins a case of its own; cases become one when their anomalies are of
+//! one service, or of services that call each other, at about the same time. A case that lasts as
+//! long as an alert has to be pending is an incident, and is told. One is never split again: what a
+//! person was told together stays together.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use monitor_core::{Anomaly, AnomalyId, Incident, IncidentId, Suspect, Time, Workload};
+use serde::{Deserialize, Serialize};
+
+use crate::alert_book::AlertConfig;
+use crate::identity::incident_id;
+use crate::sign::Sign;
+use crate::suspects::{Scene, Vitals, rank};
+use crate::topology::Topology;
+
+mod grouping;
+
+use grouping::Groups;
+
+/// Anomalies kept of one incident; the oldest that are over go first.
+const MAX_SIGNS: usize = 256;
+/// Incidents that are over and still shown.
+const CLOSED_KEPT: usize = 100;
+/// Suspects whose change is worth telling.
+const TOLD_SUSPECTS: usize = 3;
+/// How often suspects are looked at again while nothing opens or closes: silence grows.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// What happened to an incident.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IncidentChange {
+    Opened(Incident),
+    /// Its services or its first suspects changed.
+    Updated(Incident),
+    Closed(Incident),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct IncidentBook {
+    cases: BTreeMap<IncidentId, Case>,
+    /// The latest last.
+    closed: VecDeque<Incident>,
+    /// Anomalies or edges came or went since the cases were last grouped …
+    changed: bool,
+    /// … which was then.
+    looked: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Case {
+    /// When its first anomaly was recorded, moved along over blind times.
+    since: Time,
+    /// When its last open anomaly was closed.
+    quiet_since: Option<Time>,
+    signs: BTreeMap<AnomalyId, Sign>,
+    /// Who was found silent, and since when.
+    fell_silent: BTreeMap<Workload, Time>,
+    /// As it was last told.
+    told: Option<Incident>,
+}
+
+impl IncidentBook {
+    /// An anomaly that pages opened, changed or closed.
+    pub fn record(&mut self, anomaly: &Anomaly, now: Time) {
+        let sign = Sign::of(anomaly, now);
+        let known = self
+            .cases
+            .iter()
+            .find(|(_, case)| case.signs.contains_key(&anomaly.id))
+            .map(|(id, _)| *id);
+        let id = match known {
+            Some(id) => id,
+            None if !sign.is_open() => return,
+            None => incident_id(anomaly.id),
+        };
+        let case = self.cases.entry(id).or_insert_with(|| Case {
+            since: now,
+            quiet_since: None,
+            signs: BTreeMap::new(),
+            fell_silent: BTreeMap::new(),
+            told: None,
+        });
+        let before = case.signs.insert(sign.id, sign);
+        case.forget_some();
+        case.note_quiet(now);
+        let after = case.signs.get(&anomaly.id);
+        self.changed |= before.as_ref() != after;
+    }
+
+    /// Who calls whom is known better than before.
+    pub fn topology_changed(&mut self) {
+        self.changed |= !self.cases.is_empty();
+    }
+
+    /// Whether [`IncidentBook::advance`] would have anything to do. O(cases).
+    pub fn is_due(&self, now: Time) -> bool {
+        !self.cases.is_empty()
+            && (self.changed
+                || self.is_long_since_looked(now)
+                || self
+                    .cases
+                    .values()
+                    .any(|case| case.told.is_none() || case.quiet_since.is_some()))
+    }
+
+    fn is_long_since_looked(&self, now: Time) -> bool {
+        self.looked.is_none_or(|last| now.since(last) >= LOOK_EVERY)
+    }
+
+    /// Those of whom [`IncidentBook::advance`] needs to know the vitals.
+    pub fn concerned(&self, topology: &Topology) -> BTreeSet<Workload> {
+        let members = self
+            .cases
+            .values()
+            .flat_map(|case| case.signs.values())
+            .map(|sign| &sign.workload);
+        let mut concerned: BTreeSet<Workload> = BTreeSet::new();
+        for member in members {
+            if concerned.insert(member.clone()) {
+                concerned.extend(topology.callees(member).cloned());
+                concerned.extend(topology.callers(member).cloned());
+            }
+        }
+        concerned
+    }
+
+    /// Lets event time pass; returns what opened, changed or closed, in order of ids.
+    pub fn advance(
+        &mut self,
+        now: Time,
+        config: &AlertConfig,
+        topology: &Topology,
+        vitals: &BTreeMap<Workload, Vitals>,
+    ) -> Vec<IncidentChange> {
+        let mut changes = Vec::new();
+        // Also when nothing opened or closed: one that has fallen silent meanwhile may connect.
+        if std::mem::take(&mut self.changed) || self.is_long_since_looked(now) {
+            self.looked = Some(now);
+            self.merge(now, config.keep_firing_for, topology, vitals, &mut changes);
+        }
+        let mut over = Vec::new();
+        for (id, case) in &mut self.cases {
+            let quiet_for = case.quiet_since.map(|since| now.since(since));
+            if case.told.is_none() {
+                if quiet_for.is_some() {
+                    over.push(*id);
+                    continue;
+                }
+                if now.since(case.since) < config.pending_for {
+                    continue;
+                }
+            }
+            if quiet_for.is_some_and(|quiet| quiet >= config.keep_firing_for) {
+                over.push(*id);
+                changes.extend(case.end(now, None).map(IncidentChange::Closed));
+                continue;
+            }
+            // What is over for now stays as it was told.
+            if quiet_for.is_none() {
+                let suspects = case.suspects(topology, vitals);
+                changes.extend(case.tell(*id, suspects, now));
+            }
+        }
+        for id in over {
+            self.cases.remove(&id);
+        }
+        for change in &changes {
+            if let IncidentChange::Closed(incident) = change {
+                if self.closed.len() >= CLOSED_KEPT {
+                    self.closed.pop_front();
+                }
+                self.closed.push_back(incident.clone());
+            }
+        }
+        changes
+    }
+
+    /// We were blind for this long: no timer ran meanwhile.
+    pub fn skip(&mut self, blind: Duration) {
+        for case in self.cases.values_mut() {
+            if case.told.is_none() {
+                case.since = case.since + blind;
+            }
+            case.quiet_since = case.quiet_since.map(|since| since + blind);
+        }
+    }
+
+    /// Open ones, the latest first, then those that ended lately.
+    pub fn incidents(&self) -> Vec<Incident> {
+        let mut incidents: Vec<Incident> = self
+            .cases
+            .values()
+            .filter_map(|case| case.told.clone())
+            .collect();
+        incidents.sort_by_key(|incident| (std::cmp::Reverse(incident.opened), incident.id));
+        incidents.extend(self.closed.iter().rev().cloned());
+        incidents
+    }
+
+    /// The incident that each workload is in: of several, one where it has trouble still, and then
+    /// the latest.
+    pub fn by_workload(&self) -> BTreeMap<&Workload, &Incident> {
+        let mut found: BTreeMap<&Workload, ((bool, Time), &Incident)> = BTreeMap::new();
+        for case in self.cases.values() {
+            let Some(incident) = &case.told else { continue };
+            for sign in case.signs.values() {
+                let rank = (sign.is_open(), incident.opened);
+                let known = found.entry(&sign.workload).or_insert((rank, incident));
+                if rank > known.0 {
+                    *known = (rank, incident);
+                }
+            }
+        }
+        found
+            .into_iter()
+            .map(|(workload, (_, incident))| (workload, incident))
+            .collect()
+    }
+
+    /// Puts cases together whose anomalies belong together; the older one goes on.
+    fn merge(
+        &mut self,
+        now: Time,
+        keep: Duration,
+        topology: &Topology,
+        vitals: &BTreeMap<Workload, Vitals>,
+        changes: &mut Vec<IncidentChange>,
+    ) {
+        let ids: Vec<IncidentId> = self.cases.keys().copied().collect();
+        let signs = self
+            .cases
+            .values()
+            .enumerate()
+            .flat_map(|(case, content)| content.signs.values().map(move |sign| (case, sign)));
+        let together = Groups::of(ids.len(), signs, keep, topology, vitals).into_groups();
+        for group in together {
+            let age = |place: &usize| {
+                let id = ids[*place];
+                let case = &self.cases[&id];
+                let opened = case.told.as_ref().map_or(Time::MAX, |told| told.opened);
+                (opened, case.since, id)
+            };
+            let Some(oldest) = group.iter().min_by_key(|place| age(place)).copied() else {
+                continue;
+            };
+            for place in group {
+                if place == oldest {
+                    continue;
+                }
+                let Some(mut case) = self.cases.remove(&ids[place]) else {
+                    continue;
+                };
+                let gone = case.end(now, Some(ids[oldest]));
+                changes.extend(gone.map(IncidentChange::Closed));
+                if let Some(home) = self.cases.get_mut(&ids[oldest]) {
+                    home.since = home.since.min(case.since);
+                    home.signs.append(&mut case.signs);
+                    home.fell_silent.append(&mut case.fell_silent);
+                    home.forget_some();
+                    home.note_quiet(now);
+                }
+            }
+        }
+    }
+}
+
+impl Case {
+    fn note_quiet(&mut self, now: Time) {
+        self.quiet_since = if self.signs.values().any(Sign::is_open) {
+            None
+        } else {
+            self.quiet_since.or(Some(now))
+        };
+    }
+
+    fn forget_some(&mut self) {
+        while self.signs.len() > MAX_SIGNS {
+            let oldest = self
+                .signs
+                .values()
+                .min_by_key(|sign| (sign.closed.unwrap_or(Time::MAX), sign.start, sign.id))
+                .map(|sign| sign.id);
+            let Some(oldest) = oldest else {
+                break;
+            };
+            self.signs.remove(&oldest);
+        }
+    }
+
+    fn suspects(
+        &mut self,
+        topology: &Topology,
+        vitals: &BTreeMap<Workload, Vitals>,
+    ) -> Vec<Suspect> {
+        let signs: Vec<&Sign> = self.signs.values().collect();
+        let ranking = rank(Scene {
+            signs: &signs,
+            topology,
+            vitals,
+            fell_silent: &self.fell_silent,
+        });
+        self.fell_silent.extend(ranking.silent);
+        ranking.suspects
+    }
+
+    /// Those with anomalies open.
+    fn services(&self) -> Vec<Workload> {
+        let open: BTreeSet<&Workload> = self
+            .signs
+            .values()
+            .filter(|sign| sign.is_open())
+            .map(|sign| &sign.workload)
+            .collect();
+        open.into_iter().cloned().collect()
+    }
+
+    fn anomalies(&self) -> Vec<AnomalyId> {
+        let mut anomalies: Vec<(Time, AnomalyId)> = self
+            .signs
+            .values()
+            .map(|sign| (sign.start, sign.id))
+            .collect();
+        anomalies.sort();
+        anomalies.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Brings what is told up to date; says so when it is worth saying.
+    fn tell(
+        &mut self,
+        id: IncidentId,
+        suspects: Vec<Suspect>,
+        now: Time,
+    ) -> Option<IncidentChange> {
+        let (services, anomalies) = (self.services(), self.anomalies());
+        let began = self
+            .signs
+            .values()
+            .map(|sign| sign.start)
+            .min()
+            .unwrap_or(now);
+        let Some(told) = &mut self.told else {
+            let incident = Incident {
+                id,
+                began,
+                opened: now,
+                changed: now,
+                ended: None,
+                merged_into: None,
+                services,
+                anomalies,
+                suspects,
+            };
+            self.told = Some(incident.clone());
+            return Some(IncidentChange::Opened(incident));
+        };
+        let first = |suspects: &[Suspect]| -> Vec<Workload> {
+            suspects
+                .iter()
+                .take(TOLD_SUSPECTS)
+                .map(|suspect| suspect.workload.clone())
+                .collect()
+        };
+        let worth_telling = told.services != services || first(&told.suspects) != first(&suspects);
+        told.began = told.began.min(began);
+        told.services = services;
+        told.anomalies = anomalies;
+        told.suspects = suspects;
+        if worth_telling {
+            told.changed = now;
+        }
+        worth_telling.then(|| IncidentChange::Updated(told.clone()))
+    }
+
+    /// The end of what was told; `None` when nobody was.
+    fn end(&mut self, now: Time, merged_into: Option<IncidentId>) -> Option<Incident> {
+        let services = self.signs.values().map(|sign| sign.workload.clone());
+        let services: BTreeSet<Workload> = services.collect();
+        let told = self.told.take()?;
+        Some(Incident {
+            changed: now,
+            ended: Some(now),
+            merged_into,
+            services: services.into_iter().collect(),
+            ..told
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! Why a workload is suspected, in words.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use monitor_core::{Time, Workload};
+
+use super::{SAME_TIME, Scene, Trouble, Troubles};
+use crate::explain::duration_text;
+use crate::topology::Topology;
+
+/// Callers named in a sentence.
+const NAMED: usize = 3;
+
+/// Short names of the workloads that a sentence may speak of.
+#[derive(Debug)]
+pub(super) struct Names<'a> {
+    scene: Scene<'a>,
+    /// Services by name that are there in more than one namespace or environment.
+    ambiguous: BTreeSet<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn of(scene: Scene<'a>, troubles: &Troubles<'a>) -> Names<'a> {
+        let mut known: BTreeMap<&str, &Workload> = BTreeMap::new();
+        let mut ambiguous = BTreeSet::new();
+        let around = troubles.keys().copied().chain(scene.vitals.keys());
+        for workload in around {
+            let name: &str = &workload.service.name;
+            if known
+                .insert(name, workload)
+                .is_some_and(|other| other != workload)
+            {
+                ambiguous.insert(name);
+            }
+        }
+        Names { scene, ambiguous }
+    }
+
+    fn of_one(&self, workload: &Workload) -> String {
+        if self.ambiguous.contains(&*workload.service.name) {
+            workload.to_string()
+        } else {
+            workload.service.name.to_string()
+        }
+    }
+
+    /// `payments`, `payments and checkout`, `payments, checkout and 4 more`
+    fn several<'w>(&self, workloads: impl Iterator<Item = &'w Workload>) -> String {
+        let names: Vec<String> = workloads.map(|workload| self.of_one(workload)).collect();
+        match names.as_slice() {
+            [] => String::new(),
+            [one] => one.clone(),
+            [rest @ .., last] if names.len() <= NAMED => {
+                format!("{} and {last}", rest.join(", "))
+            }
+            all => {
+                let shown = &all[..NAMED - 1];
+                format!("{} and {} more", shown.join(", "), all.len() - shown.len())
+            }
+        }
+    }
+
+    pub(super) fn why(
+        &self,
+        workload: &Workload,
+        trouble: &Trouble<'_>,
+        troubles: &Troubles<'_>,
+        cause: Option<&Workload>,
+        (dependants, others): (usize, usize),
+    ) -> String {
+        let mut parts = Vec::new();
+        if let Some(since) = trouble.silent_since {
+            parts.push(self.silence(workload, since, troubles));
+        }
+        match cause {
+            Some(cause) => {
+                parts.push(format!("changed at {}", clock(trouble.began)));
+                parts.push(self.explanation(workload, trouble, cause, troubles));
+            }
+            None if trouble.signs.is_empty() => {}
+            None => {
+                parts.push(self.order(workload, trouble, troubles));
+                parts.push(self.depth(workload, troubles));
+            }
+        }
+        if let Some((dimension, value)) = trouble
+            .signs
+            .iter()
+            .find_map(|sign| sign.confined_to.as_ref())
+        {
+            parts.push(format!("nearly all of it is of {dimension} {value}"));
+        }
+        if cause.is_none() && others > 0 && dependants > 0 {
+            parts.push(format!("{dependants} of {others} others depend on it"));
+        }
+        parts.join("; ")
+    }
+
+    fn silence(&self, workload: &Workload, since: Time, troubles: &Troubles<'_>) -> String {
+        let callers: Vec<&Workload> = self
+            .scene
+            .topology
+            .callers(workload)
+            .filter(|caller| troubles.contains_key(caller))
+            .collect();
+        let said = format!("nothing came from it since {}", clock(since));
+        match callers.len() {
+            0 => said,
+            1 => format!(
+                "{said}, while {}, which calls it, is in trouble",
+                self.several(callers.into_iter())
+            ),
+            _ => format!(
+                "{said}, while {}, which call it, are in trouble",
+                self.several(callers.into_iter())
+            ),
+        }
+    }
+
+    /// `changed first, at 10:05:12, 4 s before payments`
+    fn order(&self, workload: &Workload, trouble: &Trouble<'_>, troubles: &Troubles<'_>) -> String {
+        let at = clock(trouble.began);
+        let mut others: Vec<(Time, &Workload)> = troubles
+            .iter()
+            .filter(|(other, _)| **other != workload)
+            .map(|(other, trouble)| (trouble.began, *other))
+            .collect();
+        others.sort();
+        let Some((first, other)) = others.first() else {
+            return format!("changed at {at}");
+        };
+        let other = self.of_one(other);
+        if *first > trouble.began {
+            format!(
+                "changed first, at {at}, {} before {other}",
+                duration_text(first.since(trouble.began))
+            )
+        } else if trouble.began.since(*first) <= SAME_TIME {
+            format!("changed at {at}, together with {other}")
+        } else {
+            format!(
+                "changed at {at}, {} after {other}",
+                duration_text(trouble.began.since(*first))
+            )
+        }
+    }
+
+    fn depth(&self, workload: &Workload, troubles: &Troubles<'_>) -> String {
+        let mut callees = self.scene.topology.callees(workload).peekable();
+        if callees.peek().is_none() {
+            return "it calls nobody that we know of".to_owned();
+        }
+        let starved: Vec<&Workload> = callees
+            .filter(|callee| troubles.get(callee).is_some_and(Trouble::is_load_alone))
+            .collect();
+        match starved.as_slice() {
+            [] => "nothing it calls is unusual".to_owned(),
+            [_] => format!(
+                "{}, which it calls, only has another load",
+                self.several(starved.into_iter())
+            ),
+            _ => format!(
+                "{}, which it calls, only have another load",
+                self.several(starved.into_iter())
+            ),
+        }
+    }
+
+    fn explanation(
+        &self,
+        workload: &Workload,
+        trouble: &Trouble<'_>,
+        cause: &Workload,
+        troubles: &Troubles<'_>,
+    ) -> String {
+        let began = troubles[cause].began;
+        let when = match began.cmp(&trouble.began) {
+            Ordering::Less => format!("{} before it", duration_text(trouble.began.since(began))),
+            Ordering::Equal => "at the same time".to_owned(),
+            Ordering::Greater => format!("{} after it", duration_text(began.since(trouble.began))),
+        };
+        let relation = if self.scene.topology.last_seen(workload, cause).is_some() {
+            "it calls"
+        } else {
+            "it is called by"
+        };
+        format!("{relation} {}, which changed {when}", self.of_one(cause))
+    }
+
+    pub(super) fn complains(
+        &self,
+        callee: &Workload,
+        topology: &Topology,
+        members: &BTreeSet<&Workload>,
+    ) -> String {
+        let callers = topology
+            .callers(callee)
+            .filter(|caller| members.contains(caller));
+        format!(
+            "logs more errors than usual, and is called by {}",
+            self.several(callers)
+        )
+    }
+
+    pub(super) fn cannot_be_judged(&self, callee: &Workload, topology: &Topology) -> String {
+        format!(
+            "too little is known of it to judge it, and all that call it are in trouble: {}",
+            self.several(topology.callers(callee))
+        )
+    }
+}
+
+/// The time of day in UTC, to the second: an incident is of today.
+fn clock(time: Time) -> String {
+    let text = time.to_string();
+    text.get(11..19).map_or(text.clone(), str::to_owned)
+}

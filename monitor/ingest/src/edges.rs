@@ -1,0 +1,210 @@
+//! Who calls whom, learned from spans and from what records say of the other side.
+//!
+//! Called by the pipeline with every record. Three kinds of evidence: a span whose parent is a span
+//! of another service, whichever of the two comes first; a client's span that names its peer, for
+//! services that export no spans; and a record that names its caller or callee. Says so once for
+//! each pair in some seconds; what edges are good for is the engine's part.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use monitor_core::{
+    CallFacts, EdgeCounts, Name, Observation, Record, Resource, SpanId, SpanKind, Time, TraceId,
+    Workload,
+};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::calls::attribute;
+
+mod halves;
+
+use halves::Halves;
+
+/// Workloads told apart; records of more are counted and draw no edges.
+const MAX_WORKLOADS: usize = 10_000;
+/// Pairs remembered as told; beyond, all are told once more.
+const MAX_PAIRS: usize = 65_536;
+/// A pair is told again after so long.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Attributes by which a client's span names whom it called, best first; `peer.service` and its
+/// like are among the record's facts already.
+const PEER: [&str; 2] = ["server.address", "net.peer.name"];
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Edges {
+    workloads: Vec<Workload>,
+    #[serde(skip)]
+    places: FxHashMap<Workload, Place>,
+    #[serde(skip)]
+    named: FxHashMap<Name, SmallVec<[Place; 2]>>,
+    /// Spans seen, of which a child may still come.
+    parents: Halves,
+    /// By their parents' ids, spans of which the parent has not come yet.
+    orphans: Halves,
+    told: BTreeMap<(u32, u32), Time>,
+    counts: EdgeCounts,
+}
+
+/// A workload's number among those known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(u32);
+
+impl Edges {
+    /// Builds what a snapshot does not hold.
+    pub(crate) fn reindex(&mut self) {
+        self.places.clear();
+        self.named.clear();
+        for (place, workload) in (0..).map(Place).zip(&self.workloads) {
+            self.places.insert(workload.clone(), place);
+            self.named
+                .entry(workload.service.name.clone())
+                .or_default()
+                .push(place);
+        }
+    }
+
+    pub(crate) fn counts(&self) -> EdgeCounts {
+        self.counts
+    }
+
+    /// The place of whoever produced a record; `None` for the nameless, and when there are too many.
+    pub(crate) fn place(&mut self, resource: &Resource) -> Option<Place> {
+        if crate::pipeline::is_unnamed(&resource.service) {
+            return None;
+        }
+        let workload = Workload {
+            service: resource.service.clone(),
+            environment: Arc::clone(&resource.environment.name),
+        };
+        if let Some(place) = self.places.get(&workload) {
+            return Some(*place);
+        }
+        if self.workloads.len() >= MAX_WORKLOADS {
+            self.counts.unplaced += 1;
+            return None;
+        }
+        let place = Place(u32::try_from(self.workloads.len()).ok()?);
+        self.workloads.push(workload.clone());
+        self.named
+            .entry(workload.service.name.clone())
+            .or_default()
+            .push(place);
+        self.places.insert(workload, place);
+        Some(place)
+    }
+
+    /// What a log record says of its own service's callers and callees.
+    pub(crate) fn log(&mut self, home: Place, record: &Record, out: &mut Vec<Observation>) {
+        if record.facts.caller.is_some() || record.facts.callee.is_some() {
+            let at = record.time.min(record.observed);
+            self.both_ends(home, &record.facts, at, out);
+        }
+    }
+
+    pub(crate) fn span(&mut self, home: Place, record: &Record, out: &mut Vec<Observation>) {
+        let (Some((kind, duration)), Some(trace), Some(span)) =
+            (record.span, record.ids.trace_id, record.ids.span_id)
+        else {
+            return;
+        };
+        // Inner spans are many, and the span by which a service calls another is not one of them.
+        if kind == SpanKind::Internal {
+            return;
+        }
+        let at = (record.time + duration).min(record.observed);
+        let key = key(&trace, &span);
+        while let Some(child) = self.orphans.take(key) {
+            self.tell(home, Place(child), at, out);
+        }
+        self.counts.forgotten += u64::from(self.parents.put(key, home.0));
+        if let (SpanKind::Server | SpanKind::Consumer, Some(parent)) =
+            (kind, record.ids.parent_span_id)
+        {
+            let parent = self::key(&trace, &parent);
+            match self.parents.get(parent) {
+                Some(caller) => self.tell(Place(caller), home, at, out),
+                None => self.counts.forgotten += u64::from(self.orphans.put(parent, home.0)),
+            }
+        }
+        if kind == SpanKind::Client
+            && record.facts.callee.is_none()
+            && let Some(peer) = PEER
+                .iter()
+                .find_map(|name| attribute(&record.attributes, name))
+            && let Some(callee) = self.resolve(peer, home)
+        {
+            self.tell(home, callee, at, out);
+        }
+        self.both_ends(home, &record.facts, at, out);
+    }
+
+    fn both_ends(&mut self, home: Place, facts: &CallFacts, at: Time, out: &mut Vec<Observation>) {
+        if let Some(caller) = &facts.caller
+            && let Some(caller) = self.resolve(caller, home)
+        {
+            self.tell(caller, home, at, out);
+        }
+        if let Some(callee) = &facts.callee
+            && let Some(callee) = self.resolve(callee, home)
+        {
+            self.tell(home, callee, at, out);
+        }
+    }
+
+    /// The known workload that a name or address means to `home`: the one whose service's name is
+    /// its first label. Of several, the one nearest to `home`, if one is.
+    fn resolve(&self, peer: &str, home: Place) -> Option<Place> {
+        let label = peer.split(['.', ':', '/']).next()?;
+        let known = self.named.get(label)?;
+        if let [only] = known.as_slice() {
+            return Some(*only);
+        }
+        let home = &self.workloads[home.0 as usize];
+        let mut near = known
+            .iter()
+            .copied()
+            .filter(|place| self.workloads[place.0 as usize].environment == home.environment);
+        let (first, second) = (near.next()?, near.next());
+        if second.is_none() {
+            return Some(first);
+        }
+        known.iter().copied().find(|place| {
+            let workload = &self.workloads[place.0 as usize];
+            workload.environment == home.environment
+                && workload.service.namespace == home.service.namespace
+        })
+    }
+
+    fn tell(&mut self, caller: Place, callee: Place, at: Time, out: &mut Vec<Observation>) {
+        if caller == callee {
+            return;
+        }
+        let pair = (caller.0, callee.0);
+        match self.told.get_mut(&pair) {
+            Some(last) if at.since(*last) < AGAIN => return,
+            Some(last) => *last = at,
+            None => {
+                if self.told.len() >= MAX_PAIRS {
+                    self.told.clear();
+                }
+                self.told.insert(pair, at);
+            }
+        }
+        self.counts.told += 1;
+        out.push(Observation::Edge {
+            caller: self.workloads[caller.0 as usize].clone(),
+            callee: self.workloads[callee.0 as usize].clone(),
+            at,
+        });
+    }
+}
+
+/// Span ids are unique within their trace only.
+fn key(trace: &TraceId, span: &SpanId) -> u64 {
+    let (_, low) = trace.as_bytes().split_at(8);
+    let low = <[u8; 8]>::try_from(low).map_or(0, u64::from_be_bytes);
+    u64::from_be_bytes(*span.as_bytes()) ^ low.rotate_left(32)
+}
