@@ -5,12 +5,17 @@
 //! Everything runs on tokio's time, so the same mesh runs against the wall clock over TCP
 //! ([`net::Wire::Tcp`]) or fast-forwarded over memory ([`net::Wire::Memory`]).
 
+pub mod admin;
+pub mod broker;
 pub mod change;
 pub mod chaos;
 pub mod clock;
+pub mod load;
+pub mod mesh;
 pub mod meter;
 pub mod net;
 pub mod random;
+pub mod service;
 pub mod telemetry;
 pub mod topology;
 pub mod truth;

@@ -59,6 +59,11 @@ impl Dice {
         Duration::try_from_secs_f64(unit / per_second).unwrap_or(Duration::MAX)
     }
 
+    /// From any other distribution.
+    pub fn draw<T>(&mut self, from: &impl Distribution<T>) -> T {
+        from.sample(&mut self.0)
+    }
+
     pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
         self.0.fill_bytes(&mut bytes);

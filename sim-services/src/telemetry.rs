@@ -2,6 +2,12 @@
 //!
 //! Services say *what* happened; a dialect decides how it is written, an exporter where it goes.
 
+pub mod collector;
+pub mod dialect;
+pub mod otlp;
+pub mod sink;
+pub mod voice;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +66,24 @@ pub struct Access {
     pub upstream: Option<(String, Duration)>,
 }
 
+impl Access {
+    /// It failed for the server's fault, as HTTP or gRPC say it.
+    pub fn is_fault(&self) -> bool {
+        let code = self.grpc_status.unwrap_or(0);
+        self.status >= 500 || matches!(code, 2 | 4 | 12 | 13 | 14 | 15)
+    }
+
+    /// For gRPC, the levels of go-grpc-middleware: only what should never happen is an error.
+    pub fn level(&self) -> Level {
+        match self.grpc_status.unwrap_or(0) {
+            _ if self.status >= 500 => Level::Error,
+            2 | 12 | 13 | 15 => Level::Error,
+            4 | 7..=11 | 14 => Level::Warn,
+            _ => Level::Info,
+        }
+    }
+}
+
 /// Something worth a line that is not the end of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
@@ -83,8 +107,7 @@ pub enum LogEvent {
 impl LogEvent {
     pub fn level(&self) -> Level {
         match self {
-            LogEvent::Access(access) if access.status >= 500 => Level::Error,
-            LogEvent::Access(_) => Level::Info,
+            LogEvent::Access(access) => access.level(),
             LogEvent::Message(message) => message.level,
         }
     }

@@ -1,6 +1,6 @@
 //! What a topology must be for the mesh to run it: all names known, all numbers possible.
 
-use super::{CallSpec, Protocol, Step, Topology};
+use super::{CallSpec, LoadSpec, Protocol, Step, Topology};
 
 /// All of them, so that one reading of the message mends the file.
 pub(super) fn problems(topology: &Topology) -> Vec<String> {
@@ -102,13 +102,39 @@ pub(super) fn problems(topology: &Topology) -> Vec<String> {
     for client in &topology.clients {
         let place = format!("clients[{}]", client.name);
         if client.count == 0 || client.tenants.is_empty() {
-            wrong(place, "needs at least one client and one tenant".into());
+            wrong(
+                place.clone(),
+                "needs at least one client and one tenant".into(),
+            );
+        }
+        let goes = topology.journeys.iter().any(|journey| {
+            let theirs = journey.clients.is_empty() || journey.clients.contains(&client.name);
+            theirs && journey.weight > 0.0
+        });
+        if !goes {
+            wrong(place, "there is no journey for them".into());
         }
     }
+    load(&topology.load, &mut wrong);
     if topology.clients.is_empty() || topology.journeys.is_empty() || topology.load.ids == 0 {
         wrong("load".into(), "needs clients, journeys and ids".into());
     }
     found
+}
+
+fn load(load: &LoadSpec, wrong: &mut impl FnMut(String, String)) {
+    let mut number = |name: &str, value: f64, most: f64| {
+        if !(0.0..=most).contains(&value) {
+            wrong(
+                format!("load.{name}"),
+                format!("{value} is not a number from 0 to {most}"),
+            );
+        }
+    };
+    number("journeys_per_second", load.journeys_per_second, 1e6);
+    number("daily_swing", load.daily_swing, 1.0);
+    number("weekend", load.weekend, 100.0);
+    number("time_compression", load.time_compression, 1e6);
 }
 
 fn steps(
@@ -209,12 +235,21 @@ mod tests {
     fn all_that_is_wrong_is_said_at_once() {
         let broken = SHOP
             .replace("entry: edge", "entry: front")
-            .replace("statement: SELECT stock", "statement: SELECT stock, ghost");
+            .replace("clients: [partners]", "clients: [browsers]")
+            .replace("daily_swing: 0.4", "daily_swing: 1.4");
         let error = Topology::parse(&broken).unwrap_err().to_string();
         assert!(
             error.contains("entry: there is no service `front`"),
             "{error}"
         );
         assert!(error.contains("`front` has no route"), "{error}");
+        assert!(
+            error.contains("clients[partners]: there is no journey for them"),
+            "{error}"
+        );
+        assert!(
+            error.contains("load.daily_swing: 1.4 is not a number from 0 to 1"),
+            "{error}"
+        );
     }
 }

@@ -1,3 +1,10 @@
 //! The platform, from the outside.
 
+mod admin;
+mod broker;
 mod chaos;
+mod load;
+mod mesh;
+mod net;
+mod service;
+mod telemetry;

@@ -1,0 +1,11 @@
+//! What a replica says, as it wants to be heard; telemetry makes lines and exports of it.
+
+use crate::telemetry::{LogEvent, Span};
+use crate::topology::Level;
+
+pub trait Voice: Send + Sync + 'static {
+    fn log(&self, event: LogEvent);
+    fn span(&self, span: Span);
+    /// Whether a message of this level would come out; asked before one is put into words.
+    fn wants(&self, level: Level) -> bool;
+}
