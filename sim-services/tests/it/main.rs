@@ -1,5 +1,6 @@
 //! The platform, from the outside.
 
+mod admin;
 mod broker;
 mod chaos;
 mod load;

@@ -7,6 +7,7 @@
 mod conditions;
 mod deployments;
 mod live;
+mod platform;
 mod scaling;
 mod shop;
 

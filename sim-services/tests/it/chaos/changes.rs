@@ -10,7 +10,8 @@ use sim_services::topology::Topology;
 fn experiments(shop: &Topology) -> Vec<Experiment> {
     shipped()
         .iter()
-        .flat_map(|(name, yaml)| plan_of(name, yaml, shop, |_| None).unwrap().steps)
+        .map(|(name, yaml)| plan_of(name, yaml, shop, |_| None).expect("a test reads them"))
+        .flat_map(|plan| plan.steps)
         .map(|step| step.experiment)
         .collect()
 }
@@ -28,7 +29,7 @@ fn at(shop: &Topology, experiment: &Experiment, strength: f64) -> Vec<String> {
             format!(
                 "{}: {}",
                 part.target,
-                serde_json::to_string(&part.change).unwrap()
+                serde_json::to_string(&part.change).expect("plain data")
             )
         })
         .collect()

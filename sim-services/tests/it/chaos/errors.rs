@@ -211,21 +211,15 @@ fn schedules_are_told_where_it_is() {
     );
     refused(
         &schedule(
-            "- at: 5s\n  experiment:\n    metadata: { name: y }\n    spec:\n      faults:\n        \
-             - kind: latency\n          target: { service: x }",
+            "- at: 5s\n  experiment:\n    metadata: { name: two }\n    spec:\n      faults:\n        \
+             - kind: latency\n          target: { service: x }\n\
+             - { at: 6s, experiment: { metadata: { name: z }, spec: { fault: [] } } }\n\
+             - { at: 7s, experiment: 7 }",
         ),
         expect![[r#"
             x.yaml cannot be used:
-              error: line 8 column 9: the name of an experiment, or one with `metadata` and `spec`
-              --> <input>:8:9
-               |
-             6 |     - at: 5s
-             7 |       experiment:
-             8 |         metadata: { name: y }
-               |         ^ the name of an experiment, or one with `metadata` and `spec`
-             9 |         spec:
-            10 |           faults:
-               |"#]],
+              spec.experiments[1].experiment: unknown field `fault`, expected one of `description`, `faults`, `ramp`, `duration`, `recovery`, `expect`
+              spec.experiments[2].experiment: must be the name of an experiment, or one with `metadata` and `spec`"#]],
     );
     refused(
         &schedule("[]"),

@@ -13,8 +13,12 @@ use sim_services::topology::Topology;
 fn placed(shop: &Topology, kind: &str, target: Value, parameters: Value) -> Placed {
     let fault = json!({ "kind": kind, "target": target, "parameters": parameters });
     let written = json!({ "metadata": { "name": "x" }, "spec": { "faults": [fault] } });
-    let experiment: Experiment = serde_json::from_value(written).unwrap();
-    experiment.fit(shop, "").unwrap().faults.remove(0)
+    let experiment: Experiment = serde_json::from_value(written).expect("an experiment");
+    experiment
+        .fit(shop, "")
+        .expect("one that fits")
+        .faults
+        .remove(0)
 }
 
 struct Case {

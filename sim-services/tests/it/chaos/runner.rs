@@ -20,7 +20,7 @@ fn in_virtual_time<T>(what: impl Future<Output = T>) -> T {
         .enable_time()
         .start_paused(true)
         .build()
-        .unwrap()
+        .expect("a runtime")
         .block_on(what)
 }
 
