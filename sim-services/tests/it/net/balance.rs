@@ -86,12 +86,12 @@ async fn a_connection_that_the_server_has_closed_is_replaced_silently() {
         let client = world.client("cloud-a");
         let ask = async |request| call(&client, service, request, SECOND).await.0;
         assert_eq!(ask(post("/a.B/C", "x")).await.unwrap().status, 200);
-        // Another one takes its place; the directory learns of it before the news of the closed
-        // connection has crossed the wire.
+        // The requests are on the wire when the news that the connection is closed comes across.
         let after = world.replica(service).await;
         before.server.stop().await;
-        for _ in 0..4 {
-            assert_eq!(ask(get("/a.B/C")).await.unwrap().status, 200);
+        let calls = (0..4).map(|_| ask(get("/a.B/C")));
+        for answer in futures::future::join_all(calls).await {
+            assert_eq!(answer.unwrap().status, 200, "{service}");
         }
         assert_eq!(after.handler.requests.load(Ordering::Relaxed), 4);
     }
@@ -113,6 +113,7 @@ async fn what_may_have_been_done_is_not_done_again() {
             replica.server.stop().await;
         }
     );
+    assert_eq!(replica.handler.requests.load(Ordering::Relaxed), 2);
     assert_eq!(under_way.0.0.unwrap().status, 200);
     assert!(matches!(under_way.1.0, Err(CallError::Broken(_))));
     assert_eq!(other.handler.requests.load(Ordering::Relaxed), 1);

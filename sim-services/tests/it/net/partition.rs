@@ -148,3 +148,28 @@ async fn a_long_partition_leaves_http2_as_it_was() {
     let there = ("cloud-a".to_owned(), "cloud-b".to_owned());
     assert_eq!(world.meters.read().links[&there].connections, 1);
 }
+
+/// Neither a connection nor its refusal gets through.
+#[tokio::test(start_paused = true)]
+async fn nobody_learns_across_it_whether_anyone_listens() {
+    let world = World::memory();
+    let gone = world.replica("inventory").await;
+    gone.server.stop().await;
+    world.replica("search").await;
+    let client = world.client("cloud-a");
+    let cut = LinkChange {
+        partition: true,
+        ..link("")
+    };
+    let touches = world.on([cut.between("cloud-a")]);
+    for service in ["inventory", "search"] {
+        let (answer, _) = call(&client, service, get("/"), SECOND).await;
+        assert_eq!(answer, Err(CallError::Timeout(SECOND)));
+    }
+    assert_eq!(touches[0].count(), 2);
+    let links = world.meters.read().links;
+    assert!(links.values().all(|counts| counts.connections == 0));
+    world.on([]);
+    let (answer, _) = call(&client, "inventory", get("/"), SECOND).await;
+    assert_eq!(answer, Err(CallError::Refused(gone.member.address)));
+}
