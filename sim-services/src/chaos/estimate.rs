@@ -111,6 +111,18 @@ impl Estimate {
             .sum()
     }
 
+    /// Only requests of a service.
+    pub fn request_rate(&self, topology: &Topology, service: &str) -> f64 {
+        let routes = topology
+            .services
+            .get(service)
+            .map(|spec| spec.routes.keys());
+        let routes = routes.into_iter().flatten();
+        routes
+            .map(|route| self.rate(&Node::new(service, route)))
+            .sum()
+    }
+
     pub fn mean(&self, node: &Node) -> Duration {
         self.means.get(node).copied().unwrap_or_default()
     }

@@ -104,12 +104,9 @@ impl Check<'_> {
                 self.wrong("target", format!("{needs}; leave it out"));
             }
             Need::Clients => {}
-            need if need.is_environment() => {
-                if target.service.is_some() || !eligible(placed, self.topology) {
-                    self.among("target", &needs, &placed.fault);
-                }
-            }
-            _ if target.service.is_none() || !eligible(placed, self.topology) => {
+            _ if target.service.is_some() == need.is_environment()
+                || !eligible(placed, self.topology) =>
+            {
                 self.among("target", &needs, &placed.fault);
             }
             Need::Part => {

@@ -45,9 +45,9 @@ impl Plan {
         }
     }
 
-    /// For people: a line a step.
+    /// For people: a line a step, after one that says what the columns are.
     pub fn table(&self) -> String {
-        let mut table = String::new();
+        let mut table = "step   at   lasts  kind                     where\n".to_owned();
         for (index, step) in self.steps.iter().enumerate() {
             let experiment = &step.experiment;
             let (secs, lasts) = (step.at.as_secs(), experiment.duration.as_secs());
@@ -57,7 +57,7 @@ impl Plan {
                 .map(|placed| placed.target.to_string())
                 .collect();
             table.push_str(&format!(
-                "{:>3}  {:>3}:{:02}  {lasts:>3} s  {:<23}  {}\n",
+                "{:>4} {:>3}:{:02} {lasts:>3} s  {:<23}  {}\n",
                 index + 1,
                 secs / 60,
                 secs % 60,

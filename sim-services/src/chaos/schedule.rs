@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::experiment::{API_VERSION, Experiment, Metadata, Resource};
 use super::problem::Problem;
@@ -39,20 +40,11 @@ impl Schedule {
         }
         let mut entries = Vec::new();
         for (index, entry) in written.spec.experiments.into_iter().enumerate() {
-            let which = match entry.experiment {
-                WrittenWhich::Named(name) => Which::Named(name),
-                WrittenWhich::Inline(resource) => {
-                    let at = format!("spec.experiments[{index}].experiment.");
-                    match Experiment::of(*resource, &at) {
-                        Ok(experiment) => Which::Inline(Box::new(experiment)),
-                        Err(found) => {
-                            problems.extend(found);
-                            continue;
-                        }
-                    }
-                }
-            };
-            entries.push((entry.at, which));
+            let place = format!("spec.experiments[{index}].experiment");
+            match Which::of(entry.experiment, &place) {
+                Ok(which) => entries.push((entry.at, which)),
+                Err(found) => problems.extend(found),
+            }
         }
         if problems.is_empty() {
             Ok(Schedule {
@@ -62,6 +54,24 @@ impl Schedule {
             })
         } else {
             Err(problems)
+        }
+    }
+}
+
+impl Which {
+    fn of(written: Value, place: &str) -> Result<Which, Vec<Problem>> {
+        let wrong = |what: String| vec![Problem::new(place, what)];
+        match written {
+            Value::String(name) => Ok(Which::Named(name)),
+            Value::Object(_) => {
+                let resource = serde_json::from_value::<Resource>(written)
+                    .map_err(|error| wrong(error.to_string()))?;
+                let experiment = Experiment::of(resource, &format!("{place}."))?;
+                Ok(Which::Inline(Box::new(experiment)))
+            }
+            _ => Err(wrong(
+                "must be the name of an experiment, or one with `metadata` and `spec`".into(),
+            )),
         }
     }
 }
@@ -90,15 +100,5 @@ struct Spec {
 struct Entry {
     #[serde(with = "length")]
     at: Duration,
-    experiment: WrittenWhich,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "the name of an experiment, or one with `metadata` and `spec`"
-)]
-enum WrittenWhich {
-    Named(String),
-    Inline(Box<Resource>),
+    experiment: Value,
 }

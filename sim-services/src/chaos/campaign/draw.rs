@@ -83,7 +83,7 @@ impl<'a> Draw<'a> {
             .iter()
             .filter(|target| {
                 let service = target.service.as_ref();
-                service.is_none_or(|service| self.estimate.service_rate(service) >= BUSY)
+                service.is_none_or(|service| self.rate(fault.need(), service) >= BUSY)
             })
             .collect();
         let all: Vec<&Target> = if busy.is_empty() {
@@ -106,6 +106,14 @@ impl<'a> Draw<'a> {
             })
             .collect();
         all[dice.pick(&weights)].clone()
+    }
+
+    /// Of what the fault would touch, a second.
+    fn rate(&self, need: Need, service: &str) -> f64 {
+        match need {
+            Need::Store | Need::Voice | Need::Consumer => self.estimate.service_rate(service),
+            _ => self.estimate.request_rate(self.topology, service),
+        }
     }
 
     /// Of a partial failure, one of routes, replicas, clients and tenants.
@@ -190,15 +198,15 @@ fn describe(fault: &Fault, target: &Target) -> String {
         Fault::PartialFailure { .. } => format!("Requests fail at one part only: {target}."),
         Fault::DependencyDown {} => format!("Nothing listens at {who} any more."),
         Fault::DatabaseSlow { factor, .. } => {
-            format!("{who}'s database takes {factor} times as long.")
+            format!("The database of {who} takes {factor} times as long.")
         }
         Fault::LockContention { .. } => format!("Somebody else holds the locks that {who} needs."),
-        Fault::PoolExhaustion { .. } => format!("{who}'s database connections are used up."),
+        Fault::PoolExhaustion { .. } => format!("The database connections of {who} are used up."),
         Fault::RetryStorm { .. } => {
             format!("{who} fails partly, and its callers try again at once and often.")
         }
-        Fault::CacheFailure { .. } => format!("{who}'s cache finds nothing."),
-        Fault::CacheStampede { .. } => format!("{who}'s cached entries expire all together."),
+        Fault::CacheFailure { .. } => format!("The cache of {who} finds nothing."),
+        Fault::CacheStampede { .. } => format!("The cached entries of {who} expire all together."),
         Fault::CpuContention { factor } => {
             format!("{who} shares its processor: work takes {factor} times as long.")
         }
@@ -220,8 +228,8 @@ fn describe(fault: &Fault, target: &Target) -> String {
         Fault::LinkLoss { to, .. } => format!("The wire between {who} and {to} loses packets."),
         Fault::Partition { to } => format!("The wire between {who} and {to} is cut."),
         Fault::DnsFailure { .. } => format!("The name of {who} cannot be resolved."),
-        Fault::CertificateExpiry {} => format!("{who}'s certificate has expired."),
-        Fault::ClockSkew { .. } => format!("{who}'s clock is wrong."),
+        Fault::CertificateExpiry {} => format!("The certificate of {who} has expired."),
+        Fault::ClockSkew { .. } => format!("The clock of {who} is wrong."),
         Fault::RateLimiting { .. } => format!("{who} refuses requests as too many."),
         Fault::AuthenticationFailure { .. } => format!("{who} does not accept credentials."),
         Fault::LogFlood { .. } => format!("{who} writes far too many lines."),

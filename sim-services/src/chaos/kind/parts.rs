@@ -69,7 +69,7 @@ impl Fault {
 
     fn changes(&self, topology: &Topology, target: &Target, s: f64) -> Vec<(Target, Change)> {
         let here = |change: Change| vec![(target.clone(), change)];
-        let factor = |full: f64| 1.0 + (full - 1.0) * s;
+        let factor = |full: f64| (1.0 - s) + full * s;
         let fail = |ratio: f64, status: u16, error: &str| Change::Fail {
             ratio: ratio * s,
             status,

@@ -84,14 +84,14 @@ fn service(placed: &Placed, topology: &Topology) -> Option<String> {
     }
 }
 
-/// Whom the evidence is about: `ledger`, `ledger, replica 1`, `cloud-b and on-prem`.
+/// Whom the evidence is about: `ledger`, `replica 1 of ledger`, `cloud-b and on-prem`.
 pub(super) fn who(placed: &Placed, topology: &Topology) -> String {
     if let Some((from, to)) = ends(placed, topology) {
         return format!("{from} and {}", to.join(" or "));
     }
     let service = service(placed, topology).unwrap_or_else(|| topology.entry.clone());
     match placed.target.replica {
-        Some(replica) => format!("{service}, replica {replica},"),
+        Some(replica) => format!("replica {replica} of {service}"),
         None => service,
     }
 }

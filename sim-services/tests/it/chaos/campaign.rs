@@ -21,7 +21,46 @@ fn benign(plan: &Plan) -> usize {
 #[test]
 fn the_first_campaign() {
     let plan = Campaign::new(&Topology::shop(), 1, 30);
-    expect_test::expect![[]].assert_eq(&plan.table());
+    expect_test::expect![[r#"
+        step   at   lasts  kind                     where
+           1   1:07  79 s  lock-contention          ledger
+           2   4:10  50 s  cpu-contention           cart
+           3   6:29  45 s  pool-exhaustion          shipping
+           4   8:29  87 s  log-flood                catalog
+           5  11:14  90 s  error-burst              checkout
+           6  14:34  52 s  dns-failure              search
+           7  17:24  46 s  dependency-down          payments
+           8  19:40  55 s  cache-failure            recommendations
+           9  21:56  62 s  link-latency             cloud-a
+          10  24:18  74 s  benign-deployment        legacy-core
+          11  27:25  73 s  traffic-surge            everything
+          12  29:54  60 s  marketing-peak           everything
+          13  32:51  57 s  configuration-change     orders
+          14  35:18  89 s  log-format-change        edge
+          15  38:06  73 s  partition                cloud-b
+          16  40:49  74 s  traffic-drop             everything
+          17  43:32  70 s  latency                  payments
+          18  46:35 347 s  slow-ramp                inventory
+          19  53:44  52 s  certificate-expiry       payments
+          20  56:04  76 s  service-silent           checkout
+          21  58:53  65 s  marketing-peak           everything
+          22  61:54 333 s  memory-leak              web
+          23  69:26  50 s  bad-deployment           statements
+          24  71:36  66 s  database-slow            ledger
+          25  74:08  77 s  clock-skew               edge
+          26  76:53  46 s  cache-stampede           recommendations
+          27  79:10  68 s  consumer-stopped         notifications
+          28  82:11  62 s  partial-failure          inventory, client partners-2
+          29  84:48  83 s  planned-batch            on-prem
+          30  87:36  46 s  benign-deployment        ledger
+          31  89:55  87 s  rate-limiting            statements
+          32  93:15  84 s  consumer-stopped         notifications
+          33  96:14  65 s  authentication-failure   inventory
+          34  98:43  67 s  retry-storm              web
+          35 101:44  62 s  link-loss                cloud-b
+          36 104:43  89 s  planned-batch            on-prem
+    "#]]
+    .assert_eq(&plan.table());
     assert_eq!(
         kinds(&plan).len(),
         Fault::KINDS.len(),
@@ -33,7 +72,44 @@ fn the_first_campaign() {
         .iter()
         .map(|step| step.experiment.description.clone())
         .collect();
-    expect_test::expect![[]].assert_eq(&names.join("\n"));
+    expect_test::expect![[r#"
+        Somebody else holds the locks that ledger needs.
+        Cart shares its processor: work takes 40 times as long.
+        The database connections of shipping are used up.
+        Catalog writes far too many lines.
+        Checkout fails many of its requests.
+        The name of search cannot be resolved.
+        Nothing listens at payments any more.
+        The cache of recommendations finds nothing.
+        The wire between cloud-a and cloud-b is slow.
+        A new version of legacy-core with nothing wrong is rolled out.
+        6.2 times as many clients come.
+        A campaign brings 1.5 times as many clients, as expected.
+        Orders was given too short a timeout for its calls.
+        Edge writes its lines in another format.
+        The wire between cloud-b and cloud-a is cut.
+        Only 24 % of the clients come.
+        Payments takes longer to answer.
+        Inventory becomes slower and slower.
+        The certificate of payments has expired.
+        Nothing is heard of checkout any more; it works.
+        A campaign brings 1.6 times as many clients, as expected.
+        Web leaks memory until it is killed.
+        A new version of statements is slower and throws something new.
+        The database of ledger takes 7.1 times as long.
+        The clock of edge is wrong.
+        The cached entries of recommendations expire all together.
+        Notifications takes no more messages.
+        Requests fail at one part only: inventory, client partners-2.
+        The planned batch of on-prem runs.
+        A new version of ledger with nothing wrong is rolled out.
+        Statements refuses requests as too many.
+        Notifications takes no more messages.
+        Inventory does not accept credentials.
+        Web fails partly, and its callers try again at once and often.
+        The wire between cloud-b and on-prem loses packets.
+        The planned batch of on-prem runs."#]]
+    .assert_eq(&names.join("\n"));
 }
 
 #[test]

@@ -13,8 +13,12 @@ use sim_services::topology::Topology;
 fn placed(shop: &Topology, kind: &str, target: Value, parameters: Value) -> Placed {
     let fault = json!({ "kind": kind, "target": target, "parameters": parameters });
     let written = json!({ "metadata": { "name": "x" }, "spec": { "faults": [fault] } });
-    let experiment: Experiment = serde_json::from_value(written).unwrap();
-    experiment.fit(shop, "").unwrap().faults.remove(0)
+    let experiment: Experiment = serde_json::from_value(written).expect("an experiment");
+    experiment
+        .fit(shop, "")
+        .expect("one that fits")
+        .faults
+        .remove(0)
 }
 
 struct Case {
@@ -98,35 +102,53 @@ fn of_what_gets_slower() {
     let ledger = || json!({ "service": "ledger" });
     Case::new("latency", ledger(), json!({}))
         .at("ledger", slower)
-        .says(expect![[]]);
+        .says(expect![[r#"
+            yes: mean latency of ledger 31 ms, 3.9 ms before
+            no without effect
+            did not act: no request reached ledger"#]]);
     Case::new("database-slow", ledger(), json!({}))
         .at("ledger", slower)
-        .says(expect![[]]);
+        .says(expect![[r#"
+            yes: mean latency of ledger 31 ms, 3.9 ms before; its statements 25 ms, 2.0 ms before
+            no without effect
+            did not act: no request reached ledger"#]]);
     Case::new(
         "planned-batch",
         json!({ "environment": "on-prem" }),
         json!({}),
     )
     .at("ledger", slower)
-    .says(expect![[]]);
+    .says(expect![[r#"
+        yes: its statements 25 ms, 2.0 ms before
+        yes without effect
+        did not act: no request reached ledger"#]]);
     Case::new("pool-exhaustion", ledger(), json!({}))
         .at("ledger", |counts, during| {
             counts.statements = 200;
             counts.connection_timeouts = if during { 40 } else { 0 };
             counts.connection_wait_ns = if during { 40_000_000_000 } else { 2_000_000 };
         })
-        .says(expect![[]]);
+        .says(expect![[r#"
+            yes: 40 statements of ledger waited in vain for a connection, mean wait 167 ms, 0.0 ms before
+            no without effect
+            did not act: no request reached ledger"#]]);
     Case::new("memory-leak", ledger(), json!({}))
         .at("ledger", |counts, during| {
             counts.out_of_memory_kills = u64::from(during) * 2
         })
-        .says(expect![[]]);
+        .says(expect![[r#"
+            yes: a replica of ledger ran out of memory 2 times
+            no without effect
+            did not act: no request reached ledger"#]]);
     Case::new("configuration-change", ledger(), json!({ "workers": 1 }))
         .at("ledger", |counts, during| {
             requests(counts, 5.0);
             counts.queued_ns = if during { 8_400_000_000 } else { 2_400_000 };
         })
-        .says(expect![[]]);
+        .says(expect![[r#"
+            yes: mean wait for a worker of ledger 35 ms, 0.0 ms before; 0 requests turned away
+            no without effect
+            did not act: no request reached ledger"#]]);
 }
 
 #[test]
@@ -146,25 +168,52 @@ fn of_what_fails() {
             .at("payments", failing)
             .at("checkout", failing)
     };
-    at("error-burst", json!({})).says(expect![[]]);
-    at("authentication-failure", json!({})).says(expect![[]]);
-    at("rate-limiting", json!({})).says(expect![[]]);
-    at("bad-deployment", json!({})).says(expect![[]]);
-    at("benign-deployment", json!({})).says(expect![[]]);
-    at("retry-storm", json!({})).says(expect![[]]);
+    at("error-burst", json!({})).says(expect![[r#"
+        yes: 123 of 240 requests to payments failed, 0.4 % before
+        no without effect
+        did not act: no request reached payments"#]]);
+    at("authentication-failure", json!({})).says(expect![[r#"
+        yes: 99 of 240 requests to payments denied, 0 % before
+        no without effect
+        did not act: no request reached payments"#]]);
+    at("rate-limiting", json!({})).says(expect![[r#"
+        yes: 88 of 240 requests to payments throttled, 0 % before
+        no without effect
+        did not act: no request reached payments"#]]);
+    at("bad-deployment", json!({})).says(expect![[r#"
+        yes: 123 of 240 requests to payments failed, 0.4 % before; mean latency of payments 4.0 ms, 4.0 ms before
+        no without effect
+        did not act: no request reached payments"#]]);
+    at("benign-deployment", json!({})).says(expect![[r#"
+        yes: 2 replicas of payments began anew for version 12.4.2
+        no without effect
+        did not act: no replica of payments was replaced"#]]);
+    at("retry-storm", json!({})).says(expect![[r#"
+        yes: attempts per call of checkout and orders 2.9, 1.0 before
+        no without effect
+        did not act: no request reached payments"#]]);
     at(
         "configuration-change",
         json!({ "callee": "ledger", "timeout": "5ms" }),
     )
-    .says(expect![[]]);
-    at("certificate-expiry", json!({})).says(expect![[]]);
+    .says(expect![[r#"
+        yes: 83 % of the calls of payments failed, 0 % before
+        no without effect
+        did not act: no request reached payments"#]]);
+    at("certificate-expiry", json!({})).says(expect![[r#"
+        yes: 12 connections met the expired certificate; requests answered by payments 4.0/s, 4.0/s before
+        no without effect
+        did not act: no connection was tried to payments"#]]);
     Case::new(
         "partial-failure",
         json!({ "service": "payments", "replica": 0 }),
         json!({}),
     )
     .at("payments", failing)
-    .says(expect![[]]);
+    .says(expect![[r#"
+        yes: 123 of 240 requests to replica 0 of payments failed, 0.4 % before
+        no without effect
+        did not act: no request reached replica 0 of payments"#]]);
 }
 
 #[test]
@@ -181,16 +230,40 @@ fn of_what_stops() {
     let at = |kind, service: &str| {
         Case::new(kind, json!({ "service": service }), json!({})).at(service, stopping)
     };
-    at("dependency-down", "catalog").says(expect![[]]);
-    at("consumer-stopped", "shipping").says(expect![[]]);
-    at("cache-failure", "catalog").says(expect![[]]);
-    at("service-silent", "catalog").says(expect![[]]);
-    at("log-flood", "catalog").says(expect![[]]);
-    at("clock-skew", "catalog").says(expect![[]]);
-    at("log-format-change", "catalog").says(expect![[]]);
+    at("dependency-down", "catalog").says(expect![[r#"
+        yes: requests answered by catalog 0.1/s, 4.0/s before
+        no without effect
+        did not act: no connection was tried to catalog"#]]);
+    at("consumer-stopped", "shipping").says(expect![[r#"
+        yes: messages taken by shipping 0.1/s, 4.0/s before
+        no without effect
+        did not act: no message waited for shipping"#]]);
+    at("cache-failure", "catalog").says(expect![[r#"
+        yes: hit ratio of catalog 0 %, 60 % before
+        no without effect
+        did not act: no request reached catalog"#]]);
+    at("service-silent", "catalog").says(expect![[r#"
+        yes: 1204 lines and spans of catalog did not come out, 9000 did
+        no without effect
+        did not act: no line came from catalog"#]]);
+    at("log-flood", "catalog").says(expect![[r#"
+        yes: lines of catalog 150.0/s, 8.3/s before
+        no without effect
+        did not act: no line came from catalog"#]]);
+    at("clock-skew", "catalog").says(expect![[r#"
+        yes: 12 lines of catalog bore a time up to +90 s off
+        yes without effect
+        did not act: no line came from catalog"#]]);
+    at("log-format-change", "catalog").says(expect![[r#"
+        yes: 12 lines of catalog came as zap
+        yes without effect
+        did not act: no line came from catalog"#]]);
     let mut names = at("dns-failure", "catalog");
     names.during.dns_failures = 77;
-    names.says(expect![[]]);
+    names.says(expect![[r#"
+        yes: 77 look-ups failed, 0 before; requests answered by catalog 0.1/s, 4.0/s before
+        no without effect
+        did not act: no connection was tried to catalog"#]]);
 }
 
 #[test]
@@ -213,15 +286,30 @@ fn of_wires_and_clients() {
             },
         )
     };
-    wire("link-latency").says(expect![[]]);
-    wire("link-loss").says(expect![[]]);
-    wire("partition").says(expect![[]]);
+    wire("link-latency").says(expect![[r#"
+        yes: mean delay between cloud-a and on-prem 130 ms, 9.0 ms before
+        no without effect
+        did not act: nothing was sent between cloud-a and on-prem"#]]);
+    wire("link-loss").says(expect![[r#"
+        yes: 10 % lost between cloud-a and on-prem, 0.3 % before
+        no without effect
+        did not act: nothing was sent between cloud-a and on-prem"#]]);
+    wire("partition").says(expect![[r#"
+        yes: 31 chunks held back between cloud-a and on-prem, 10000 bytes/s went through, 10000 before
+        no without effect
+        did not act: nothing was sent between cloud-a and on-prem"#]]);
     let mut surge = Case::new("traffic-surge", json!({}), json!({}));
     surge.before.load.journeys = 1_200;
     surge.during.load.journeys = 9_000;
-    surge.says(expect![[]]);
+    surge.says(expect![[r#"
+        yes: 150.0 journeys a second, 20.0 before
+        no without effect
+        did not act: no client would have come"#]]);
     let mut drop = Case::new("traffic-drop", json!({}), json!({}));
     drop.before.load.journeys = 1_200;
     drop.during.load.journeys = 240;
-    drop.says(expect![[]]);
+    drop.says(expect![[r#"
+        yes: 4.0 journeys a second, 20.0 before
+        no without effect
+        did not act: no client would have come"#]]);
 }

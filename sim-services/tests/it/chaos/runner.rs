@@ -20,7 +20,7 @@ fn in_virtual_time<T>(what: impl Future<Output = T>) -> T {
         .enable_time()
         .start_paused(true)
         .build()
-        .unwrap()
+        .expect("a runtime")
         .block_on(what)
 }
 
@@ -42,7 +42,7 @@ fn inline(kind: &str, service: &str, parameters: &str, times: &str) -> String {
 fn told(happenings: &[Happening]) -> String {
     let line = |happening: &Happening| {
         let at = happening.at().since(START).as_secs_f64();
-        format!("{at:>6.2} {happening}\n")
+        format!("{at:<6.2} {happening}\n")
     };
     happenings.iter().map(line).collect()
 }
@@ -90,13 +90,57 @@ fn a_fault_comes_acts_and_goes() {
         platform.end().await;
         (happenings, truths, ended)
     });
-    expect![[]].assert_eq(&told(&happenings));
+    expect![[r#"
+        10.00  fault in: 01-database-slow at ledger
+        15.00  at full strength: 01-database-slow
+        20.00  fault in: 02-error-burst at cart
+        22.00  fault in: 03-error-burst at search
+        30.00  fault out: 01-database-slow, it acted: mean latency of ledger 32 ms, 10 ms before; its statements 27 ms, 5.0 ms before
+        30.00  fault out: 02-error-burst, it acted: 49 of 100 requests to cart failed, 0 % before
+        32.00  fault out: 03-error-burst, without effect: did not act: no request reached search
+    "#]].assert_eq(&told(&happenings));
     assert_eq!(ended, START + plan.length);
     let of_ledger = &truths[0];
     // At a quarter of a second the ramp leaves nothing, and requests come every tenth of one.
     let first = of_ledger.first_affected.unwrap().since(of_ledger.started);
     assert!((250..=350).contains(&first.as_millis()), "{first:?}");
-    expect![[]].assert_eq(&serde_json::to_string_pretty(of_ledger).unwrap());
+    expect![[r#"
+        {
+          "id": "01-database-slow",
+          "experiment": "x",
+          "kind": "database-slow",
+          "description": "",
+          "targets": [
+            {
+              "service": "ledger"
+            }
+          ],
+          "benign": false,
+          "ramp": false,
+          "cause": {
+            "service": "ledger",
+            "environment": "on-prem"
+          },
+          "symptoms": [
+            "checkout",
+            "edge",
+            "ledger",
+            "orders",
+            "payments",
+            "statements"
+          ],
+          "started": 1767571210000000000,
+          "full": 1767571215000000000,
+          "ended": 1767571230000000000,
+          "first_affected": 1767571210300000000,
+          "last_affected": 1767571229900000000,
+          "affected": 197,
+          "breached": null,
+          "acted": {
+            "yes": true,
+            "evidence": "mean latency of ledger 32 ms, 10 ms before; its statements 27 ms, 5.0 ms before"
+          }
+        }"#]].assert_eq(&serde_json::to_string_pretty(of_ledger).unwrap());
     let acted: Vec<bool> = truths.iter().map(|truth| truth.acted.yes).collect();
     assert_eq!(acted, [true, true, false]);
 }
@@ -152,7 +196,19 @@ fn changes_keep_their_id_and_touch_while_their_strength_grows() {
                 .collect();
             lines.push_str(&format!("{}\n", changes.join(" and ")));
         }
-        expect![[]].assert_eq(&lines);
+        expect![[r#"
+            {"constant":"12ms500µs"}
+            {"constant":"25ms"}
+            {"constant":"37ms500µs"}
+            {"constant":"50ms"}
+            {"constant":"62ms500µs"}
+            {"constant":"75ms"}
+            {"constant":"87ms500µs"}
+            {"constant":"100ms"}
+            {"constant":"100ms"} and {"fail":{"ratio":0.5,"status":500,"error":"IllegalStateException"}}
+            {"constant":"100ms"}
+
+        "#]].assert_eq(&lines);
         platform.end().await;
     });
 }
@@ -224,7 +280,15 @@ fn a_plan_that_repeats_goes_on_until_it_is_stopped() {
         platform.end().await;
         (happenings, truths)
     });
-    expect![[]].assert_eq(&told(&happenings));
+    expect![[r#"
+        5.00   fault in: 01-error-burst at cart
+        15.00  fault out: 01-error-burst, it acted: 49 of 100 requests to cart failed, 0 % before
+        35.00  fault in: 02-error-burst at cart
+        45.00  fault out: 02-error-burst, it acted: 48 of 100 requests to cart failed, 0 % before
+        65.00  fault in: 03-error-burst at cart
+        70.00  fault out: 03-error-burst, it acted: 25 of 51 requests to cart failed, 0 % before
+    "#]]
+    .assert_eq(&told(&happenings));
     let ids: Vec<&str> = truths.iter().map(|truth| truth.id.as_str()).collect();
     assert_eq!(ids, ["01-error-burst", "02-error-burst", "03-error-burst"]);
 }
@@ -286,7 +350,15 @@ fn people_start_and_stop_beside_a_plan() {
         platform.end().await;
         told(&happenings)
     });
-    expect![[]].assert_eq(&text);
+    expect![[r#"
+        30.00  fault in: 01-error-burst at cart: Half of all requests to the cart fail.
+        50.00  fault out: 01-error-burst, it acted: 97 of 200 requests to cart failed, 0 % before
+        50.00  fault in: 02-database-slow at ledger: The ledger's database answers six times as slowly.
+        55.00  at full strength: 02-database-slow
+        110.00 fault out: 02-database-slow, it acted: mean latency of ledger 42 ms, 25 ms before; its statements 37 ms, 20 ms before
+        150.00 fault in: 03-error-burst at cart: Half of all requests to the cart fail.
+        151.00 fault out: 03-error-burst, it acted: 6 of 11 requests to cart failed, 0 % before
+    "#]].assert_eq(&text);
 }
 
 proptest! {
@@ -305,15 +377,15 @@ proptest! {
             let driver = run(&plan, &shop, &platform.levers, platform.clock, token, |_| {});
             let mut driver = Box::pin(driver);
             let deadline = Instant::now() + end;
-            tokio::select! {
+            let over = tokio::select! {
                 biased;
-                _ = &mut driver => {}
-                () = sleep_until(deadline) => {}
-            }
+                _ = &mut driver => true,
+                () = sleep_until(deadline) => false,
+            };
             let before = platform.on();
             if dropped {
                 drop(driver);
-            } else if Instant::now() <= deadline {
+            } else if !over {
                 stop.cancel();
                 let truths = driver.await;
                 let began = plan.steps.iter().filter(|step| step.at <= end).count();
