@@ -1,4 +1,8 @@
 //! A broker on its own: asked through its handler, without a network.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a panic is a failed test"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
