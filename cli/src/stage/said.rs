@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use monitor_core::{Alert, AlertState, Anomaly, AnomalyId, Time};
+use monitor_core::{Alert, AlertState, Anomaly, AnomalyId, Incident, Time};
 use monitor_engine::Effect;
 use monitor_serve::LiveEvent;
 use sim_services::clock::Moment;
-use sim_services::truth::{Said, Statement};
+use sim_services::truth::{Said, Statement, Suspect};
 
 pub(crate) fn moment(time: Time) -> Moment {
     Moment(time.as_nanos())
@@ -29,6 +29,9 @@ impl Scribe {
             Effect::AnomalyOpened(anomaly)
             | Effect::AnomalyUpdated(anomaly)
             | Effect::AnomalyClosed(anomaly) => self.anomaly(anomaly),
+            Effect::IncidentOpened(incident)
+            | Effect::IncidentUpdated(incident)
+            | Effect::IncidentClosed(incident) => Some(statement_of(incident)),
             Effect::Alert(alert) => self.alert(alert),
             Effect::Resend(_) => None,
         };
@@ -42,6 +45,7 @@ impl Scribe {
     pub(crate) fn event(&mut self, event: &LiveEvent, now: Time) -> Option<Said> {
         let statement = match event {
             LiveEvent::Anomaly(anomaly) => self.anomaly(anomaly),
+            LiveEvent::Incident(incident) => Some(statement_of(incident)),
             LiveEvent::Alert(alert) => self.alert(alert),
             LiveEvent::Call(_) => None,
         };
@@ -92,5 +96,29 @@ impl Scribe {
             }),
             AlertState::Resolved => Some(Statement::PageOver { id }),
         }
+    }
+}
+
+fn statement_of(incident: &Incident) -> Statement {
+    let id = incident.id.to_string();
+    if incident.ended.is_some() {
+        return Statement::IncidentOver { id };
+    }
+    Statement::Incident {
+        id,
+        services: incident
+            .services
+            .iter()
+            .map(|workload| workload.service.name.to_string())
+            .collect(),
+        suspects: incident
+            .suspects
+            .iter()
+            .map(|suspect| Suspect {
+                service: suspect.workload.service.name.to_string(),
+                environment: suspect.workload.environment.to_string(),
+                why: suspect.why.clone(),
+            })
+            .collect(),
     }
 }
