@@ -491,21 +491,75 @@ async fn incidents() {
         "/suspects/0/workload/service",
         "/suspects/0/why",
     ];
-    check_items("/api/v1/incidents", fields, expect![[""]]).await;
+    check_items("/api/v1/incidents", fields, expect![[r#"
+        total 2
+        "0000000000000071" true 12.0 "post/tariffs @ aws-eu-central-1" ["0000000000000051","0000000000000052"] "tariffs" "changed first, at 11:59:46, 4 s before labels; nothing it calls is unusual"
+        "0000000000000070" false 360.0 "post/depots @ dc-north" ["0000000000000053"] "depots" "changed at 11:19:58; it calls nobody that we know of"
+    "#]]).await;
     check_items(
         "/api/v1/incidents?open=true&service=post/labels",
         &["/id"],
-        expect![[""]],
+        expect![[r#"
+            total 1
+            "0000000000000071"
+        "#]],
     )
     .await;
     check_items(
         "/api/v1/incidents?environment=gcp-europe-west4",
         &["/id"],
-        expect![[""]],
+        expect![[r#"
+            total 0
+
+        "#]],
     )
     .await;
-    check("/api/v1/incidents/0000000000000070", expect![[""]]).await;
-    check("/api/v1/incidents/0000000000000099", expect![[""]]).await;
+    check("/api/v1/incidents/0000000000000070", expect![[r#"
+        200 application/json
+        {
+          "anomalies": [
+            "0000000000000053"
+          ],
+          "began": "2026-11-21T11:19:58Z",
+          "changed": "2026-11-21T11:25:58Z",
+          "duration_seconds": 360.0,
+          "ended": "2026-11-21T11:25:58Z",
+          "id": "0000000000000070",
+          "open": false,
+          "opened": "2026-11-21T11:20:58Z",
+          "services": [
+            {
+              "environment": "dc-north",
+              "name": "post/depots @ dc-north",
+              "namespace": "post",
+              "service": "depots"
+            }
+          ],
+          "suspects": [
+            {
+              "score": 0.86,
+              "why": "changed at 11:19:58; it calls nobody that we know of",
+              "workload": {
+                "environment": "dc-north",
+                "name": "post/depots @ dc-north",
+                "namespace": "post",
+                "service": "depots"
+              }
+            }
+          ]
+        }
+    "#]]).await;
+    check("/api/v1/incidents/0000000000000099", expect![[r#"
+        404 application/problem+json
+        {
+          "detail": "no incident has this id",
+          "hint": "GET /api/v1/incidents lists them; those that ended long ago are forgotten",
+          "parameter": "id",
+          "status": 404,
+          "title": "There is no such thing",
+          "type": "urn:crosswatch:problem:not-found"
+        }
+    "#]]).await;
 }
 
 #[tokio::test]

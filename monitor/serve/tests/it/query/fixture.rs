@@ -342,7 +342,11 @@ pub(crate) fn view(now: Time) -> View {
         merged_into: None,
         services: vec![workload("dc-north", "depots")],
         anomalies: vec![AnomalyId(0x53)],
-        suspects: Vec::new(),
+        suspects: vec![Suspect {
+            workload: workload("dc-north", "depots"),
+            score: 0.86,
+            why: "changed at 11:19:58; it calls nobody that we know of".to_owned(),
+        }],
     };
     View {
         at,
