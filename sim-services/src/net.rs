@@ -133,6 +133,7 @@ impl Net {
         let links = Links::new(&topology, seed, clock, &conditions, &meters);
         let tasks = Tasks::under(&CancellationToken::new());
         tasks.spawn(links.follow(conditions.clone()));
+        let changed = links.changed();
         Arc::new(Net {
             wire,
             clock,
@@ -142,6 +143,7 @@ impl Net {
                 clock,
                 authority: Arc::new(authority),
                 conditions: conditions.clone(),
+                changed,
                 tasks,
             },
             topology,

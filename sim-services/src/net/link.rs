@@ -173,6 +173,11 @@ impl Links {
         }
     }
 
+    /// Tells all who wait, in order, when [`follow`](Links::follow) saw the conditions change.
+    pub(super) fn changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.changed)
+    }
+
     /// Tells all who wait when the conditions change, as long as they do.
     pub(super) fn follow(
         &self,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
@@ -33,6 +33,8 @@ pub(super) struct Grounds {
     pub(super) clock: Clock,
     pub(super) authority: Arc<Authority>,
     pub(super) conditions: watch::Receiver<Arc<Conditions>>,
+    /// Tells when the conditions have changed, who waits first at first.
+    pub(super) changed: Arc<Notify>,
     pub(super) tasks: Tasks,
 }
 
@@ -96,6 +98,7 @@ pub(super) fn serve(
         clock: grounds.clock,
         authority: Arc::clone(&grounds.authority),
         conditions: grounds.conditions.clone(),
+        changed: Arc::clone(&grounds.changed),
         streams: Tasks::under(&server.stop),
         member,
         handler,
@@ -116,6 +119,7 @@ struct Door {
     clock: Clock,
     authority: Arc<Authority>,
     conditions: watch::Receiver<Arc<Conditions>>,
+    changed: Arc<Notify>,
     /// What HTTP/2 runs beside its connections.
     streams: Tasks,
     member: Member,
@@ -137,22 +141,23 @@ impl Door {
         // Tells connections that were made since the certificate was last changed to finish.
         let mut finish = CancellationToken::new();
         let mut expired = self.update_certificate(false);
-        let mut watching = self.member.tls;
+        let told = Arc::clone(&self.changed);
         let drains = loop {
+            let changed = told.notified();
+            if self.member.tls && self.conditions.has_changed().unwrap_or(false) {
+                let before = expired;
+                expired = self.update_certificate(before);
+                if expired && !before {
+                    std::mem::replace(&mut finish, CancellationToken::new()).cancel();
+                }
+            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break false,
                 () = net_stops.cancelled() => break false,
                 () = draining.cancelled() => break true,
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
-                changed = self.conditions.changed(), if watching => {
-                    watching = changed.is_ok();
-                    let before = expired;
-                    expired = self.update_certificate(before);
-                    if expired && !before {
-                        std::mem::replace(&mut finish, CancellationToken::new()).cancel();
-                    }
-                }
+                () = changed, if self.member.tls => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {
                         self.mark_expired(expired);

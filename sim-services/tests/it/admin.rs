@@ -156,7 +156,7 @@ fn load_and_levels_are_turned_by_hand() {
     with_admin(async |admin| {
         let requests = async || {
             let before = admin.platform.mesh().meters().read();
-            sleep(30 * SECOND).await;
+            sleep(10 * SECOND).await;
             let did = admin.platform.mesh().meters().read().since(&before);
             did.load.journeys
         };

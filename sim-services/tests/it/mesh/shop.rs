@@ -113,6 +113,8 @@ fn the_same_seed_says_the_same() {
             target.environment = Some("on-prem".into());
             platform.change(partition(), target);
             sleep(4 * SECOND).await;
+            platform.change(Change::CertificateExpired, service("payments"));
+            sleep(4 * SECOND).await;
             platform.all_is_well();
             sleep(6 * SECOND).await;
             platform.stop().await
