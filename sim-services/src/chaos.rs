@@ -7,22 +7,22 @@
 //! What a change does to a request, a wire or an arrival is the matter of those that it touches.
 
 pub mod campaign;
-pub mod estimate;
+mod estimate;
 mod expect;
 pub mod experiment;
 mod fit;
-pub mod graph;
-pub mod happening;
+mod graph;
+mod happening;
 pub mod kind;
 pub mod load;
 pub mod manual;
 pub mod measure;
 pub mod plan;
-pub mod problem;
+mod problem;
 mod quiet;
 mod rig;
-pub mod runner;
-pub mod schedule;
+mod runner;
+mod schedule;
 mod shipped;
 
 pub use experiment::Experiment;
@@ -31,7 +31,7 @@ pub use kind::Fault;
 pub use load::{load, plan_of};
 pub use manual::Manual;
 pub use plan::{Plan, Step};
-pub use problem::ChaosError;
+pub use problem::{ChaosError, Problem};
 pub use runner::{Levers, run};
-pub use schedule::Schedule;
+pub use schedule::{Schedule, Which};
 pub use shipped::shipped;

@@ -11,6 +11,7 @@ mod fanout;
 mod fleet;
 mod grounds;
 mod life;
+mod maintenance;
 mod naming;
 mod orders;
 mod platform;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::Fault;
+use super::kind::{Fault, needs::Need};
 use super::problem::Problem;
 use crate::change::Target;
 use crate::random::length;
@@ -36,6 +36,17 @@ pub struct Experiment {
 pub struct Placed {
     pub fault: Fault,
     pub target: Target,
+}
+
+impl Placed {
+    /// Its target, for people.
+    pub fn place(&self) -> String {
+        if self.fault.need() == Need::Clients {
+            "the clients".to_owned()
+        } else {
+            self.target.to_string()
+        }
+    }
 }
 
 /// What a good watcher makes of it. What is absent follows from faults, targets and topology.

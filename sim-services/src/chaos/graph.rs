@@ -9,14 +9,14 @@ use crate::topology::{CachedSpec, CallSpec, Step, Topology};
 
 /// A route of a service, or what a service does with a queue's messages.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Node {
-    pub service: String,
+pub(super) struct Node {
+    pub(super) service: String,
     /// The queue's name for a consumer.
-    pub route: String,
+    pub(super) route: String,
 }
 
 impl Node {
-    pub fn new(service: &str, route: &str) -> Node {
+    pub(super) fn new(service: &str, route: &str) -> Node {
         Node {
             service: service.to_owned(),
             route: route.to_owned(),
@@ -26,7 +26,7 @@ impl Node {
 
 /// The calls and messages between routes.
 #[derive(Clone, Debug, Default)]
-pub struct Graph {
+pub(super) struct Graph {
     calls: BTreeMap<Node, BTreeSet<Node>>,
     /// From who publishes to who consumes: nobody waits, so trouble travels only this way.
     messages: BTreeMap<Node, BTreeSet<Node>>,
@@ -36,7 +36,7 @@ pub struct Graph {
 }
 
 impl Graph {
-    pub fn new(topology: &Topology) -> Graph {
+    pub(super) fn new(topology: &Topology) -> Graph {
         let mut graph = Graph::default();
         for (service, spec) in &topology.services {
             for (route, spec) in &spec.routes {
@@ -76,7 +76,7 @@ impl Graph {
     }
 
     /// Routes and consumers of a service; only that route when one is given.
-    pub fn of(&self, service: &str, route: Option<&str>) -> BTreeSet<Node> {
+    pub(super) fn of(&self, service: &str, route: Option<&str>) -> BTreeSet<Node> {
         self.nodes
             .iter()
             .filter(|node| node.service == service)
@@ -86,7 +86,7 @@ impl Graph {
     }
 
     /// These and all that wait for them, however far.
-    pub fn with_callers(&self, start: BTreeSet<Node>) -> BTreeSet<Node> {
+    pub(super) fn with_callers(&self, start: BTreeSet<Node>) -> BTreeSet<Node> {
         closure(start, |node, found| {
             self.calls
                 .iter()
@@ -96,7 +96,7 @@ impl Graph {
     }
 
     /// These and all that get work from them, however far.
-    pub fn with_callees(&self, start: BTreeSet<Node>) -> BTreeSet<Node> {
+    pub(super) fn with_callees(&self, start: BTreeSet<Node>) -> BTreeSet<Node> {
         closure(start, |node, found| {
             found.extend(self.calls.get(node).into_iter().flatten().cloned());
             found.extend(self.messages.get(node).into_iter().flatten().cloned());
@@ -104,7 +104,7 @@ impl Graph {
     }
 
     /// Services that call this one themselves.
-    pub fn callers_of(&self, service: &str) -> BTreeSet<String> {
+    pub(super) fn callers_of(&self, service: &str) -> BTreeSet<String> {
         self.calls
             .iter()
             .filter(|(_, callees)| callees.iter().any(|callee| callee.service == service))
@@ -113,7 +113,12 @@ impl Graph {
     }
 
     /// Who publishes or consumes over the link between the two environments.
-    pub fn crossing_messages(&self, topology: &Topology, one: &str, other: &str) -> Vec<Node> {
+    pub(super) fn crossing_messages(
+        &self,
+        topology: &Topology,
+        one: &str,
+        other: &str,
+    ) -> Vec<Node> {
         let environment = |service: &str| topology.services[service].environment.as_str();
         self.brokers
             .iter()
@@ -126,7 +131,12 @@ impl Graph {
     }
 
     /// `(caller, callee)` of every call between the two environments.
-    pub fn crossing(&self, topology: &Topology, one: &str, other: &str) -> Vec<(Node, Node)> {
+    pub(super) fn crossing(
+        &self,
+        topology: &Topology,
+        one: &str,
+        other: &str,
+    ) -> Vec<(Node, Node)> {
         let environment = |node: &Node| topology.services[&node.service].environment.as_str();
         let crosses = |a: &Node, b: &Node| {
             let ends = (environment(a), environment(b));
@@ -157,7 +167,7 @@ fn closure(start: BTreeSet<Node>, next: impl Fn(&Node, &mut Vec<Node>)) -> BTree
 }
 
 /// All calls of some steps, also those within others.
-pub fn calls(steps: &[Step]) -> Vec<&CallSpec> {
+pub(super) fn calls(steps: &[Step]) -> Vec<&CallSpec> {
     flat(steps)
         .into_iter()
         .filter_map(|step| match step {
@@ -168,7 +178,7 @@ pub fn calls(steps: &[Step]) -> Vec<&CallSpec> {
 }
 
 /// All steps, also those within others.
-pub fn flat(steps: &[Step]) -> Vec<&Step> {
+pub(super) fn flat(steps: &[Step]) -> Vec<&Step> {
     let mut all = Vec::new();
     for step in steps {
         all.push(step);

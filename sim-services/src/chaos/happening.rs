@@ -40,7 +40,7 @@ impl fmt::Display for Happening {
                 write!(f, "{what} in: {id} at ")?;
                 for (index, placed) in experiment.faults.iter().enumerate() {
                     let and = if index > 0 { " and " } else { "" };
-                    write!(f, "{and}{}", placed.target)?;
+                    write!(f, "{and}{}", placed.place())?;
                 }
                 if !experiment.description.is_empty() {
                     write!(f, ": {}", experiment.description)?;

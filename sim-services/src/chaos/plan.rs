@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::experiment::Experiment;
+use super::experiment::{Experiment, Placed};
 use crate::random::length;
 
 /// Experiments in the order in which they begin. They may overlap.
@@ -51,11 +51,7 @@ impl Plan {
         for (index, step) in self.steps.iter().enumerate() {
             let experiment = &step.experiment;
             let (secs, lasts) = (step.at.as_secs(), experiment.duration.as_secs());
-            let targets: Vec<String> = experiment
-                .faults
-                .iter()
-                .map(|placed| placed.target.to_string())
-                .collect();
+            let targets: Vec<String> = experiment.faults.iter().map(Placed::place).collect();
             table.push_str(&format!(
                 "{:>4} {:>3}:{:02} {lasts:>3} s  {:<23}  {}\n",
                 index + 1,

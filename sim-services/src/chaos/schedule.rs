@@ -9,7 +9,7 @@ use super::experiment::{API_VERSION, Experiment, Metadata, Resource};
 use super::problem::Problem;
 use crate::random::length;
 
-pub const KIND: &str = "ChaosSchedule";
+pub(super) const KIND: &str = "ChaosSchedule";
 
 /// Which experiments begin when. They may overlap.
 #[derive(Clone, Debug, PartialEq)]

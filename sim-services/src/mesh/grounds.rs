@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::fanout::Fanout;
+use super::maintenance::Rounds;
 use super::state::Board;
 use crate::broker::Queues;
 use crate::clock::Clock;
@@ -33,6 +34,8 @@ pub(super) struct Grounds {
     pub(super) queues: BTreeMap<String, Arc<Queues>>,
     /// By service: whose turn it is to be replaced. First come, first served.
     pub(super) turns: BTreeMap<String, Arc<Semaphore>>,
+    /// By environment.
+    pub(super) maintenance: BTreeMap<String, Arc<Rounds>>,
     /// Everything ends.
     pub(super) stop: CancellationToken,
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use tokio::sync::futures::Notified;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fanout::Watched;
 use super::grounds::Grounds;
+use super::maintenance::Rounds;
 use super::naming;
 use super::orders::{BackOff, DRAIN, Orders, START, mark, orders};
 use super::process::{Process, Start};
@@ -65,7 +67,7 @@ struct Pending {
     _entry: Entry,
 }
 
-/// Another version takes over.
+/// Another process takes over: of another version, or on a patched host.
 enum Replacement {
     None,
     /// Another replica of the service is being replaced.
@@ -116,9 +118,11 @@ pub(super) async fn live(slot: Slot) -> anyhow::Result<()> {
 
 impl Life {
     async fn run(&mut self) -> anyhow::Result<()> {
+        let rounds = Arc::clone(self.rounds());
         loop {
+            let maintenance = rounds.next();
             self.reconcile().await;
-            match self.event().await {
+            match self.event(maintenance).await {
                 Event::Stop => {
                     self.end().await;
                     return Ok(());
@@ -139,7 +143,7 @@ impl Life {
         }
     }
 
-    async fn event(&mut self) -> Event {
+    async fn event(&mut self, maintenance: Notified<'_>) -> Event {
         let due = self.pending.as_ref().and_then(|pending| pending.at);
         tokio::select! {
             biased;
@@ -147,6 +151,7 @@ impl Life {
             () = self.slot.leave.cancelled() => Event::Leave,
             // Whoever changes conditions lives as long as the platform.
             Ok(()) = self.watched.changed() => Event::Changed,
+            () = maintenance => Event::Changed,
             () = at(due) => Event::Due,
             ended = ended(&mut self.current) => Event::Ended(ended),
             event = progress(&mut self.replacement) => event,
@@ -180,7 +185,8 @@ impl Life {
             .version
             .as_ref()
             .map_or(&self.base, |(version, _)| version);
-        let as_wanted = current.identity().version == *wanted;
+        let patched = current.round() == self.rounds().number();
+        let as_wanted = current.identity().version == *wanted && patched;
         let misled = self
             .successor()
             .is_some_and(|successor| successor.identity().version != *wanted);
@@ -192,6 +198,12 @@ impl Life {
             let turn = async move { turns.acquire_owned().await.ok() };
             self.replacement = Replacement::Waiting(turn.boxed());
         }
+    }
+
+    fn rounds(&self) -> &Arc<Rounds> {
+        let grounds = &self.slot.grounds;
+        let environment = &grounds.topology.services[&self.slot.service].environment;
+        &grounds.maintenance[environment]
     }
 
     /// For the process that is there, or the one that will be.
@@ -308,6 +320,7 @@ impl Life {
             restarts: self.restarts,
             killed,
             seed: self.dice.between(0, u64::MAX),
+            round: self.rounds().number(),
         };
         Process::start(&self.slot.grounds, start).await
     }
@@ -316,10 +329,10 @@ impl Life {
     async fn replace(&mut self, turn: Option<OwnedSemaphorePermit>) -> anyhow::Result<()> {
         self.replacement = Replacement::None;
         let identity = self.identity();
-        let still = self
-            .current
-            .as_ref()
-            .is_some_and(|current| current.identity().version != identity.version);
+        let round = self.rounds().number();
+        let still = self.current.as_ref().is_some_and(|current| {
+            current.identity().version != identity.version || current.round() != round
+        });
         if let Some(turn) = turn
             && still
         {

@@ -32,11 +32,14 @@ pub(super) struct Start {
     pub(super) killed: bool,
     /// Of its chance: two processes of a replica must not throw the same ids.
     pub(super) seed: u64,
+    /// Maintenance windows before it.
+    pub(super) round: u64,
 }
 
 pub(super) struct Process {
     grounds: Arc<Grounds>,
     identity: Arc<Identity>,
+    round: u64,
     voice: Voice,
     replica: Arc<Replica>,
     broker: Option<Arc<Broker>>,
@@ -66,6 +69,7 @@ impl Process {
             restarts,
             killed,
             seed,
+            round,
         } = start;
         let topology = &grounds.topology;
         let spec = &topology.services[&identity.service];
@@ -132,6 +136,7 @@ impl Process {
         let mut process = Process {
             grounds: Arc::clone(grounds),
             identity,
+            round,
             voice,
             replica,
             broker,
@@ -186,6 +191,11 @@ impl Process {
 
     pub(super) fn identity(&self) -> &Arc<Identity> {
         &self.identity
+    }
+
+    /// Maintenance windows before it was started.
+    pub(super) fn round(&self) -> u64 {
+        self.round
     }
 
     /// From now on it is called.

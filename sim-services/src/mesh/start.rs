@@ -77,6 +77,9 @@ impl Mesh {
             turns: services()
                 .map(|name| (name, Arc::new(Semaphore::new(1))))
                 .collect(),
+            maintenance: (topology.environments.keys())
+                .map(|name| (name.clone(), Arc::default()))
+                .collect(),
             stop: stop.clone(),
             fanout: Arc::clone(&fanout),
             topology,
@@ -120,6 +123,11 @@ impl Mesh {
                 stop.clone(),
                 orders.clone(),
             ));
+            let spec = grounds.topology.environments[environment]
+                .maintenance
+                .clone();
+            let rounds = Arc::clone(&grounds.maintenance[environment]);
+            mesh.tasks.spawn(rounds.run(spec, clock, stop.clone()));
         }
         Ok(mesh)
     }

@@ -33,17 +33,17 @@ fn the_first_campaign() {
            8  19:40  55 s  cache-failure            recommendations
            9  21:56  62 s  link-latency             cloud-a
           10  24:18  74 s  benign-deployment        legacy-core
-          11  27:25  73 s  traffic-surge            everything
-          12  29:54  60 s  marketing-peak           everything
+          11  27:25  73 s  traffic-surge            the clients
+          12  29:54  60 s  marketing-peak           the clients
           13  32:51  57 s  configuration-change     orders
           14  35:18  89 s  log-format-change        edge
           15  38:06  73 s  partition                cloud-b
-          16  40:49  74 s  traffic-drop             everything
+          16  40:49  74 s  traffic-drop             the clients
           17  43:32  70 s  latency                  payments
           18  46:35 347 s  slow-ramp                inventory
           19  53:44  52 s  certificate-expiry       payments
           20  56:04  76 s  service-silent           checkout
-          21  58:53  65 s  marketing-peak           everything
+          21  58:53  65 s  marketing-peak           the clients
           22  61:54 333 s  memory-leak              web
           23  69:26  50 s  bad-deployment           statements
           24  71:36  66 s  database-slow            ledger

@@ -1,6 +1,7 @@
 //! Changes that come and go while the shop is open.
 
 use sim_services::mesh::Phase;
+use sim_services::topology::WindowSpec;
 
 use super::shop::partition;
 use super::*;
@@ -225,4 +226,49 @@ load: { journeys_per_second: 100, ids: 10, timeout: 8s }
     let near = |got: f64, p: f64| (got / (1.0 + p + p * p) - 1.0).abs() < 0.02;
     assert!(near(second, p), "{second}");
     assert!(near(first, all_failed), "{first}");
+}
+
+/// At night accounts are settled and hosts are patched; customers hardly notice.
+#[test]
+fn a_night_in_the_data_centre() {
+    let exports = in_virtual_time(async |clock| {
+        let mut topology = Topology::shop();
+        let on_prem = topology.environments.get_mut("on-prem").unwrap();
+        let window = |minutes: u64, seconds| WindowSpec {
+            at: Duration::from_secs(12 * 3600 + minutes * 60),
+            lasts: Duration::from_secs(seconds),
+        };
+        let batch = on_prem.batch.as_mut().unwrap();
+        (batch.window, batch.per_second) = (window(1, 20), 10.0);
+        on_prem.maintenance = vec![window(2, 30)];
+        let rate = Rate::Journeys(5.0);
+        let platform = Platform::start(topology, Wire::memory(), clock, rate).await;
+        let of_ledger = |did: &Reading| did.service("ledger").statements;
+        sleep(40 * SECOND).await;
+        let day = platform.after(20 * SECOND).await;
+        let night = platform.after(20 * SECOND).await;
+        let batch = of_ledger(&night) - of_ledger(&day);
+        assert!((130..270).contains(&batch), "200 statements more: {batch}");
+        let state = |platform: &Platform| platform.mesh.state().environments["on-prem"].clone();
+        assert!(!state(&platform).maintenance);
+        sleep(50 * SECOND).await;
+        assert!(state(&platform).maintenance);
+        sleep(20 * SECOND).await;
+        let all = platform.mesh.meters().read();
+        for (name, replicas) in [("ledger", 2), ("statements", 1), ("inventory", 2)] {
+            assert_eq!(all.service(name).starts, 2 * replicas, "{name}");
+            assert_eq!(platform.replicas(name).len() as u64, replicas);
+        }
+        assert_eq!(all.service("cart").starts, 2);
+        assert_eq!(all.load.failed, 0, "{:?}", all.load);
+        platform.stop().await
+    });
+    let said: Vec<&str> = exports
+        .iter()
+        .flat_map(|export| &export.lines)
+        .filter(|line| line.text.contains("nightly batch"))
+        .map(|line| line.text.as_str())
+        .collect();
+    assert_eq!(said.len(), 2, "{said:#?}");
+    assert!(said[1].contains(" 0 failed"), "{said:#?}");
 }
