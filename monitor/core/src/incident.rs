@@ -42,7 +42,7 @@ pub struct Incident {
     pub merged_into: Option<IncidentId>,
     /// Those with anomalies open, in order; all that had any once it is over.
     pub services: Vec<Workload>,
-    /// The earliest first; the latest few hundred.
+    /// The earliest first, a few hundred at most.
     pub anomalies: Vec<AnomalyId>,
     /// The likeliest first.
     pub suspects: Vec<Suspect>,

@@ -21,7 +21,7 @@ mod grouping;
 
 use grouping::Groups;
 
-/// Anomalies kept of one incident; the oldest that are over go first.
+/// Anomalies kept of one incident; more only as long as they are open.
 const MAX_SIGNS: usize = 256;
 /// Incidents that are over and still shown.
 const CLOSED_KEPT: usize = 100;
@@ -282,9 +282,9 @@ impl Case {
             let oldest = self
                 .signs
                 .values()
-                .min_by_key(|sign| (sign.closed.unwrap_or(Time::MAX), sign.start, sign.id))
-                .map(|sign| sign.id);
-            let Some(oldest) = oldest else {
+                .filter_map(|sign| Some((sign.closed?, sign.start, sign.id)))
+                .min();
+            let Some((_, _, oldest)) = oldest else {
                 break;
             };
             self.signs.remove(&oldest);
@@ -325,7 +325,11 @@ impl Case {
             .map(|sign| (sign.start, sign.id))
             .collect();
         anomalies.sort();
-        anomalies.into_iter().map(|(_, id)| id).collect()
+        anomalies
+            .into_iter()
+            .take(MAX_SIGNS)
+            .map(|(_, id)| id)
+            .collect()
     }
 
     /// Brings what is told up to date; says so when it is worth saying.

@@ -28,6 +28,8 @@ const NEAR_THE_BEGINNING: Duration = Duration::from_secs(60);
 const SAME_STORY: Duration = Duration::from_secs(90);
 /// Suspects named.
 const MOST: usize = 10;
+/// Dependants counted of one, upwards and downwards; beyond, there is no telling them apart.
+const COUNTED: usize = 256;
 
 /// The parts of a score; they sum to 1.
 const UNEXPLAINED: f64 = 0.40;
@@ -103,6 +105,28 @@ impl Trouble<'_> {
     }
 }
 
+/// One that is suspected, before it is put in words.
+#[derive(Clone, Copy, Debug)]
+struct Finding<'a> {
+    workload: &'a Workload,
+    score: f64,
+    reason: Reason<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Reason<'a> {
+    Trouble {
+        /// Who explains it.
+        cause: Option<&'a Workload>,
+        /// How many may suffer because of it, of how many others.
+        dependants: usize,
+        others: usize,
+    },
+    /// It shows nothing unusual but more error logs.
+    Complains,
+    CannotBeJudged,
+}
+
 type Troubles<'a> = BTreeMap<&'a Workload, Trouble<'a>>;
 
 pub(crate) fn rank(scene: Scene<'_>) -> Ranking {
@@ -112,20 +136,32 @@ pub(crate) fn rank(scene: Scene<'_>) -> Ranking {
     };
     let members: BTreeSet<&Workload> = troubles.keys().copied().collect();
     add_silent_callees(&mut troubles, scene, began);
-    let names = Names::of(scene, &troubles);
-    let mut suspects: Vec<Suspect> = troubles
-        .keys()
-        .map(|workload| judge(workload, &troubles, &members, scene, &names))
-        .chain(bystanders(&troubles, &members, scene, &names))
+    let first = troubles
+        .values()
+        .map(|trouble| trouble.began)
+        .min()
+        .unwrap_or(began);
+    let mut findings: Vec<Finding<'_>> = troubles
+        .iter()
+        .map(|(workload, trouble)| judge(workload, trouble, first, &troubles, &members, scene))
+        .chain(bystanders(&troubles, &members, scene))
         .collect();
-    suspects.sort_by(|a, b| {
+    findings.sort_by(|a, b| {
         b.score
             .total_cmp(&a.score)
-            .then_with(|| a.workload.cmp(&b.workload))
+            .then_with(|| a.workload.cmp(b.workload))
     });
-    suspects.truncate(MOST);
+    findings.truncate(MOST);
+    let names = Names::of(scene, &troubles, &members);
     Ranking {
-        suspects,
+        suspects: findings
+            .iter()
+            .map(|finding| Suspect {
+                workload: finding.workload.clone(),
+                score: finding.score,
+                why: names.why(finding),
+            })
+            .collect(),
         silent: troubles
             .iter()
             .filter_map(|(workload, trouble)| Some(((*workload).clone(), trouble.silent_since?)))
@@ -213,22 +249,17 @@ fn explained_by<'a>(
         .min_by_key(|callee| (troubles.get(callee).map(|other| other.began), *callee))
 }
 
-fn judge(
-    workload: &Workload,
-    troubles: &Troubles<'_>,
+fn judge<'a>(
+    workload: &'a Workload,
+    trouble: &Trouble<'_>,
+    first: Time,
+    troubles: &'a Troubles<'a>,
     members: &BTreeSet<&Workload>,
-    scene: Scene<'_>,
-    names: &Names<'_>,
-) -> Suspect {
-    let trouble = &troubles[workload];
+    scene: Scene<'a>,
+) -> Finding<'a> {
     let cause = explained_by(workload, trouble, troubles, scene.topology);
-    let first = troubles
-        .values()
-        .map(|other| other.began)
-        .min()
-        .unwrap_or(trouble.began);
     let dependants = dependants(workload, trouble, troubles, members, scene.topology);
-    let others = members.iter().filter(|other| **other != workload).count();
+    let others = members.len() - usize::from(members.contains(workload));
     let share = if others == 0 {
         1.0
     } else {
@@ -238,10 +269,14 @@ fn judge(
         + weight(cause) * FIRST * nearness(trouble.began.since(first))
         + weight(cause) * DEPENDED_ON * share
         + weight(cause) * OWN_SIGNS * own_signs(trouble);
-    Suspect {
-        workload: workload.clone(),
+    Finding {
+        workload,
         score: rounded(score),
-        why: names.why(workload, trouble, troubles, cause, (dependants, others)),
+        reason: Reason::Trouble {
+            cause,
+            dependants,
+            others,
+        },
     }
 }
 
@@ -286,6 +321,9 @@ fn dependants(
             if troubles.contains_key(caller) && caller != workload && reached.insert(caller) {
                 next.extend(topology.callers(caller));
             }
+            if reached.len() >= COUNTED {
+                break;
+            }
         }
     }
     let mut next: Vec<&Workload> = topology.callees(workload).collect();
@@ -293,6 +331,9 @@ fn dependants(
         let starved = troubles.get(callee).is_some_and(Trouble::is_load_alone);
         if starved && callee != workload && reached.insert(callee) {
             next.extend(topology.callees(callee));
+        }
+        if reached.len() >= 2 * COUNTED {
+            break;
         }
     }
     reached
@@ -304,17 +345,16 @@ fn dependants(
 /// Callees of those in trouble that show nothing we could judge: they complain in their logs, or
 /// cannot be judged while all that call them are in trouble.
 fn bystanders<'a>(
-    troubles: &'a Troubles<'_>,
-    members: &'a BTreeSet<&Workload>,
+    troubles: &Troubles<'_>,
+    members: &BTreeSet<&'a Workload>,
     scene: Scene<'a>,
-    names: &'a Names<'_>,
-) -> Vec<Suspect> {
+) -> Vec<Finding<'a>> {
     let callees: BTreeSet<&Workload> = members
         .iter()
         .flat_map(|member| scene.topology.callees(member))
         .filter(|callee| !troubles.contains_key(callee))
         .collect();
-    let mut suspects = Vec::new();
+    let mut findings = Vec::new();
     for callee in callees {
         let vitals = scene.vitals.get(callee).copied().unwrap_or_default();
         let callers = scene.topology.callers(callee).count();
@@ -323,21 +363,21 @@ fn bystanders<'a>(
             .callers(callee)
             .filter(|caller| members.contains(caller))
             .count();
-        let share = troubled as f64 / members.len() as f64;
-        let (base, why) = if vitals.complains {
-            (0.2, names.complains(callee, scene.topology, members))
+        let (base, reason) = if vitals.complains {
+            (0.2, Reason::Complains)
         } else if !vitals.judged && callers >= 2 && troubled == callers {
-            (0.3, names.cannot_be_judged(callee, scene.topology))
+            (0.3, Reason::CannotBeJudged)
         } else {
             continue;
         };
-        suspects.push(Suspect {
-            workload: callee.clone(),
+        let share = troubled as f64 / members.len() as f64;
+        findings.push(Finding {
+            workload: callee,
             score: rounded(base + DEPENDED_ON * share),
-            why,
+            reason,
         });
     }
-    suspects
+    findings
 }
 
 fn rounded(score: f64) -> f64 {

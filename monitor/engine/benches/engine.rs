@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
-use monitor_core::{ApiKey, Call, CallSource, CallStatus, Name, Observation, ServiceKey, Time};
+use monitor_core::{
+    ApiKey, Call, CallSource, CallStatus, Name, Observation, ServiceKey, Time, Workload,
+};
 use monitor_engine::{Engine, EngineConfig};
 
 #[global_allocator]
@@ -127,6 +129,62 @@ fn judge_a_second_of_1000_apis(bencher: Bencher<'_, '_>, calls: usize) {
         }
         // Somebody else always speaks, so that quiet seconds count.
         engine.observe(&platform.call(0, second + offset));
+    }
+    bencher
+        .counter(ItemsCount::new(10usize))
+        .with_inputs(|| engine.clone())
+        .bench_local_refs(|engine| black_box(engine.tick(Time::from_secs(second + 13))));
+}
+
+/// A thousand services that call each other as a tree, all of them slow: ten seconds in the middle of
+/// the incident, judged; items are seconds.
+#[divan::bench]
+fn judge_a_second_of_1000_services_in_trouble(bencher: Bencher<'_, '_>) {
+    const SERVICES: usize = 1_000;
+    let mut platform = Platform::new(SERVICES);
+    platform.keys = (0..SERVICES)
+        .map(|i| {
+            Arc::new(ApiKey {
+                environment: "cloud-a".into(),
+                service: ServiceKey::new("shop", &format!("service-{i}")),
+                method: "GET".into(),
+                route: "/".into(),
+            })
+        })
+        .collect();
+    let (mut engine, mut second) = learned(&mut platform, 2);
+    let workload = |key: &ApiKey| Workload {
+        service: key.service.clone(),
+        environment: key.environment.clone(),
+    };
+    for callee in 1..SERVICES {
+        engine.observe(&Observation::Edge {
+            caller: workload(&platform.keys[callee / 2]),
+            callee: workload(&platform.keys[callee]),
+            at: Time::from_secs(second),
+        });
+    }
+    let slow = |platform: &mut Platform, engine: &mut Engine, second: i64| {
+        for observation in platform.second(second, 4) {
+            if let Observation::Call(mut call) = observation {
+                call.duration = call.duration.map(|duration| duration * 20);
+                engine.observe(&Observation::Call(call));
+            }
+        }
+    };
+    for _ in 0..40 {
+        slow(&mut platform, &mut engine, second);
+        second += 1;
+        engine.tick(Time::from_secs(second));
+    }
+    let services = engine
+        .view()
+        .incidents
+        .first()
+        .map_or(0, |incident| incident.services.len());
+    assert!(services > SERVICES / 2, "{services} services in trouble");
+    for offset in 0..10 {
+        slow(&mut platform, &mut engine, second + offset);
     }
     bencher
         .counter(ItemsCount::new(10usize))

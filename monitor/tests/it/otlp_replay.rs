@@ -216,5 +216,6 @@ fn a_bad_item_costs_itself() {
     assert_eq!(report.input.rejected, 2);
     expect![[r#"
         traces.jsonl, line 1: item 2: the span id has 0 bytes, not 8 (invalid_id)
-        traces.jsonl, line 3: item 2: the span id has 0 bytes, not 8 (invalid_id)"#]].assert_eq(&report.input.rejections.join("\n"));
+        traces.jsonl, line 3: item 2: the span id has 0 bytes, not 8 (invalid_id)"#]]
+    .assert_eq(&report.input.rejections.join("\n"));
 }

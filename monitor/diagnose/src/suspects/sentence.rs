@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use monitor_core::{Time, Workload};
 
-use super::{SAME_TIME, Scene, Trouble, Troubles};
+use super::{Finding, Reason, SAME_TIME, Scene, Trouble, Troubles};
 use crate::explain::duration_text;
-use crate::topology::Topology;
 
 /// Callers named in a sentence.
 const NAMED: usize = 3;
@@ -16,12 +15,18 @@ const NAMED: usize = 3;
 #[derive(Debug)]
 pub(super) struct Names<'a> {
     scene: Scene<'a>,
+    troubles: &'a Troubles<'a>,
+    members: &'a BTreeSet<&'a Workload>,
     /// Services by name that are there in more than one namespace or environment.
     ambiguous: BTreeSet<&'a str>,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn of(scene: Scene<'a>, troubles: &Troubles<'a>) -> Names<'a> {
+    pub(super) fn of(
+        scene: Scene<'a>,
+        troubles: &'a Troubles<'a>,
+        members: &'a BTreeSet<&'a Workload>,
+    ) -> Names<'a> {
         let mut known: BTreeMap<&str, &Workload> = BTreeMap::new();
         let mut ambiguous = BTreeSet::new();
         let around = troubles.keys().copied().chain(scene.vitals.keys());
@@ -34,7 +39,12 @@ impl<'a> Names<'a> {
                 ambiguous.insert(name);
             }
         }
-        Names { scene, ambiguous }
+        Names {
+            scene,
+            troubles,
+            members,
+            ambiguous,
+        }
     }
 
     fn of_one(&self, workload: &Workload) -> String {
@@ -61,27 +71,44 @@ impl<'a> Names<'a> {
         }
     }
 
-    pub(super) fn why(
-        &self,
-        workload: &Workload,
-        trouble: &Trouble<'_>,
-        troubles: &Troubles<'_>,
-        cause: Option<&Workload>,
-        (dependants, others): (usize, usize),
-    ) -> String {
+    pub(super) fn why(&self, finding: &Finding<'_>) -> String {
+        let workload = finding.workload;
+        let (cause, dependants, others) = match finding.reason {
+            Reason::Trouble {
+                cause,
+                dependants,
+                others,
+            } => (cause, dependants, others),
+            Reason::Complains => {
+                let callers = self.scene.topology.callers(workload);
+                return format!(
+                    "logs more errors than usual, and is called by {}",
+                    self.several(callers.filter(|caller| self.members.contains(caller)))
+                );
+            }
+            Reason::CannotBeJudged => {
+                return format!(
+                    "too little is known of it to judge it, and all that call it are in trouble: {}",
+                    self.several(self.scene.topology.callers(workload))
+                );
+            }
+        };
+        let Some(trouble) = self.troubles.get(workload) else {
+            return String::new();
+        };
         let mut parts = Vec::new();
         if let Some(since) = trouble.silent_since {
-            parts.push(self.silence(workload, since, troubles));
+            parts.push(self.silence(workload, since));
         }
         match cause {
             Some(cause) => {
                 parts.push(format!("changed at {}", clock(trouble.began)));
-                parts.push(self.explanation(workload, trouble, cause, troubles));
+                parts.push(self.explanation(workload, trouble, cause));
             }
             None if trouble.signs.is_empty() => {}
             None => {
-                parts.push(self.order(workload, trouble, troubles));
-                parts.push(self.depth(workload, troubles));
+                parts.push(self.order(workload, trouble));
+                parts.push(self.depth(workload));
             }
         }
         if let Some((dimension, value)) = trouble
@@ -97,12 +124,12 @@ impl<'a> Names<'a> {
         parts.join("; ")
     }
 
-    fn silence(&self, workload: &Workload, since: Time, troubles: &Troubles<'_>) -> String {
+    fn silence(&self, workload: &Workload, since: Time) -> String {
         let callers: Vec<&Workload> = self
             .scene
             .topology
             .callers(workload)
-            .filter(|caller| troubles.contains_key(caller))
+            .filter(|caller| self.troubles.contains_key(caller))
             .collect();
         let said = format!("nothing came from it since {}", clock(since));
         match callers.len() {
@@ -119,41 +146,44 @@ impl<'a> Names<'a> {
     }
 
     /// `changed first, at 10:05:12, 4 s before payments`
-    fn order(&self, workload: &Workload, trouble: &Trouble<'_>, troubles: &Troubles<'_>) -> String {
+    fn order(&self, workload: &Workload, trouble: &Trouble<'_>) -> String {
         let at = clock(trouble.began);
-        let mut others: Vec<(Time, &Workload)> = troubles
+        let first = self
+            .troubles
             .iter()
             .filter(|(other, _)| **other != workload)
             .map(|(other, trouble)| (trouble.began, *other))
-            .collect();
-        others.sort();
-        let Some((first, other)) = others.first() else {
+            .min();
+        let Some((first, other)) = first else {
             return format!("changed at {at}");
         };
         let other = self.of_one(other);
-        if *first > trouble.began {
+        if first > trouble.began {
             format!(
                 "changed first, at {at}, {} before {other}",
                 duration_text(first.since(trouble.began))
             )
-        } else if trouble.began.since(*first) <= SAME_TIME {
+        } else if trouble.began.since(first) <= SAME_TIME {
             format!("changed at {at}, together with {other}")
         } else {
             format!(
                 "changed at {at}, {} after {other}",
-                duration_text(trouble.began.since(*first))
+                duration_text(trouble.began.since(first))
             )
         }
     }
 
-    fn depth(&self, workload: &Workload, troubles: &Troubles<'_>) -> String {
+    fn depth(&self, workload: &Workload) -> String {
         let mut callees = self.scene.topology.callees(workload).peekable();
         if callees.peek().is_none() {
             return "it calls nobody that we know of".to_owned();
         }
-        let starved: Vec<&Workload> = callees
-            .filter(|callee| troubles.get(callee).is_some_and(Trouble::is_load_alone))
-            .collect();
+        let (starved, troubled): (Vec<&Workload>, Vec<&Workload>) = callees
+            .filter(|callee| self.troubles.contains_key(callee))
+            .partition(|callee| self.troubles[callee].is_load_alone());
+        if !troubled.is_empty() {
+            return "nothing it calls was unusual before it".to_owned();
+        }
         match starved.as_slice() {
             [] => "nothing it calls is unusual".to_owned(),
             [_] => format!(
@@ -167,14 +197,8 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn explanation(
-        &self,
-        workload: &Workload,
-        trouble: &Trouble<'_>,
-        cause: &Workload,
-        troubles: &Troubles<'_>,
-    ) -> String {
-        let began = troubles[cause].began;
+    fn explanation(&self, workload: &Workload, trouble: &Trouble<'_>, cause: &Workload) -> String {
+        let began = self.troubles[cause].began;
         let when = match began.cmp(&trouble.began) {
             Ordering::Less => format!("{} before it", duration_text(trouble.began.since(began))),
             Ordering::Equal => "at the same time".to_owned(),
@@ -186,28 +210,6 @@ impl<'a> Names<'a> {
             "it is called by"
         };
         format!("{relation} {}, which changed {when}", self.of_one(cause))
-    }
-
-    pub(super) fn complains(
-        &self,
-        callee: &Workload,
-        topology: &Topology,
-        members: &BTreeSet<&Workload>,
-    ) -> String {
-        let callers = topology
-            .callers(callee)
-            .filter(|caller| members.contains(caller));
-        format!(
-            "logs more errors than usual, and is called by {}",
-            self.several(callers)
-        )
-    }
-
-    pub(super) fn cannot_be_judged(&self, callee: &Workload, topology: &Topology) -> String {
-        format!(
-            "too little is known of it to judge it, and all that call it are in trouble: {}",
-            self.several(topology.callers(callee))
-        )
     }
 }
 

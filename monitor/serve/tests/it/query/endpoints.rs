@@ -514,7 +514,9 @@ async fn incidents() {
         "#]],
     )
     .await;
-    check("/api/v1/incidents/0000000000000070", expect![[r#"
+    check(
+        "/api/v1/incidents/0000000000000070",
+        expect![[r#"
         200 application/json
         {
           "anomalies": [
@@ -548,8 +550,12 @@ async fn incidents() {
             }
           ]
         }
-    "#]]).await;
-    check("/api/v1/incidents/0000000000000099", expect![[r#"
+    "#]],
+    )
+    .await;
+    check(
+        "/api/v1/incidents/0000000000000099",
+        expect![[r#"
         404 application/problem+json
         {
           "detail": "no incident has this id",
@@ -559,7 +565,9 @@ async fn incidents() {
           "title": "There is no such thing",
           "type": "urn:crosswatch:problem:not-found"
         }
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
