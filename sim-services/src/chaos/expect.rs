@@ -16,7 +16,7 @@ enum Reach {
     Itself,
     /// All that wait for it are slower or fail.
     Callers,
-    /// Also, what it would have asked of others does not come.
+    /// Also, what they would have asked of others does not come, nor do the clients who give up.
     Both,
     /// Nobody waits for it; what it would have passed on does not come.
     Callees,
@@ -45,16 +45,16 @@ fn reach(fault: &Fault) -> Reach {
         | Fault::DnsFailure { .. }
         | Fault::CertificateExpiry {}
         | Fault::RateLimiting { .. }
-        | Fault::AuthenticationFailure { .. } => Reach::Both,
+        | Fault::AuthenticationFailure { .. }
+        | Fault::RetryStorm { .. }
+        | Fault::MemoryLeak { .. } => Reach::Both,
         // It is slower, or too little is lost to be missed further down.
         Fault::Latency { .. }
         | Fault::SlowRamp { .. }
         | Fault::PartialFailure { .. }
         | Fault::DatabaseSlow { .. }
         | Fault::LockContention { .. }
-        | Fault::RetryStorm { .. }
         | Fault::CpuContention { .. }
-        | Fault::MemoryLeak { .. }
         | Fault::LinkLatency { .. }
         | Fault::LinkLoss { .. }
         | Fault::PlannedBatch { .. } => Reach::Callers,
@@ -68,6 +68,19 @@ struct Begin {
     down: BTreeSet<Node>,
 }
 
+/// What clients would have asked for next, had they not met an error before.
+fn given_up(topology: &Topology, stopped: &BTreeSet<Node>) -> BTreeSet<Node> {
+    let entry = |request: &str| Node::new(&topology.entry, request);
+    let mut never_asked = BTreeSet::new();
+    for journey in &topology.journeys {
+        let mut steps = journey.steps.iter().map(|step| entry(&step.request));
+        if steps.any(|step| stopped.contains(&step)) {
+            never_asked.extend(steps);
+        }
+    }
+    never_asked
+}
+
 impl Fault {
     /// Services where it shows, by name, the cause among them.
     pub fn symptoms(&self, topology: &Topology, target: &Target) -> Vec<String> {
@@ -78,12 +91,17 @@ impl Fault {
             Reach::Callers => graph.with_callers(up),
             Reach::Callees => graph.with_callees(down),
             Reach::Both => {
-                let mut all = graph.with_callers(up);
-                all.extend(graph.with_callees(down));
-                all
+                let mut stopped = graph.with_callers(up);
+                stopped.extend(given_up(topology, &stopped));
+                stopped.extend(down);
+                graph.with_callees(stopped)
             }
         };
-        let services: BTreeSet<String> = nodes.into_iter().map(|node| node.service).collect();
+        let mut services = BTreeSet::new();
+        if matches!(reach(self), Reach::Callees | Reach::Both) {
+            services.extend(graph.brokers_of(&nodes));
+        }
+        services.extend(nodes.into_iter().map(|node| node.service));
         services.into_iter().collect()
     }
 

@@ -112,6 +112,15 @@ impl Graph {
             .collect()
     }
 
+    /// The brokers that these publish to or take from.
+    pub(super) fn brokers_of(&self, nodes: &BTreeSet<Node>) -> BTreeSet<String> {
+        self.brokers
+            .iter()
+            .filter(|(node, _)| nodes.contains(node))
+            .map(|(_, broker)| broker.clone())
+            .collect()
+    }
+
     /// Who publishes or consumes over the link between the two environments.
     pub(super) fn crossing_messages(
         &self,
