@@ -1,5 +1,6 @@
 //! `crosswatch demo`: the platform, a monitor, and a programme of faults, told as it happens.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -184,8 +185,16 @@ struct Fault {
     detected: bool,
     /// The suspect told last.
     suspect: Option<String>,
-    /// Anomalies and pages that are open.
-    open: i32,
+    /// Anomalies that are open.
+    open: BTreeSet<String>,
+}
+
+impl Fault {
+    /// Whether what is said at `at` can be about it, by the scorecard's rules.
+    fn is_on(&self, at: Moment) -> bool {
+        let settle = Rules::default().settle;
+        self.ended.is_none_or(|ended| at.since(ended) < settle)
+    }
 }
 
 impl Printer {
@@ -209,7 +218,7 @@ impl Printer {
                     benign,
                     detected: false,
                     suspect: None,
-                    open: self.fault.as_ref().map_or(0, |fault| fault.open),
+                    open: BTreeSet::new(),
                 });
                 let head = if benign {
                     label("no fault").cyan().bold().to_string()
@@ -248,24 +257,27 @@ impl Printer {
             })
         };
         match said.what {
-            Statement::Anomaly { what, .. } => {
-                let first = self.fault.as_mut().is_some_and(|fault| {
-                    fault.open += 1;
-                    !std::mem::replace(&mut fault.detected, true)
-                });
-                if first {
-                    line(
-                        at,
-                        label("detected").yellow().bold(),
-                        &format!("{}{what}", after(since)),
-                    );
-                } else {
-                    let subject = what.split(": ").next().unwrap_or(&what).to_owned();
-                    line(at, label("also").yellow(), &subject);
+            Statement::Anomaly { id, what, .. } => {
+                let subject = || what.split(": ").next().unwrap_or(&what).to_owned();
+                match &mut self.fault {
+                    Some(fault) if fault.is_on(at) => {
+                        fault.open.insert(id);
+                        if std::mem::replace(&mut fault.detected, true) {
+                            line(at, label("also").yellow(), &subject());
+                        } else {
+                            let text = format!("{}{what}", after(since));
+                            line(at, label("detected").yellow().bold(), &text);
+                        }
+                    }
+                    // What nobody has done anything to is told in full as well.
+                    _ => line(at, label("unusual").yellow(), &what),
                 }
             }
             Statement::Page { summary, .. } => {
-                let false_alarm = self.fault.as_ref().is_none_or(|fault| fault.benign);
+                let false_alarm = self
+                    .fault
+                    .as_ref()
+                    .is_none_or(|fault| fault.benign || !fault.is_on(at));
                 let note = if false_alarm { " (a false one)" } else { "" };
                 line(
                     at,
@@ -302,16 +314,14 @@ impl Printer {
                 );
                 line(at, label("foreseen").magenta(), &text);
             }
-            Statement::AnomalyOver { .. } => {
-                if let Some(fault) = &mut self.fault {
-                    fault.open -= 1;
-                    if fault.open <= 0
-                        && let Some(ended) = fault.ended
-                    {
-                        let text =
-                            format!("{:.0} s after the fault", at.since(ended).as_secs_f64());
-                        line(at, label("recovered").green(), &text);
-                    }
+            Statement::AnomalyOver { id } => {
+                if let Some(fault) = &mut self.fault
+                    && fault.open.remove(&id)
+                    && fault.open.is_empty()
+                    && let Some(ended) = fault.ended
+                {
+                    let text = format!("{:.0} s after the fault", at.since(ended).as_secs_f64());
+                    line(at, label("recovered").green(), &text);
                 }
             }
             Statement::PageOver { .. } | Statement::IncidentOver { .. } => {}

@@ -18,7 +18,8 @@ pub struct Rules {
     /// its windows every few seconds says late what it saw in time.
     #[serde(rename = "grace_seconds", with = "seconds")]
     pub grace: Duration,
-    /// How long after the last effect of a fault everything said about it should be over.
+    /// How long after the last effect of a fault everything said about it should be over: half a
+    /// minute that a page is kept so that it does not flap, and a minute for the watcher's windows.
     #[serde(rename = "recovery_seconds", with = "seconds")]
     pub recovery: Duration,
 }
@@ -28,7 +29,7 @@ impl Default for Rules {
         Rules {
             settle: Duration::from_secs(60),
             grace: Duration::from_secs(15),
-            recovery: Duration::from_secs(60),
+            recovery: Duration::from_secs(90),
         }
     }
 }
