@@ -36,7 +36,9 @@ fn main() -> anyhow::Result<()> {
         micros(one),
         micros(five)
     );
-    println!("hop: {:.0} us each", (micros(five) - micros(one)) / 4.0);
+    let hop = (micros(five) - micros(one)) / 4.0;
+    println!("hop: {hop:.0} us each");
+    anyhow::ensure!(hop < 200.0, "a hop must cost less than 200 us");
     for per_second in [500.0, 1_000.0, 2_000.0] {
         let (summary, lines) = runtime.block_on(edge(per_second))?;
         println!(

@@ -6,6 +6,7 @@
 pub mod limits;
 pub mod needs;
 pub mod parts;
+mod usual;
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub enum Fault {
     /// Requests hold their worker for longer.
     Latency {
         /// On average.
-        #[serde(default = "ms::<100>", with = "length")]
+        #[serde(default = "usual::ms::<100>", with = "length")]
         added: Duration,
         #[serde(default)]
         shape: Shape,
@@ -36,38 +37,38 @@ pub enum Fault {
     /// The same, growing so slowly that it can be foreseen.
     SlowRamp {
         /// At the end of the ramp.
-        #[serde(default = "ms::<400>", with = "length")]
+        #[serde(default = "usual::ms::<400>", with = "length")]
         added: Duration,
     },
     ErrorBurst {
-        #[serde(default = "half")]
+        #[serde(default = "usual::half")]
         ratio: f64,
-        #[serde(default = "internal_error")]
+        #[serde(default = "usual::internal_error")]
         status: u16,
-        #[serde(default = "illegal_state")]
+        #[serde(default = "usual::illegal_state")]
         error: String,
     },
     /// Of the one route, replica, client or tenant that the target names.
     PartialFailure {
-        #[serde(default = "most")]
+        #[serde(default = "usual::most")]
         ratio: f64,
-        #[serde(default = "internal_error")]
+        #[serde(default = "usual::internal_error")]
         status: u16,
-        #[serde(default = "illegal_argument")]
+        #[serde(default = "usual::illegal_argument")]
         error: String,
     },
     DependencyDown {},
     DatabaseSlow {
         #[serde(default)]
         store: Option<String>,
-        #[serde(default = "six")]
+        #[serde(default = "usual::six")]
         factor: f64,
     },
     /// Somebody else takes every lock, again and again.
     LockContention {
         #[serde(default)]
         store: Option<String>,
-        #[serde(default = "lock_held")]
+        #[serde(default = "usual::lock_held")]
         held: Dist,
     },
     /// Connections that were never given back.
@@ -80,10 +81,10 @@ pub enum Fault {
     },
     /// The target fails partly, and its callers try again at once and often.
     RetryStorm {
-        #[serde(default = "half")]
+        #[serde(default = "usual::half")]
         ratio: f64,
         /// Including the first.
-        #[serde(default = "five")]
+        #[serde(default = "usual::five")]
         attempts: u32,
     },
     CacheFailure {
@@ -95,32 +96,32 @@ pub enum Fault {
     CacheStampede {
         #[serde(default)]
         cache: Option<String>,
-        #[serde(default = "secs::<5>", with = "length")]
+        #[serde(default = "usual::secs::<5>", with = "length")]
         every: Duration,
         /// Of the store that is asked on a miss, if there is one.
-        #[serde(default = "four")]
+        #[serde(default = "usual::four")]
         factor: f64,
     },
     /// Work takes longer; waiting for others does not.
     CpuContention {
-        #[serde(default = "six")]
+        #[serde(default = "usual::six")]
         factor: f64,
     },
     /// Until the replica is killed.
     MemoryLeak {
         /// Per replica.
-        #[serde(default = "two")]
+        #[serde(default = "usual::two")]
         mb_per_second: f64,
     },
     /// A new version that is slower and throws something new.
     BadDeployment {
         #[serde(default)]
         version: Option<String>,
-        #[serde(default = "ms::<60>", with = "length")]
+        #[serde(default = "usual::ms::<60>", with = "length")]
         added: Duration,
-        #[serde(default = "fifth")]
+        #[serde(default = "usual::fifth")]
         ratio: f64,
-        #[serde(default = "null_pointer")]
+        #[serde(default = "usual::null_pointer")]
         error: String,
     },
     /// Either a call's timeout or the number of workers.
@@ -138,14 +139,14 @@ pub enum Fault {
         workers: Option<u32>,
     },
     TrafficSurge {
-        #[serde(default = "eight")]
+        #[serde(default = "usual::eight")]
         factor: f64,
         /// A class of them; all when empty.
         #[serde(default)]
         clients: String,
     },
     TrafficDrop {
-        #[serde(default = "fifth")]
+        #[serde(default = "usual::fifth")]
         factor: f64,
         #[serde(default)]
         clients: String,
@@ -158,15 +159,15 @@ pub enum Fault {
         #[serde(default)]
         to: String,
         /// One way.
-        #[serde(default = "ms::<120>", with = "length")]
+        #[serde(default = "usual::ms::<120>", with = "length")]
         latency: Duration,
-        #[serde(default = "ms::<20>", with = "length")]
+        #[serde(default = "usual::ms::<20>", with = "length")]
         jitter: Duration,
     },
     LinkLoss {
         #[serde(default)]
         to: String,
-        #[serde(default = "tenth")]
+        #[serde(default = "usual::tenth")]
         loss: f64,
     },
     Partition {
@@ -175,29 +176,29 @@ pub enum Fault {
     },
     /// The service's name cannot be resolved.
     DnsFailure {
-        #[serde(default = "all")]
+        #[serde(default = "usual::all")]
         ratio: f64,
     },
     CertificateExpiry {},
     ClockSkew {
         /// Negative when the clock falls behind.
-        #[serde(default = "a_minute_and_a_half")]
+        #[serde(default = "usual::a_minute_and_a_half")]
         millis: i64,
     },
     RateLimiting {
-        #[serde(default = "half")]
+        #[serde(default = "usual::half")]
         ratio: f64,
     },
     AuthenticationFailure {
-        #[serde(default = "half")]
+        #[serde(default = "usual::half")]
         ratio: f64,
         /// 401 or 403.
-        #[serde(default = "unauthorised")]
+        #[serde(default = "usual::unauthorised")]
         status: u16,
     },
     LogFlood {
         /// Per replica.
-        #[serde(default = "many")]
+        #[serde(default = "usual::many")]
         lines_per_second: f64,
     },
     LogFormatChange {
@@ -211,14 +212,14 @@ pub enum Fault {
     },
     /// Known work at the store of an environment's nightly batch.
     PlannedBatch {
-        #[serde(default = "a_little")]
+        #[serde(default = "usual::a_little")]
         factor: f64,
-        #[serde(default = "two")]
+        #[serde(default = "usual::two")]
         lines_per_second: f64,
     },
     /// More customers than usual, which the platform carries.
     MarketingPeak {
-        #[serde(default = "peak")]
+        #[serde(default = "usual::peak")]
         factor: f64,
     },
 }
@@ -341,96 +342,6 @@ impl Fault {
     pub fn foreseeable(&self) -> bool {
         matches!(self, Fault::SlowRamp { .. } | Fault::MemoryLeak { .. })
     }
-}
-
-fn ms<const MS: u64>() -> Duration {
-    Duration::from_millis(MS)
-}
-
-fn secs<const SECS: u64>() -> Duration {
-    Duration::from_secs(SECS)
-}
-
-fn tenth() -> f64 {
-    0.1
-}
-
-fn fifth() -> f64 {
-    0.2
-}
-
-fn half() -> f64 {
-    0.5
-}
-
-fn most() -> f64 {
-    0.9
-}
-
-fn all() -> f64 {
-    1.0
-}
-
-fn a_little() -> f64 {
-    1.15
-}
-
-fn peak() -> f64 {
-    1.6
-}
-
-fn two() -> f64 {
-    2.0
-}
-
-fn four() -> f64 {
-    4.0
-}
-
-fn five() -> u32 {
-    5
-}
-
-fn six() -> f64 {
-    6.0
-}
-
-fn eight() -> f64 {
-    8.0
-}
-
-fn many() -> f64 {
-    200.0
-}
-
-fn a_minute_and_a_half() -> i64 {
-    90_000
-}
-
-fn lock_held() -> Dist {
-    Dist::Exponential {
-        mean: Duration::from_millis(120),
-    }
-}
-
-fn internal_error() -> u16 {
-    500
-}
-
-fn unauthorised() -> u16 {
-    401
-}
-
-fn illegal_state() -> String {
-    "IllegalStateException".into()
-}
-
-fn illegal_argument() -> String {
-    "IllegalArgumentException".into()
-}
-
-fn null_pointer() -> String {
-    "NullPointerException".into()
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ const SHIPPED: &[(&str, &str)] = files![
     "cloud-a-on-prem-link-slow",
     "cloud-a-on-prem-partition",
     "demo",
+    "edge-too-few-workers",
     "inventory-latency-heavy-tail",
     "ledger-database-slow",
     "ledger-dns-failure",
@@ -51,5 +52,4 @@ const SHIPPED: &[(&str, &str)] = files![
     "traffic-drop",
     "traffic-surge",
     "web-one-replica-failing",
-    "web-too-few-workers",
 ];

@@ -261,7 +261,7 @@ impl Intensity<'_> {
             .collect();
         callees.sort();
         callees.dedup();
-        if callees.is_empty() || (busy >= 0.4 && self.dice.chance(0.5)) {
+        if callees.is_empty() || (busy >= 0.5 && self.dice.chance(0.5)) {
             return Fault::ConfigurationChange {
                 callee: None,
                 timeout: None,

@@ -82,8 +82,8 @@ fn every_kind_at_full_strength() {
           checkout, version 2.10.0: {"delay":{"constant":"120ms"}}
           checkout, version 2.10.0: {"fail":{"ratio":0.25,"status":500,"error":"NullPointerException"}}
         configuration-change
-          payments: {"config-reloaded":{"key":"client.ledger.timeout","value":"8ms"}}
-          payments: {"call-timeout":{"callee":"ledger","timeout":"8ms"}}
+          edge: {"config-reloaded":{"key":"server.workers","value":"1"}}
+          edge: {"workers":1}
         traffic-surge
           everything: {"load":{"factor":8.0,"clients":""}}
         traffic-drop

@@ -112,6 +112,7 @@ fn the_shipped_experiments() {
         cloud-a-cloud-b-link-lossy: The wire between the two clouds loses one packet in ten.
         cloud-a-on-prem-link-slow: The wire between cloud-a and the data centre takes 120 ms longer, each way.
         cloud-a-on-prem-partition: The wire between cloud-a and the data centre is cut.
+        edge-too-few-workers: A new configuration leaves each replica of the edge one worker.
         inventory-latency-heavy-tail: Most answers of the inventory are as fast as ever; a few take very long.
         ledger-database-slow: The ledger's database answers six times as slowly.
         ledger-dns-failure: The name of the ledger cannot be resolved.
@@ -139,6 +140,5 @@ fn the_shipped_experiments() {
         traffic-drop: Four of five clients do not come any more.
         traffic-surge: Eight times as many clients come as usual.
         web-one-replica-failing: One of the two replicas of the web front fails.
-        web-too-few-workers: A new configuration leaves each replica of the web front one worker.
     "#]].assert_eq(&table);
 }

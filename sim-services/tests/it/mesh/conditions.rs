@@ -209,7 +209,7 @@ load: { journeys_per_second: 100, ids: 10, timeout: 8s }
                 active(2, retries(), "middle"),
                 active(3, fail, "back"),
             ]);
-            sleep(60 * SECOND).await;
+            sleep(30 * SECOND).await;
             platform.quiet().await;
             let did = platform.mesh.meters().read();
             let requests = |name| did.service(name).requests as f64;
@@ -223,7 +223,7 @@ load: { journeys_per_second: 100, ids: 10, timeout: 8s }
     let p = 0.5;
     let (first, second) = amplification(p);
     let all_failed = p * p * p;
-    let near = |got: f64, p: f64| (got / (1.0 + p + p * p) - 1.0).abs() < 0.02;
+    let near = |got: f64, p: f64| (got / (1.0 + p + p * p) - 1.0).abs() < 0.03;
     assert!(near(second, p), "{second}");
     assert!(near(first, all_failed), "{first}");
 }
