@@ -200,7 +200,7 @@ impl Fault {
 impl Printer {
     fn tell(&mut self, told: Told) {
         match told {
-            Told::Platform(happening) => self.happening(happening),
+            Told::Platform(happening) => self.happening(*happening),
             Told::Monitor(said) => self.said(said),
             Told::Missed(events) => {
                 anstream::println!("{:9}{events} events came too fast to be told", "");

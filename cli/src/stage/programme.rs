@@ -16,7 +16,7 @@ use super::said::{Scribe, time};
 /// What goes on, as it goes on.
 #[derive(Debug)]
 pub(crate) enum Told {
-    Platform(Happening),
+    Platform(Box<Happening>),
     Monitor(Said),
     /// The monitor said more than could be followed.
     Missed(u64),
@@ -63,7 +63,7 @@ pub(crate) async fn run(
                 failure = Some(anyhow!(why).context("the platform failed"));
                 over.cancel();
             }
-            Some(happening) = happenings.recv() => tell(Told::Platform(happening)),
+            Some(happening) = happenings.recv() => tell(Told::Platform(Box::new(happening))),
             event = events.recv() => match event {
                 Ok(event) => {
                     if let Some(new) = scribe.event(&event, time(live.clock.now())) {
@@ -77,7 +77,7 @@ pub(crate) async fn run(
         }
     }
     while let Ok(happening) = happenings.try_recv() {
-        tell(Told::Platform(happening));
+        tell(Told::Platform(Box::new(happening)));
     }
     match failure {
         None => Ok(said),

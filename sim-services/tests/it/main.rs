@@ -9,4 +9,3 @@ mod net;
 mod score;
 mod service;
 mod telemetry;
-mod telemetry;
