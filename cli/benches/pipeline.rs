@@ -18,7 +18,7 @@ use monitor_ingest::pipeline::Pipeline;
 use monitor_ingest::redact::{RedactConfig, RedactionCounts, Redactor};
 use monitor_store::{Index, IndexConfig, Wal, WalConfig};
 use prost::Message;
-use sim_services::clock::Moment;
+use sim_services::clock::{Clock, Moment};
 use sim_services::load::Load;
 use sim_services::mesh::virtual_time::run_virtual;
 use sim_services::mesh::{Mesh, MeshConfig};
@@ -114,7 +114,7 @@ fn data() -> Data {
 fn generated() -> Vec<Batch> {
     let (give, take) = std::sync::mpsc::channel();
     let date = Moment::from_secs(1_772_532_000);
-    run_virtual(date, |clock| async move {
+    run_virtual(date, |clock: Clock| async move {
         let topology = Arc::new(Topology::shop());
         let sink = Function::new(move |exports| {
             let request = sim_services::telemetry::otlp::logs(&exports).encode_to_vec();

@@ -68,7 +68,7 @@ async fn latency(services: usize) -> anyhow::Result<Duration> {
     let mesh = Mesh::start(MeshConfig {
         topology: Arc::new(Topology::parse(&chain(services))?),
         wire: Wire::Tcp,
-        clock: Clock::wall(),
+        clock: Clock::wall().await,
         seed: 1,
         sink: sink.clone(),
     })
@@ -129,7 +129,7 @@ fn chain(services: usize) -> String {
 async fn edge(per_second: f64) -> anyhow::Result<(Summary, u64)> {
     let length = Duration::from_secs(20);
     let rate = Rate::Requests(per_second);
-    shop(Wire::Tcp, Clock::wall(), rate, length).await
+    shop(Wire::Tcp, Clock::wall().await, rate, length).await
 }
 
 async fn shop(

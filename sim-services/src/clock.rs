@@ -64,6 +64,8 @@ impl fmt::Display for Moment {
 pub struct Clock {
     origin: Instant,
     date: Moment,
+    /// By how much timers come late, on average.
+    lag: Duration,
 }
 
 impl Clock {
@@ -72,14 +74,35 @@ impl Clock {
         Clock {
             origin: Instant::now(),
             date,
+            lag: Duration::ZERO,
+        }
+    }
+
+    /// The machine's date. Its timers round up to a millisecond and then wait for a processor, so
+    /// it takes some hundredths of a second to find out how late they are: see [`early`](Self::early).
+    pub async fn wall() -> Clock {
+        let lag = measured_lag().await;
+        Clock {
+            lag,
+            ..Clock::wall_as_it_is()
         }
     }
 
     /// The machine's date.
     #[expect(clippy::disallowed_methods, reason = "this is the one file that may")]
-    pub fn wall() -> Clock {
+    fn wall_as_it_is() -> Clock {
         let now = jiff::Timestamp::now().as_nanosecond();
         Clock::starting_at(Moment(i64::try_from(now).unwrap_or(i64::MAX)))
+    }
+
+    /// By how much timers come late, on average; nothing in virtual time.
+    pub fn lag(&self) -> Duration {
+        self.lag
+    }
+
+    /// What to ask a timer for that shall come at `instant`, on average.
+    pub fn early(&self, instant: Instant) -> Instant {
+        instant.checked_sub(self.lag).unwrap_or(instant)
     }
 
     pub fn now(&self) -> Moment {
@@ -89,5 +112,31 @@ impl Clock {
     /// When tokio's time reaches `moment`; at once when it has passed.
     pub fn instant(&self, moment: Moment) -> Instant {
         self.origin + moment.since(self.date)
+    }
+}
+
+/// The median of many timers at once, of lengths that have nothing in common with the timers' ticks.
+async fn measured_lag() -> Duration {
+    let timers = (0..64_u64).map(|number| async move {
+        let due = Instant::now() + Duration::from_micros(3_000 + number * 537);
+        tokio::time::sleep_until(due).await;
+        due.elapsed()
+    });
+    let mut late = futures::future::join_all(timers).await;
+    late.sort();
+    late[late.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn virtual_timers_are_late_by_a_tick_at_most_and_need_no_correction() {
+        assert!(measured_lag().await <= Duration::from_millis(1));
+        let clock = Clock::starting_at(Moment::from_secs(1));
+        assert_eq!(clock.lag(), Duration::ZERO);
+        let instant = Instant::now();
+        assert_eq!(clock.early(instant), instant);
     }
 }

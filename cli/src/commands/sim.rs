@@ -217,7 +217,7 @@ fn live(
         let admin = listener.local_addr()?;
         let sink = Arc::clone(&outlets.sink);
         let platform = setup
-            .start(Wire::Tcp, Clock::wall(), sink, Arc::new(announce))
+            .start(Wire::Tcp, Clock::wall().await, sink, Arc::new(announce))
             .await?;
         welcome(command, &platform, admin);
         let platform = Arc::new(platform);

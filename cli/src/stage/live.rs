@@ -27,7 +27,7 @@ use super::platform::Setup;
 use super::said::{moment, time};
 use super::warp::WarpClock;
 
-/// The history's own: what it did must not come again the moment it is live.
+/// Another chance for the history, or its requests and their ids would come again live.
 const HISTORY_SEED: u64 = 0x0070_6173_7400;
 /// Stretches of the history between the thread that takes them and the task that sends them.
 const TAKEN: usize = 2;
@@ -74,7 +74,7 @@ impl Live {
         let otlp = Arc::new(otlp);
         let behind: Arc<dyn Sink> = Arc::clone(&otlp) as Arc<dyn Sink>;
         let valve = Arc::new(Valve::closed(behind));
-        let clock = Clock::wall();
+        let clock = Clock::wall().await;
         let sink = Arc::clone(&valve) as Arc<dyn Sink>;
         let setup = config.platform.clone();
         let platform = setup.start(Wire::Tcp, clock, sink, tell).await?;

@@ -43,6 +43,7 @@ pub(super) struct Slot {
 struct Life {
     slot: Slot,
     dice: Dice,
+    names: Dice,
     watched: Watched,
     /// The topology's version.
     base: String,
@@ -99,6 +100,8 @@ pub(super) async fn live(slot: Slot) -> anyhow::Result<()> {
     let label = format!("mesh/{}/{}", slot.service, slot.replica);
     let mut life = Life {
         dice: Dice::new(slot.grounds.seed, &label),
+        // Whoever comes back after a pause has the name that it had, whatever happens to it now.
+        names: Dice::new(0, &label),
         watched: slot.grounds.fanout.subscribe(),
         base: slot.grounds.topology.services[&slot.service]
             .version
@@ -286,7 +289,7 @@ impl Life {
                 &slot.service,
                 slot.replica,
                 version,
-                &mut self.dice,
+                &mut self.names,
             )
         };
         let base = named(&self.base);

@@ -30,7 +30,7 @@ use crate::topology::Topology;
 pub(super) struct Direction {
     from: String,
     to: String,
-    clock: Clock,
+    pub(super) clock: Clock,
     pub(super) meter: Arc<LinkMeter>,
     base: Quality,
     changed: Arc<Notify>,
@@ -105,7 +105,7 @@ impl Direction {
 
     /// A packet without payload goes across; takes as long as a partition lasts.
     async fn packet(&self) {
-        sleep_until(self.arrival(0).0).await;
+        sleep_until(self.clock.early(self.arrival(0).0)).await;
         let mut blocked = false;
         loop {
             let changed = self.changed();

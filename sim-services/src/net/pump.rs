@@ -61,7 +61,7 @@ pub(super) async fn pump(
         tokio::select! {
             biased;
             () = notified(changed) => {}
-            () = sleep_until(due.unwrap_or(last_due)), if due.is_some() && !quality.partition => {
+            () = sleep_until(wire.clock.early(due.unwrap_or(last_due))), if due.is_some() && !quality.partition => {
                 if wire.quality().partition {
                     continue;
                 }

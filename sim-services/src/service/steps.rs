@@ -281,6 +281,10 @@ impl Replica {
     /// chance, which keeps means, and so the load of workers, as they are written.
     pub(super) async fn rest(&self, length: Duration) {
         const TICK: u128 = 1_000_000;
+        let lag = self.clock.lag();
+        if !lag.is_zero() {
+            return self.rest_less(length, lag).await;
+        }
         let (ticks, rest) = (length.as_nanos() / TICK, length.as_nanos() % TICK);
         #[expect(
             clippy::cast_precision_loss,
@@ -290,6 +294,20 @@ impl Replica {
         let ticks = u64::try_from(ticks).unwrap_or(u64::MAX) + u64::from(up);
         if ticks > 0 {
             tokio::time::sleep(Duration::from_millis(ticks)).await;
+        }
+    }
+
+    /// With timers that come late by `lag` on average, whatever they are asked for: what is
+    /// shorter than that is left out by chance.
+    async fn rest_less(&self, length: Duration, lag: Duration) {
+        if let Some(asked) = length.checked_sub(lag) {
+            tokio::time::sleep(asked).await;
+        } else if self
+            .chance
+            .work()
+            .chance(length.as_secs_f64() / lag.as_secs_f64())
+        {
+            tokio::time::sleep(Duration::from_nanos(1)).await;
         }
     }
 }

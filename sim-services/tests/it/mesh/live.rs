@@ -15,7 +15,7 @@ fn after_a_stop_in_the_middle_of_load_nothing_listens_and_nothing_runs() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let clock = Clock::wall();
+        let clock = Clock::wall().await;
         let rate = Rate::Requests(200.0);
         let platform = Platform::start(Topology::shop(), Wire::Tcp, clock, rate).await;
         // As anyone can with curl.
