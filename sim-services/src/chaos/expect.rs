@@ -225,7 +225,7 @@ mod tests {
                 json!({"service": "orders", "route": "POST /orders/{id}/refund"}),
             ),
         );
-        expect![[r#"{"service":"shipping","environment":"cloud-b"} at inventory, notifications, shipping"#]].assert_eq(&said(
+        expect![[r#"{"service":"shipping","environment":"cloud-b"} at events, inventory, notifications, shipping"#]].assert_eq(&said(
             "consumer-stopped",
             json!({}),
             json!({"service": "shipping"}),
@@ -240,7 +240,7 @@ mod tests {
             json!({"to": "on-prem"}),
             json!({"environment": "cloud-b"}),
         ));
-        expect![[r#"{"environment":"cloud-b","also":["cloud-a","on-prem"]} at catalog, edge, inventory, notifications, recommendations, search, shipping, web"#]].assert_eq(&said(
+        expect![[r#"{"environment":"cloud-b","also":["cloud-a","on-prem"]} at cart, catalog, checkout, edge, events, inventory, ledger, legacy-core, notifications, orders, payments, recommendations, search, shipping, web"#]].assert_eq(&said(
             "partition",
             json!({}),
             json!({"environment": "cloud-b"}),
@@ -250,6 +250,6 @@ mod tests {
             json!({}),
             json!({"environment": "on-prem"}),
         ));
-        expect![[r#"{"service":"edge","environment":"cloud-a"} at cart, catalog, checkout, edge, inventory, ledger, legacy-core, notifications, orders, payments, recommendations, search, shipping, statements, web"#]].assert_eq(&said("traffic-drop", json!({}), json!({})));
+        expect![[r#"{"service":"edge","environment":"cloud-a"} at cart, catalog, checkout, edge, events, inventory, ledger, legacy-core, notifications, orders, payments, recommendations, search, shipping, statements, web"#]].assert_eq(&said("traffic-drop", json!({}), json!({})));
     }
 }

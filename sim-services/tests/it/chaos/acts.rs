@@ -18,8 +18,11 @@ const NOON: Moment = Moment(1_700_568_000_000_000_000);
 
 const SHORT: Duration = Duration::from_secs(18);
 
-/// All over sooner than the file says, so that the test is: what grows for minutes grows faster.
+/// All over sooner than the file says, so that the test is: what grows for minutes grows faster. A
+/// single client needs more time to be there at all.
 fn shortened(mut experiment: Experiment) -> Experiment {
+    let mut placed = experiment.faults.iter();
+    let rare = placed.any(|placed| placed.target.client.is_some());
     let faster = experiment.duration.as_secs_f64() / SHORT.as_secs_f64();
     for placed in &mut experiment.faults {
         if let Fault::MemoryLeak { mb_per_second } = &mut placed.fault {
@@ -27,7 +30,7 @@ fn shortened(mut experiment: Experiment) -> Experiment {
         }
     }
     experiment.ramp = experiment.ramp.min(SHORT / 2);
-    experiment.duration = SHORT;
+    experiment.duration = if rare { SHORT * 4 } else { SHORT };
     experiment.recovery = SHORT;
     experiment
 }
@@ -41,8 +44,12 @@ fn all_act(from: usize) {
         let plan = plan_of(name, yaml, &shop, |_| None).expect("a test reads them");
         if let [only] = plan.steps.as_slice() {
             let experiment = shortened(only.experiment.clone());
-            steps.push(Step { at, experiment });
-            at += SHORT * 2;
+            let begins = at;
+            at += experiment.duration + SHORT;
+            steps.push(Step {
+                at: begins,
+                experiment,
+            });
         }
     }
     let count = steps.len();

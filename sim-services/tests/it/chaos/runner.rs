@@ -357,7 +357,7 @@ fn people_start_and_stop_beside_a_plan() {
         55.00  at full strength: 02-database-slow
         110.00 fault out: 02-database-slow, it acted: mean latency of ledger 42 ms, 25 ms before; its statements 37 ms, 20 ms before
         150.00 fault in: 03-error-burst at cart: Half of all requests to the cart fail.
-        151.00 fault out: 03-error-burst, it acted: 6 of 11 requests to cart failed, 0 % before
+        151.00 fault out: 03-error-burst, it acted: 5 of 10 requests to cart failed, 0 % before
     "#]].assert_eq(&text);
 }
 

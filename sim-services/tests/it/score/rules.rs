@@ -470,8 +470,8 @@ fn it_recovers_when_the_last_alarm_is_over() {
     };
     let secs = |secs| Some(Duration::from_secs(secs));
     assert_eq!(over(430.0, Some(440.0)), (Some(true), secs(15), None));
-    assert_eq!(over(485.0, Some(440.0)), (Some(true), secs(60), None));
-    assert_eq!(over(430.0, Some(486.0)), (Some(false), secs(61), None));
+    assert_eq!(over(515.0, Some(440.0)), (Some(true), secs(90), None));
+    assert_eq!(over(430.0, Some(516.0)), (Some(false), secs(91), None));
     assert_eq!(over(430.0, None), (Some(false), None, None));
     assert_eq!(over(400.0, Some(410.0)), (Some(true), secs(0), secs(15)));
 }
