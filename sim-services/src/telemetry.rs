@@ -73,14 +73,19 @@ impl Access {
         self.status >= 500 || matches!(code, 2 | 4 | 12 | 13 | 14 | 15)
     }
 
-    /// For gRPC, the levels of go-grpc-middleware: only what should never happen is an error.
     pub fn level(&self) -> Level {
-        match self.grpc_status.unwrap_or(0) {
-            _ if self.status >= 500 => Level::Error,
-            2 | 12 | 13 | 15 => Level::Error,
-            4 | 7..=11 | 14 => Level::Warn,
-            _ => Level::Info,
-        }
+        level_of(self.status, self.grpc_status)
+    }
+}
+
+/// Of a request that ended so. For gRPC, the levels of go-grpc-middleware: only what should never
+/// happen is an error.
+pub fn level_of(status: u16, grpc_status: Option<u8>) -> Level {
+    match grpc_status.unwrap_or(0) {
+        _ if status >= 500 => Level::Error,
+        2 | 12 | 13 | 15 => Level::Error,
+        4 | 7..=11 | 14 => Level::Warn,
+        _ => Level::Info,
     }
 }
 

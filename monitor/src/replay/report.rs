@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Anomaly, AnomalyId, ApiKey, Batch, EngineCounts, Incident, IncidentId, IngestView, Name,
-    Observation, Outcome, Payload, Record, ServiceKey, Severity, Sketch, Time, TraceId,
+    Anomaly, AnomalyId, ApiKey, Batch, CallSource, EngineCounts, Incident, IncidentId, IngestView,
+    Name, Observation, Outcome, Payload, Record, ServiceKey, Severity, Sketch, Time, TraceId,
 };
 use monitor_engine::Effect;
 use monitor_ingest::redact::RedactionCounts;
@@ -51,7 +51,8 @@ pub(super) struct Collector {
     faults: Vec<Fault>,
     /// The minutes that faults are judged by, by their start.
     minutes: BTreeMap<Time, Minute>,
-    apis: BTreeMap<Arc<ApiKey>, ApiTotals>,
+    /// One request can be seen in several kinds of evidence, so each is counted by itself.
+    apis: BTreeMap<Arc<ApiKey>, BTreeMap<CallSource, ApiTotals>>,
     services: BTreeMap<ServiceKey, ServiceTotals>,
     traces: FxHashMap<TraceId, Seen>,
     /// Log records and spans whose trace was not remembered.
@@ -68,7 +69,6 @@ struct ApiTotals {
     calls: u64,
     errors: u64,
     durations: Sketch,
-    source: String,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -166,14 +166,12 @@ impl Collector {
         }
         for observation in observations {
             if let Observation::Call(call) = observation {
-                let totals = self.apis.entry(Arc::clone(&call.api)).or_default();
+                let sources = self.apis.entry(Arc::clone(&call.api)).or_default();
+                let totals = sources.entry(call.source).or_default();
                 totals.calls += 1;
                 totals.errors += u64::from(call.status.outcome() == Outcome::ServerError);
                 if let Some(duration) = call.duration {
                     totals.durations.add(duration.as_secs_f64());
-                }
-                if totals.source.is_empty() {
-                    call.source.as_str().clone_into(&mut totals.source);
                 }
             }
         }
@@ -283,7 +281,10 @@ impl Collector {
             apis: self
                 .apis
                 .iter()
-                .map(|(key, totals)| ApiReport::of(key, totals))
+                .filter_map(|(key, sources)| {
+                    let (source, totals) = believed(sources)?;
+                    Some(ApiReport::of(key, source, totals))
+                })
                 .collect(),
             anomalies: self.anomalies.len() as u64,
             incidents: self
@@ -392,14 +393,23 @@ pub struct ApiReport {
     pub p99_seconds: Option<f64>,
 }
 
+/// The evidence that saw most calls; of twins that differ by stragglers, spans before logs.
+fn believed(sources: &BTreeMap<CallSource, ApiTotals>) -> Option<(CallSource, &ApiTotals)> {
+    let most = sources.values().map(|totals| totals.calls).max()?;
+    sources
+        .iter()
+        .find(|(_, totals)| totals.calls.saturating_mul(3) >= most.saturating_mul(2))
+        .map(|(source, totals)| (*source, totals))
+}
+
 impl ApiReport {
-    fn of(key: &ApiKey, totals: &ApiTotals) -> ApiReport {
+    fn of(key: &ApiKey, source: CallSource, totals: &ApiTotals) -> ApiReport {
         ApiReport {
             environment: Arc::clone(&key.environment),
             service: key.service.to_string(),
             method: Arc::clone(&key.method),
             route: Arc::clone(&key.route),
-            source: totals.source.clone(),
+            source: source.as_str().to_owned(),
             calls: totals.calls,
             errors: totals.errors,
             p50_seconds: totals.durations.quantile(0.50),

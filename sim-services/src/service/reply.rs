@@ -17,7 +17,7 @@ use super::steps::nanos;
 use crate::clock::Moment;
 use crate::meter::{count, count_by};
 use crate::net::{Reply, Request};
-use crate::telemetry::{Access, Attribute, LogEvent, Message, Span, SpanKind};
+use crate::telemetry::{Access, Attribute, LogEvent, Message, Span, SpanKind, level_of};
 use crate::topology::Level;
 
 pub(super) const CRASHED: Reply = Reply {
@@ -186,12 +186,7 @@ impl Replica {
 
     fn access(&self, served: &Served<'_>, errand: &Errand<'_>) {
         let (request, reply) = (served.request, served.reply);
-        let level = if reply.status >= 500 {
-            Level::Error
-        } else {
-            Level::Info
-        };
-        if !self.voice.wants(level) {
+        if !self.voice.wants(level_of(reply.status, reply.grpc_status)) {
             return;
         }
         let upstream = errand
