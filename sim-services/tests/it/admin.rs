@@ -182,6 +182,8 @@ fn load_and_levels_are_turned_by_hand() {
         requests().await;
         assert!(debug_lines());
         assert_eq!(put(path, r#"{"level": null}"#).await, 204);
+        // What was said before is delivered first.
+        sleep(SECOND).await;
         debug_lines();
         requests().await;
         assert!(!debug_lines());
