@@ -30,7 +30,7 @@ use tantivy::{IndexWriter, TantivyDocument};
 use tokio_util::sync::CancellationToken;
 
 const ROUNDS: usize = 3;
-/// Of the shop's traffic, in its own time: about 60 MB.
+/// Of the shop's traffic, in its own time: about 40 MB, in batches of some fifteen records.
 const GENERATED: Duration = Duration::from_secs(600);
 
 struct Data {

@@ -4,7 +4,7 @@
 //! judged by the same code and with the same settings as a live monitor's; only what is stored and
 //! sent is left out.
 
-use monitor_core::{Origin, Time, View};
+use monitor_core::{Origin, Time};
 use monitor_engine::{Effect, EngineConfig};
 use monitor_ingest::decoded::Decoded;
 use monitor_ingest::otlp::{self, DecodeError, Encoding};
@@ -41,15 +41,6 @@ impl Embedded {
     pub fn traces(&mut self, body: &[u8], now: Time) -> Result<Vec<Effect>, DecodeError> {
         let decoded = otlp::decode_traces_bytes(body, Encoding::Protobuf, Origin::OtlpHttp, now)?;
         Ok(self.take(decoded, now))
-    }
-
-    /// Judges what is complete at `now`, as happens when nothing arrives.
-    pub fn tick(&mut self, now: Time) -> Vec<Effect> {
-        self.heart.tick(now)
-    }
-
-    pub fn view(&self) -> View {
-        self.heart.view()
     }
 
     /// Items that were refused.

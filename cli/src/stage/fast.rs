@@ -92,26 +92,10 @@ async fn perform(
         // when the monitor's thread has ended, which is reported when it is joined.
         drop(give.send(delivery));
     });
-    let platform = run
+    let config = run
         .platform
-        .start(Wire::memory(), clock, Arc::new(sink), tell)
-        .await?;
-    let story = async {
-        let learning = tokio::time::sleep(run.warm_up);
-        if stop.run_until_cancelled(learning).await.is_some() {
-            platform.play(&run.plan, stop.clone()).await;
-        }
-    };
-    let failure = tokio::select! {
-        biased;
-        () = story => None,
-        why = platform.failed() => Some(why),
-    };
-    let timeline = platform.stop().await;
-    match failure {
-        None => Ok(timeline),
-        Some(why) => Err(anyhow!(why).context("the platform failed")),
-    }
+        .within(Wire::memory(), clock, Arc::new(sink), tell);
+    sim_services::mesh::run(config, run.warm_up, &run.plan, stop.clone()).await
 }
 
 /// The monitor's side, until nothing more can come.
@@ -127,6 +111,10 @@ fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<Vec
                 .iter()
                 .filter_map(|effect| scribe.effect(effect, now)),
         );
+    }
+    if monitor.rejected() > 0 {
+        let refused = monitor.rejected();
+        anstream::eprintln!("the monitor refused {refused} items of the platform's telemetry");
     }
     Ok(said)
 }

@@ -21,13 +21,14 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) async fn start(
+    /// In one of the two worlds.
+    pub(crate) fn within(
         self,
         wire: Wire,
         clock: Clock,
         sink: Arc<dyn Sink>,
         tell: Tell,
-    ) -> anyhow::Result<Platform> {
+    ) -> PlatformConfig {
         let mesh = MeshConfig {
             topology: self.topology,
             wire,
@@ -35,14 +36,24 @@ impl Setup {
             seed: self.seed,
             sink,
         };
-        Platform::start(PlatformConfig {
+        PlatformConfig {
             mesh,
             rate: self.rate,
             constant: self.constant,
             tell,
-        })
-        .await
-        .context("cannot start the platform")
+        }
+    }
+
+    pub(crate) async fn start(
+        self,
+        wire: Wire,
+        clock: Clock,
+        sink: Arc<dyn Sink>,
+        tell: Tell,
+    ) -> anyhow::Result<Platform> {
+        Platform::start(self.within(wire, clock, sink, tell))
+            .await
+            .context("cannot start the platform")
     }
 }
 
