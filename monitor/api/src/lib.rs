@@ -12,8 +12,10 @@
 mod alerts;
 mod anomalies;
 mod apis;
+mod changes;
 #[cfg(feature = "client")]
 pub mod client;
+mod configuration;
 mod incidents;
 mod listing;
 mod live;
@@ -22,14 +24,20 @@ mod problem;
 mod search;
 mod status;
 mod streams;
+mod workloads;
 
 pub use alerts::{Alert, AlertSeverity, AlertState, AlertsQuery};
 pub use anomalies::{
     AnomaliesQuery, Anomaly, Band, Contribution, Direction, Evidence, Explanation, Measure, Subject,
 };
 pub use apis::{Api, ApiDetail, ApiState, ApisQuery, Signal, Signals};
+pub use changes::{Change, ChangeRefusal, ChangesOutcome, ChangesQuery};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Tail};
+pub use configuration::{
+    Configuration, ConfigurationOutcome, Detection, FieldMetric, Maintenance, Objective, Probe,
+    Receiver, Refusal, Route, Select, WorkloadName, WorkloadSettings,
+};
 pub use incidents::{Incident, IncidentsQuery, Suspect, Workload};
 pub use listing::Listing;
 pub use live::{LiveCall, LiveKind, LiveMessage, LiveQuery};
@@ -41,6 +49,7 @@ pub use search::{
 };
 pub use status::{IngestCounts, Status, StatusCounts};
 pub use streams::{ReasonCount, Stream, StreamsQuery, Template, TemplatesQuery, Unrecognised};
+pub use workloads::{IncidentRef, RouteView, WorkloadView, Workloads, WorkloadsQuery};
 
 /// Every path below is relative to this.
 pub const PREFIX: &str = "/api/v1";
