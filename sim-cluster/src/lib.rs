@@ -6,5 +6,7 @@
 //! of kube-rs or of the operator is used.
 
 pub mod object;
+pub mod patch;
 pub mod resource;
+pub mod shape;
 pub mod status;
