@@ -36,9 +36,10 @@ fn contains(whole: &Value, part: &Value, at: &str) {
     match (whole, part) {
         (Value::Object(whole), Value::Object(part)) => {
             for (name, value) in part {
-                let there = whole.get(name);
-                assert!(there.is_some(), "{at}.{name} was dropped");
-                contains(there.unwrap(), value, &format!("{at}.{name}"));
+                let Some(there) = whole.get(name) else {
+                    panic!("{at}.{name} was dropped");
+                };
+                contains(there, value, &format!("{at}.{name}"));
             }
         }
         (Value::Array(whole), Value::Array(part)) => {
