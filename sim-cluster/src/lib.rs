@@ -5,6 +5,7 @@
 //! cluster`). It shares no code with what is tested on it: objects are plain JSON here, and nothing
 //! of kube-rs or of the operator is used.
 
+pub mod apply;
 pub mod object;
 pub mod patch;
 pub mod resource;

@@ -1,1 +1,3 @@
-//! Nothing yet.
+//! Tests through the public interface.
+
+mod apply;
