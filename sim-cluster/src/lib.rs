@@ -13,6 +13,7 @@ mod convert;
 pub mod faults;
 pub mod http;
 mod jsonpath;
+pub mod apply;
 pub mod object;
 pub mod patch;
 pub mod registry;
