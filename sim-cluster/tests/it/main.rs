@@ -1,3 +1,4 @@
-//! Behaviour of the cluster, from outside.
+//! Tests through the public interface.
 
+mod apply;
 mod client;
