@@ -8,12 +8,13 @@
 pub mod admission;
 mod bootstrap;
 pub mod client;
+pub mod controllers;
 pub mod object;
+pub mod patch;
 pub mod registry;
 pub mod resource;
+pub(crate) mod scheduler;
 pub mod selector;
-pub mod patch;
-pub mod resource;
 pub mod shape;
 pub mod status;
 mod store;

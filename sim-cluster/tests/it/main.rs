@@ -1,3 +1,5 @@
 //! Behaviour of the cluster, from outside.
 
 mod client;
+mod controllers;
+mod hollow;
