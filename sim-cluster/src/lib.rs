@@ -8,6 +8,7 @@
 pub mod admission;
 mod bootstrap;
 pub mod client;
+pub mod kubelet;
 pub mod object;
 pub mod registry;
 pub mod resource;

@@ -19,7 +19,7 @@ const MAX_LINE_BYTES: usize = 16 * 1024;
 
 /// Which stream of a container a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub(super) enum Stream {
     Stdout,
     Stderr,
 }
@@ -126,7 +126,8 @@ impl LogWriter {
         if self.bytes >= self.rotation.max_bytes {
             self.rotate(now)?;
         }
-        self.progress.send_modify(|progress| progress.bytes += bytes);
+        self.progress
+            .send_modify(|progress| progress.bytes += bytes);
         Ok(())
     }
 
@@ -265,7 +266,12 @@ mod tests {
         let mut writer =
             LogWriter::open(folder.path(), 2, rotation, watch::Sender::default()).unwrap();
         for second in 0..8 {
-            writer.line(at(second / 2), Stream::Stdout, &[b'0' + second as u8; 20], true);
+            writer.line(
+                at(second / 2),
+                Stream::Stdout,
+                &[b'0' + second as u8; 20],
+                true,
+            );
             writer.flush(at(second / 2)).unwrap();
         }
         let mut names: Vec<String> = std::fs::read_dir(folder.path())

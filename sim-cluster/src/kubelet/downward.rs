@@ -106,18 +106,11 @@ mod tests {
                 "metadata.labels",
                 Ok("app.kubernetes.io/name=\"a \\\"b\\\"\"\ntier=\"web\""),
             ),
-            (
-                "spec.hostname",
-                Err("unsupported fieldPath: spec.hostname"),
-            ),
+            ("spec.hostname", Err("unsupported fieldPath: spec.hostname")),
         ];
         for (path, expected) in rows {
             let got = field(&pod, &placed(), path);
-            assert_eq!(
-                got.as_deref().map_err(String::as_str),
-                expected,
-                "{path}"
-            );
+            assert_eq!(got.as_deref().map_err(String::as_str), expected, "{path}");
         }
     }
 

@@ -115,9 +115,12 @@ fn one_value(
     let (named, key) = (text(reference, &["name"]), text(reference, &["key"]));
     let value = match data {
         None => Err(format!("{} \"{named}\" not found", kind.to_lowercase())),
-        Some(mut data) => data
-            .remove(key)
-            .ok_or_else(|| format!("couldn't find key {key} in {kind} {}/{named}", namespace(pod))),
+        Some(mut data) => data.remove(key).ok_or_else(|| {
+            format!(
+                "couldn't find key {key} in {kind} {}/{named}",
+                namespace(pod)
+            )
+        }),
     };
     match value {
         Ok(value) => Ok(Some(value)),
@@ -199,7 +202,10 @@ fn links(
         let lower = protocol.to_lowercase();
         if index == 0 {
             set(format!("{prefix}_SERVICE_PORT"), port.to_string());
-            set(format!("{prefix}_PORT"), format!("{lower}://{address}:{port}"));
+            set(
+                format!("{prefix}_PORT"),
+                format!("{lower}://{address}:{port}"),
+            );
         }
         if !port_name.is_empty() {
             set(
@@ -226,7 +232,8 @@ mod tests {
 
     impl Referred for Shelf {
         fn config_map(&self, name: &str) -> Option<Arc<Value>> {
-            (name == "app").then(|| Arc::new(json!({ "data": { "LEVEL": "info", "REGION": "eu" } })))
+            (name == "app")
+                .then(|| Arc::new(json!({ "data": { "LEVEL": "info", "REGION": "eu" } })))
         }
 
         fn secret(&self, name: &str) -> Option<Arc<Value>> {

@@ -48,7 +48,14 @@ impl Recorder {
     }
 
     /// Tells something of a pod, or of one container of it (`spec.containers{web}`).
-    pub(super) fn pod(&self, pod: &Value, container: &str, tone: Tone, reason: &str, message: &str) {
+    pub(super) fn pod(
+        &self,
+        pod: &Value,
+        container: &str,
+        tone: Tone,
+        reason: &str,
+        message: &str,
+    ) {
         let object = json!({
             "kind": "Pod", "apiVersion": "v1",
             "name": name(pod), "namespace": namespace(pod), "uid": uid(pod),
@@ -77,7 +84,9 @@ impl Recorder {
     ) {
         let now = self.client.cluster().now();
         if object["fieldPath"] == "" {
-            object.as_object_mut().map(|object| object.remove("fieldPath"));
+            object
+                .as_object_mut()
+                .map(|object| object.remove("fieldPath"));
         }
         if let Some(told) = self.counted(key) {
             let patch = json!({ "count": told.count, "lastTimestamp": seconds(now) });

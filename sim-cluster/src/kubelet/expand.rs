@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 /// The text with its variables replaced.
-pub fn expand(text: &str, variables: &BTreeMap<String, String>) -> String {
+pub(super) fn expand(text: &str, variables: &BTreeMap<String, String>) -> String {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {

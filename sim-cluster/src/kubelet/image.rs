@@ -88,7 +88,7 @@ fn without_tag(image: &str) -> &str {
 /// What to run for a container: its `command` replaces the image's entry point. A command that
 /// names the image's own program (`/crosswatch`, `/usr/local/bin/crosswatch`) means the program
 /// that stands for it here, for that path exists in the image only.
-pub fn command_line(
+pub(super) fn command_line(
     image: &str,
     program: &Program,
     command: &[String],

@@ -153,8 +153,8 @@ impl LogReader {
                 return Ok(length);
             }
             let own = file.metadata()?.ino();
-            let is_current = std::fs::metadata(&self.path)
-                .is_ok_and(|current| current.ino() == own);
+            let is_current =
+                std::fs::metadata(&self.path).is_ok_and(|current| current.ino() == own);
             if is_current {
                 return Ok(0);
             }
@@ -238,7 +238,9 @@ impl Shown {
             return;
         };
         if let Some(since) = self.since {
-            let written = std::str::from_utf8(time).ok().and_then(|time| time.parse().ok());
+            let written = std::str::from_utf8(time)
+                .ok()
+                .and_then(|time| time.parse().ok());
             if written.is_none_or(|written: Timestamp| written < since) {
                 return;
             }
@@ -289,9 +291,16 @@ mod tests {
                 restart: 0,
                 progress: watch::Sender::default(),
             };
-            let rotation = Rotation { max_bytes, max_files: 3 };
+            let rotation = Rotation {
+                max_bytes,
+                max_files: 3,
+            };
             let writer = LogWriter::open(&run.folder, 0, rotation, run.progress.clone()).unwrap();
-            Log { _folder: folder, run, writer: Some(writer.completing()) }
+            Log {
+                _folder: folder,
+                run,
+                writer: Some(writer.completing()),
+            }
         }
 
         fn write(&mut self, second: i64, text: &str, is_whole: bool) {
@@ -321,36 +330,64 @@ mod tests {
 
     #[tokio::test]
     async fn a_log_is_shown_as_wanted() {
-        check(Wanted::default(), expect![[r#"
+        check(
+            Wanted::default(),
+            expect![[r#"
             one
             half of two
             three
-        "#]])
+        "#]],
+        )
         .await;
-        let wanted = Wanted { timestamps: true, tail: Some(1), ..Wanted::default() };
-        check(wanted, expect![[r#"
+        let wanted = Wanted {
+            timestamps: true,
+            tail: Some(1),
+            ..Wanted::default()
+        };
+        check(
+            wanted,
+            expect![[r#"
             2026-11-21T18:00:03.000000000Z three
-        "#]])
+        "#]],
+        )
         .await;
-        let wanted = Wanted { since: Some(at(1)), ..Wanted::default() };
-        check(wanted, expect![[r#"
+        let wanted = Wanted {
+            since: Some(at(1)),
+            ..Wanted::default()
+        };
+        check(
+            wanted,
+            expect![[r#"
             half of two
             three
-        "#]])
+        "#]],
+        )
         .await;
-        let wanted = Wanted { limit_bytes: Some(6), ..Wanted::default() };
-        check(wanted, expect![[r#"
+        let wanted = Wanted {
+            limit_bytes: Some(6),
+            ..Wanted::default()
+        };
+        check(
+            wanted,
+            expect![[r#"
             one
-            ha"#]])
+            ha"#]],
+        )
         .await;
-        let wanted = Wanted { tail: Some(0), ..Wanted::default() };
+        let wanted = Wanted {
+            tail: Some(0),
+            ..Wanted::default()
+        };
         check(wanted, expect![""]).await;
     }
 
     #[tokio::test]
     async fn a_follower_sees_every_line_over_rotations_until_the_run_ends() {
         let mut log = Log::new(100);
-        let wanted = Wanted { follow: true, ..Wanted::default() };
+        let wanted = Wanted {
+            follow: true,
+            ..Wanted::default()
+        };
         let mut reader = LogReader::open(&log.run, 0, &wanted).unwrap();
         let mut read = String::new();
         let mut expected = String::new();

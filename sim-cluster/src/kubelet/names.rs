@@ -190,10 +190,14 @@ mod tests {
             .into_iter()
             .map(|(name, host)| (name.to_owned(), host))
             .collect(),
-            folders: [("/data", "/r/data"), ("/data/cache", "/r/cache"), ("/etc/app", "/r/app")]
-                .into_iter()
-                .map(|(mount, folder)| (mount.to_owned(), PathBuf::from(folder)))
-                .collect(),
+            folders: [
+                ("/data", "/r/data"),
+                ("/data/cache", "/r/cache"),
+                ("/etc/app", "/r/app"),
+            ]
+            .into_iter()
+            .map(|(mount, folder)| (mount.to_owned(), PathBuf::from(folder)))
+            .collect(),
         }
     }
 
@@ -212,7 +216,10 @@ mod tests {
             ("orders.shop.svc.cluster.local.:80", "127.20.1.1:80"),
             ("--to=monitor.crosswatch.svc:4317", "--to=127.20.1.2:4317"),
             ("a=orders:1,b=orders:2", "a=127.20.1.1:1,b=127.20.1.1:2"),
-            ("redis://me:secret@orders/0", "redis://me:secret@127.20.1.1/0"),
+            (
+                "redis://me:secret@orders/0",
+                "redis://me:secret@127.20.1.1/0",
+            ),
             ("http://db-0.db:5432", "http://127.20.1.4:5432"),
             ("db-0.db.shop.svc:5432", "127.20.1.4:5432"),
         ]);
@@ -228,7 +235,10 @@ mod tests {
             ("my-orders.shop", "my-orders.shop"),
             ("/files/orders.shop", "/files/orders.shop"),
             ("orders:latest", "orders:latest"),
-            ("http://example.com/orders:80", "http://example.com/orders:80"),
+            (
+                "http://example.com/orders:80",
+                "http://example.com/orders:80",
+            ),
         ]);
     }
 

@@ -69,11 +69,7 @@ impl Probe {
     }
 
     /// Asks once; the refusal says why, as the event `Unhealthy` does.
-    pub(super) async fn attempt(
-        &self,
-        launch: &Launch,
-        guardian: &Guardian,
-    ) -> Result<(), String> {
+    pub(super) async fn attempt(&self, launch: &Launch, guardian: &Guardian) -> Result<(), String> {
         match &self.question {
             Question::Exec(command) => {
                 let Some((program, arguments)) = command.split_first() else {
@@ -129,9 +125,7 @@ fn question(container: &Value, probe: &Value, pod_ip: IpAddr) -> Question {
         };
     }
     if action["scheme"] == "HTTPS" {
-        return Question::Unsupported(
-            "HTTPS probes are not simulated: use tcpSocket".to_owned(),
-        );
+        return Question::Unsupported("HTTPS probes are not simulated: use tcpSocket".to_owned());
     }
     let header = |header: &Value| {
         (
@@ -245,8 +239,7 @@ mod tests {
     #[test]
     fn a_probe_asks_the_pod_at_a_port_by_number_or_name() {
         let of = |action: Value| {
-            let mut container =
-                json!({ "ports": [{ "name": "http", "containerPort": 8080 }] });
+            let mut container = json!({ "ports": [{ "name": "http", "containerPort": 8080 }] });
             container["readinessProbe"] = action;
             probe(&container).question
         };
@@ -256,10 +249,19 @@ mod tests {
             path: "/readyz".to_owned(),
             headers: Vec::new(),
         };
-        assert_eq!(of(json!({ "httpGet": { "path": "/readyz", "port": "http" } })), at(8080));
-        assert_eq!(of(json!({ "httpGet": { "path": "/readyz", "port": 81 } })), at(81));
+        assert_eq!(
+            of(json!({ "httpGet": { "path": "/readyz", "port": "http" } })),
+            at(8080)
+        );
+        assert_eq!(
+            of(json!({ "httpGet": { "path": "/readyz", "port": 81 } })),
+            at(81)
+        );
         let unknown = of(json!({ "tcpSocket": { "port": "grpc" } }));
-        assert_eq!(unknown, Question::Unsupported("there is no port \"grpc\"".to_owned()));
+        assert_eq!(
+            unknown,
+            Question::Unsupported("there is no port \"grpc\"".to_owned())
+        );
     }
 
     #[test]
@@ -272,7 +274,17 @@ mod tests {
             .into_iter()
             .map(|succeeded| tally.count(&probe, succeeded))
             .collect();
-        let expected = [None, Some(true), None, None, None, None, None, Some(false), Some(false)];
+        let expected = [
+            None,
+            Some(true),
+            None,
+            None,
+            None,
+            None,
+            None,
+            Some(false),
+            Some(false),
+        ];
         assert_eq!(said, expected);
     }
 }

@@ -65,7 +65,10 @@ impl Launch {
         signal(group, Signal::KILL);
         unwatched(guardian, group);
         match outcome {
-            Err(_late) => Err(format!("command timed out after {} s", timeout.as_secs_f64())),
+            Err(_late) => Err(format!(
+                "command timed out after {} s",
+                timeout.as_secs_f64()
+            )),
             Ok(Err(error)) => Err(error.to_string()),
             Ok(Ok(output)) if output.status.success() => Ok(()),
             Ok(Ok(output)) => {
@@ -80,7 +83,10 @@ impl Launch {
         let program = self.program.display();
         match error.kind() {
             io::ErrorKind::NotFound if !self.folder.exists() => {
-                format!("chdir to cwd (\"{}\"): no such folder", self.folder.display())
+                format!(
+                    "chdir to cwd (\"{}\"): no such folder",
+                    self.folder.display()
+                )
             }
             io::ErrorKind::NotFound => format!("exec: \"{program}\": executable file not found"),
             _ => format!("exec: \"{program}\": {error}"),
@@ -119,7 +125,12 @@ impl Process {
         let log = Arc::new(Mutex::new(log));
         let mut pumps = JoinSet::new();
         if let Some(stdout) = child.stdout.take() {
-            pumps.spawn(pump(stdout, Stream::Stdout, Arc::clone(&log), clock.clone()));
+            pumps.spawn(pump(
+                stdout,
+                Stream::Stdout,
+                Arc::clone(&log),
+                clock.clone(),
+            ));
         }
         if let Some(stderr) = child.stderr.take() {
             pumps.spawn(pump(stderr, Stream::Stderr, log, clock.clone()));
@@ -250,7 +261,9 @@ async fn pump(
 /// Resident memory of a process and its descendants, from `/proc`.
 fn memory_of(process: u32, depth: u8) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = resident.split_whitespace().next()?.parse().ok()?;
     let own = kibibytes * 1024;
     // Deeper trees than this are not containers' own doing.

@@ -4,7 +4,7 @@
 //! enough: every whole number of bytes up to 8 PiB has one.
 
 /// The amount in base units (cores, bytes); none when it is not an amount.
-pub fn parse(written: &str) -> Option<f64> {
+pub(super) fn parse(written: &str) -> Option<f64> {
     let written = written.trim();
     let digits = written
         .find(|character: char| !(character.is_ascii_digit() || "+-.".contains(character)))
@@ -38,7 +38,7 @@ pub fn parse(written: &str) -> Option<f64> {
 
 /// How many times `divisor` fits, rounded up, as `resourceFieldRef` gives it; a divisor that says
 /// nothing is 1.
-pub fn divided(amount: f64, divisor: &str) -> u64 {
+pub(super) fn divided(amount: f64, divisor: &str) -> u64 {
     let divisor = parse(divisor)
         .filter(|divisor| *divisor > 0.0)
         .unwrap_or(1.0);

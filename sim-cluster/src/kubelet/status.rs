@@ -92,8 +92,12 @@ pub(super) fn containers(pod: &Value) -> Vec<Container> {
             of(Kind::Init)(container)
         }
     });
-    init.chain(list(pod, &["spec", "containers"]).iter().map(of(Kind::Main)))
-        .collect()
+    init.chain(
+        list(pod, &["spec", "containers"])
+            .iter()
+            .map(of(Kind::Main)),
+    )
+    .collect()
 }
 
 /// What else a status tells.
@@ -105,15 +109,25 @@ pub(super) struct Facts {
     pub(super) started_at: Timestamp,
     /// Why the kubelet ended the pod, when it did: reason and message.
     pub(super) ended_by_kubelet: Option<(&'static str, String)>,
+    /// The pod is being deleted and nothing of it runs any more.
+    pub(super) is_over: bool,
 }
 
 /// The whole status of the pod; conditions of others and times of conditions that have not changed
 /// are kept.
-pub(super) fn of_pod(pod: &Value, containers: &[Container], facts: &Facts, now: Timestamp) -> Value {
+pub(super) fn of_pod(
+    pod: &Value,
+    containers: &[Container],
+    facts: &Facts,
+    now: Timestamp,
+) -> Value {
     let phase = phase(pod, containers, facts);
     let mut status = Map::new();
     status.insert("phase".into(), phase.into());
-    status.insert("conditions".into(), conditions(pod, phase, containers, facts, now));
+    status.insert(
+        "conditions".into(),
+        conditions(pod, phase, containers, facts, now),
+    );
     status.insert("hostIP".into(), facts.host_ip.clone().into());
     status.insert("hostIPs".into(), json!([{ "ip": facts.host_ip }]));
     if !facts.pod_ip.is_empty() {
@@ -121,7 +135,7 @@ pub(super) fn of_pod(pod: &Value, containers: &[Container], facts: &Facts, now: 
         status.insert("podIPs".into(), json!([{ "ip": facts.pod_ip }]));
     }
     status.insert("startTime".into(), seconds(facts.started_at));
-    status.insert("qosClass".into(), qos_class(pod).into());
+    status.insert("qosClass".into(), at(pod, &["status", "qosClass"]).clone());
     if let Some((reason, message)) = &facts.ended_by_kubelet {
         status.insert("reason".into(), (*reason).into());
         status.insert("message".into(), message.clone().into());
@@ -161,9 +175,7 @@ fn phase(pod: &Value, containers: &[Container], facts: &Facts) -> &'static str {
         return "Failed";
     }
     let restarts = text(pod, &["spec", "restartPolicy"]);
-    let failed = |container: &&Container| {
-        matches!(&container.state, State::Ended(ended) if ended.exit_code != 0)
-    };
+    let failed = |container: &&Container| matches!(&container.state, State::Ended(ended) if ended.exit_code != 0);
     let init_failed = containers
         .iter()
         .filter(|container| container.kind == Kind::Init)
@@ -188,6 +200,8 @@ fn phase(pod: &Value, containers: &[Container], facts: &Facts) -> &'static str {
     match (all_ended, any_failed, restarts) {
         (true, false, "Never" | "OnFailure") => "Succeeded",
         (true, true, "Never") => "Failed",
+        (true, false, _) if facts.is_over => "Succeeded",
+        (true, true, _) if facts.is_over => "Failed",
         _ => "Running",
     }
 }
@@ -290,11 +304,18 @@ impl Condition {
     }
 
     fn written(&self, pod: &Value, now: Timestamp) -> Value {
-        let status = if self.unmet.is_none() { "True" } else { "False" };
+        let status = if self.unmet.is_none() {
+            "True"
+        } else {
+            "False"
+        };
         let before = crate::object::condition(pod, self.kind);
         let since = before
             .filter(|before| before["status"] == status)
-            .map_or_else(|| seconds(now), |before| before["lastTransitionTime"].clone());
+            .map_or_else(
+                || seconds(now),
+                |before| before["lastTransitionTime"].clone(),
+            );
         let mut written = json!({
             "type": self.kind, "status": status,
             "lastProbeTime": null, "lastTransitionTime": since,
@@ -360,36 +381,6 @@ pub(super) fn seconds(time: Timestamp) -> Value {
     format!("{time:.0}").into()
 }
 
-/// `Guaranteed`, `Burstable` or `BestEffort`.
-fn qos_class(pod: &Value) -> &'static str {
-    let containers: Vec<&Value> = list(pod, &["spec", "containers"])
-        .iter()
-        .chain(list(pod, &["spec", "initContainers"]))
-        .collect();
-    let amount = |container: &Value, kind: &str, resource: &str| {
-        let written = text(container, &["resources", kind, resource]);
-        super::quantity::parse(written).filter(|amount| *amount > 0.0)
-    };
-    let says_nothing = containers.iter().all(|container| {
-        at(container, &["resources", "limits"]).as_object().is_none_or(Map::is_empty)
-            && at(container, &["resources", "requests"]).as_object().is_none_or(Map::is_empty)
-    });
-    let is_guaranteed = containers.iter().all(|container| {
-        ["cpu", "memory"].into_iter().all(|resource| {
-            let limit = amount(container, "limits", resource);
-            let request = amount(container, "requests", resource).or(limit);
-            limit.is_some() && limit == request
-        })
-    });
-    if says_nothing {
-        "BestEffort"
-    } else if is_guaranteed {
-        "Guaranteed"
-    } else {
-        "Burstable"
-    }
-}
-
 /// How the kubelet writes a pod in messages: `web-1_shop(uid)`.
 pub(super) fn formatted(pod: &Value) -> String {
     format!(
@@ -398,4 +389,138 @@ pub(super) fn formatted(pod: &Value) -> String {
         crate::object::namespace(pod),
         crate::object::uid(pod)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn at_second(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_284_000 + second).unwrap()
+    }
+
+    fn ended(exit_code: i32) -> State {
+        State::Ended(Ended {
+            exit_code,
+            reason: if exit_code == 0 { "Completed" } else { "Error" },
+            message: String::new(),
+            started_at: at_second(0),
+            finished_at: at_second(1),
+            container_id: "sim://1".to_owned(),
+        })
+    }
+
+    fn running() -> State {
+        State::Running {
+            since: at_second(0),
+        }
+    }
+
+    /// A pod of an init container, a sidecar and two main containers, as phase and conditions.
+    fn check(restart_policy: &str, states: [State; 4], expected: &Expect) {
+        let pod = json!({ "spec": {
+            "restartPolicy": restart_policy,
+            "initContainers": [{ "name": "init" }, { "name": "side", "restartPolicy": "Always" }],
+            "containers": [{ "name": "web" }, { "name": "app" }],
+        } });
+        let mut all = containers(&pod);
+        for (container, state) in all.iter_mut().zip(states) {
+            container.is_started = matches!(state, State::Running { .. });
+            container.is_ready = container.is_started;
+            container.state = state;
+        }
+        let facts = Facts {
+            host_ip: "127.20.0.2".to_owned(),
+            pod_ip: "127.20.64.1".to_owned(),
+            started_at: at_second(0),
+            ended_by_kubelet: None,
+            is_over: false,
+        };
+        let status = of_pod(&pod, &all, &facts, at_second(2));
+        let mut said = format!("{}\n", text(&status, &["phase"]));
+        for condition in list(&status, &["conditions"]) {
+            let field = |name: &str| text(condition, &[name]);
+            let line = ["type", "status", "reason", "message"].map(field).join(" ");
+            said += &format!("{}\n", line.trim_end());
+        }
+        expected.assert_eq(&said);
+    }
+
+    #[test]
+    fn a_pod_that_starts_waits_for_its_init_containers() {
+        let waiting = || State::waiting("PodInitializing", "");
+        check(
+            "Always",
+            [running(), waiting(), waiting(), waiting()],
+            &expect![[r#""#]],
+        );
+    }
+
+    #[test]
+    fn a_pod_is_ready_when_all_its_containers_are() {
+        check(
+            "Always",
+            [ended(0), running(), running(), running()],
+            &expect![[r#""#]],
+        );
+        check(
+            "Always",
+            [ended(0), running(), running(), ended(1)],
+            &expect![[r#""#]],
+        );
+    }
+
+    #[test]
+    fn a_pod_that_does_not_restart_succeeds_or_fails() {
+        check(
+            "Never",
+            [ended(0), ended(0), ended(0), ended(0)],
+            &expect![[r#""#]],
+        );
+        check(
+            "Never",
+            [ended(0), ended(0), ended(0), ended(1)],
+            &expect![[r#""#]],
+        );
+        let waiting = || State::waiting("PodInitializing", "");
+        check(
+            "Never",
+            [ended(1), waiting(), waiting(), waiting()],
+            &expect![[r#""#]],
+        );
+    }
+
+    #[test]
+    fn the_time_of_a_condition_is_that_of_its_last_change() {
+        let mut pod = json!({ "spec": { "containers": [{ "name": "web" }] } });
+        let mut all = containers(&pod);
+        let facts = Facts {
+            host_ip: String::new(),
+            pod_ip: "127.20.64.1".to_owned(),
+            started_at: at_second(0),
+            ended_by_kubelet: None,
+            is_over: false,
+        };
+        pod["status"] = of_pod(&pod, &all, &facts, at_second(1));
+        all[0].state = running();
+        all[0].is_started = true;
+        all[0].is_ready = true;
+        pod["status"]["conditions"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({ "type": "Mine" }));
+        pod["status"] = of_pod(&pod, &all, &facts, at_second(9));
+        let since = |kind: &str| {
+            let condition = crate::object::condition(&pod, kind).unwrap();
+            condition["lastTransitionTime"].as_str().map(str::to_owned)
+        };
+        assert_eq!(since("Ready"), Some("2026-11-21T18:00:09Z".to_owned()));
+        assert_eq!(
+            since("Initialized"),
+            Some("2026-11-21T18:00:01Z".to_owned())
+        );
+        assert_eq!(since("Mine"), None);
+    }
 }

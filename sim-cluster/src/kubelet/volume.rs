@@ -74,7 +74,14 @@ pub(super) fn volume(
         let mode = mode(projected, 0o644);
         let mut files = Files::new();
         for source in list(projected, &["sources"]) {
-            files.extend(projection(pod, source, mode, placed, referred, credentials)?);
+            files.extend(projection(
+                pod,
+                source,
+                mode,
+                placed,
+                referred,
+                credentials,
+            )?);
         }
         return Ok(Volume::Written(files));
     }
@@ -92,7 +99,10 @@ pub(super) fn volume(
     // Kubernetes, too, takes a volume without a source for an empty one.
     let known = ["emptyDir", "name", "ephemeral"];
     let other = volume.as_object().into_iter().flatten();
-    match other.map(|(key, _)| key).find(|key| !known.contains(&key.as_str())) {
+    match other
+        .map(|(key, _)| key)
+        .find(|key| !known.contains(&key.as_str()))
+    {
         None => Ok(Volume::Empty),
         Some(kind) => Err(format!("volumes of the kind {kind} are not simulated")),
     }
@@ -123,10 +133,7 @@ fn projection(
 }
 
 /// The volume that every pod gets for its service account.
-pub(super) fn service_account(
-    pod: &Value,
-    credentials: &dyn Credentials,
-) -> Result<Files, String> {
+pub(super) fn service_account(pod: &Value, credentials: &dyn Credentials) -> Result<Files, String> {
     let entry = |text: String| Entry {
         bytes: text.into_bytes(),
         mode: 0o644,
@@ -201,12 +208,7 @@ fn from_object(
     Ok(files)
 }
 
-fn from_downward(
-    pod: &Value,
-    source: &Value,
-    mode: u32,
-    placed: &Placed,
-) -> Result<Files, String> {
+fn from_downward(pod: &Value, source: &Value, mode: u32, placed: &Placed) -> Result<Files, String> {
     let mut files = Files::new();
     for item in list(source, &["items"]) {
         let written = if let Some(reference) = item.get("resourceFieldRef") {
@@ -231,12 +233,16 @@ fn from_downward(
 
 fn mode(source: &Value, default: u32) -> u32 {
     let written = source["defaultMode"].as_u64();
-    written.and_then(|mode| u32::try_from(mode).ok()).unwrap_or(default)
+    written
+        .and_then(|mode| u32::try_from(mode).ok())
+        .unwrap_or(default)
 }
 
 fn item_mode(item: &Value, default: u32) -> u32 {
     let written = item["mode"].as_u64();
-    written.and_then(|mode| u32::try_from(mode).ok()).unwrap_or(default)
+    written
+        .and_then(|mode| u32::try_from(mode).ok())
+        .unwrap_or(default)
 }
 
 /// The client configuration of a pod: what `kubectl` and client libraries read from `KUBECONFIG`.
@@ -305,6 +311,27 @@ pub(super) fn lay(folder: &Path, files: &Files, generation: u64) -> io::Result<(
     }
 }
 
+/// Whether a folder holds just these files.
+pub(super) fn is_laid(folder: &Path, files: &Files) -> bool {
+    fn count(folder: &Path) -> io::Result<usize> {
+        let mut files = 0;
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            files += if entry.file_type()?.is_dir() {
+                count(&entry.path())?
+            } else {
+                1
+            };
+        }
+        Ok(files)
+    }
+    let data = folder.join("..data");
+    count(&data).is_ok_and(|there| there == files.len())
+        && files
+            .iter()
+            .all(|(path, entry)| fs::read(data.join(path)).is_ok_and(|bytes| bytes == entry.bytes))
+}
+
 /// Mount paths of a container and the folders they are here.
 pub(super) fn mounts(
     container: &Value,
@@ -371,7 +398,8 @@ mod tests {
     }
 
     fn check(written: &Value, expected: &expect_test::Expect) {
-        let pod = json!({ "metadata": { "name": "a-1", "namespace": "shop", "labels": { "x": "y" } } });
+        let pod =
+            json!({ "metadata": { "name": "a-1", "namespace": "shop", "labels": { "x": "y" } } });
         let placed = Placed {
             pod_ip: String::new(),
             host_ip: String::new(),
@@ -441,7 +469,8 @@ mod tests {
             &json!({ "name": "v", "nfs": { "server": "x" } }),
             &expect!["volumes of the kind nfs are not simulated"],
         );
-        let escape = json!({ "volumeMounts": [{ "name": "v", "mountPath": "/a", "subPath": "../b" }] });
+        let escape =
+            json!({ "volumeMounts": [{ "name": "v", "mountPath": "/a", "subPath": "../b" }] });
         let folders = BTreeMap::from([("v".to_owned(), PathBuf::from("/r"))]);
         assert!(mounts(&escape, &folders, &BTreeMap::new()).is_err());
     }
@@ -450,14 +479,26 @@ mod tests {
     fn files_are_written_anew_in_one_step() {
         let folder = tempfile::tempdir().unwrap();
         let files = |pairs: &[(&str, &str)]| -> Files {
-            let entry = |text: &str| Entry { bytes: text.into(), mode: 0o644 };
-            pairs.iter().map(|(path, text)| ((*path).to_owned(), entry(text))).collect()
+            let entry = |text: &str| Entry {
+                bytes: text.into(),
+                mode: 0o644,
+            };
+            pairs
+                .iter()
+                .map(|(path, text)| ((*path).to_owned(), entry(text)))
+                .collect()
         };
         let read = |path: &str| fs::read_to_string(folder.path().join(path)).ok();
         lay(folder.path(), &files(&[("a", "1"), ("d/b", "2")]), 1).unwrap();
-        assert_eq!((read("a"), read("d/b")), (Some("1".into()), Some("2".into())));
+        assert_eq!(
+            (read("a"), read("d/b")),
+            (Some("1".into()), Some("2".into()))
+        );
         lay(folder.path(), &files(&[("a", "3"), ("c", "4")]), 2).unwrap();
-        assert_eq!((read("a"), read("c"), read("d/b")), (Some("3".into()), Some("4".into()), None));
+        assert_eq!(
+            (read("a"), read("c"), read("d/b")),
+            (Some("3".into()), Some("4".into()), None)
+        );
         assert!(!folder.path().join("..1").exists());
     }
 }
