@@ -14,7 +14,6 @@ pub mod registry;
 pub mod resource;
 pub mod selector;
 pub mod patch;
-pub mod resource;
 pub mod shape;
 pub mod status;
 mod store;
