@@ -62,7 +62,9 @@ impl Names {
             let end = text[start..]
                 .find(|character: char| !is_of_path(character))
                 .map_or(text.len(), |length| start + length);
-            match begins_path(&text[..start]).then(|| self.folder(&text[start..end])) {
+            // Of the three slashes of `file:///data`, the last begins the path.
+            let begins = begins_path(&text[..start]) && !text[start..].starts_with("//");
+            match begins.then(|| self.folder(&text[start..end])) {
                 Some(Some(folder)) => {
                     rewritten.push_str(&folder.to_string_lossy());
                     if text[start..end].ends_with('/') {

@@ -454,7 +454,14 @@ mod tests {
         check(
             "Always",
             [running(), waiting(), waiting(), waiting()],
-            &expect![[r#""#]],
+            &expect![[r#"
+                Pending
+                PodReadyToStartContainers True
+                Initialized False ContainersNotInitialized containers with incomplete status: [init side]
+                Ready False ContainersNotReady containers with unready status: [side web app]
+                ContainersReady False ContainersNotReady containers with unready status: [side web app]
+                PodScheduled True
+            "#]],
         );
     }
 
@@ -463,12 +470,26 @@ mod tests {
         check(
             "Always",
             [ended(0), running(), running(), running()],
-            &expect![[r#""#]],
+            &expect![[r#"
+                Running
+                PodReadyToStartContainers True
+                Initialized True
+                Ready True
+                ContainersReady True
+                PodScheduled True
+            "#]],
         );
         check(
             "Always",
             [ended(0), running(), running(), ended(1)],
-            &expect![[r#""#]],
+            &expect![[r#"
+                Running
+                PodReadyToStartContainers True
+                Initialized True
+                Ready False ContainersNotReady containers with unready status: [app]
+                ContainersReady False ContainersNotReady containers with unready status: [app]
+                PodScheduled True
+            "#]],
         );
     }
 
@@ -477,18 +498,39 @@ mod tests {
         check(
             "Never",
             [ended(0), ended(0), ended(0), ended(0)],
-            &expect![[r#""#]],
+            &expect![[r#"
+                Succeeded
+                PodReadyToStartContainers False
+                Initialized True
+                Ready False PodCompleted
+                ContainersReady False PodCompleted
+                PodScheduled True
+            "#]],
         );
         check(
             "Never",
             [ended(0), ended(0), ended(0), ended(1)],
-            &expect![[r#""#]],
+            &expect![[r#"
+                Failed
+                PodReadyToStartContainers False
+                Initialized False ContainersNotInitialized containers with incomplete status: [side]
+                Ready False PodFailed
+                ContainersReady False PodFailed
+                PodScheduled True
+            "#]],
         );
         let waiting = || State::waiting("PodInitializing", "");
         check(
             "Never",
             [ended(1), waiting(), waiting(), waiting()],
-            &expect![[r#""#]],
+            &expect![[r#"
+                Failed
+                PodReadyToStartContainers False
+                Initialized False ContainersNotInitialized containers with incomplete status: [init side]
+                Ready False PodFailed
+                ContainersReady False PodFailed
+                PodScheduled True
+            "#]],
         );
     }
 
