@@ -18,6 +18,7 @@ mod image;
 mod launch;
 mod log_book;
 mod log_reader;
+mod logs;
 mod names;
 mod node;
 mod place;

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     back_off::BackOff,
-    cri::LogWriter,
+    cri::{self, LogWriter},
     event::Tone,
     launch,
     node::Node,
@@ -94,7 +94,6 @@ pub(super) async fn run(mut job: Job) {
                     job.tell_back_off(wait);
                 }
                 job.container.last = Some(ended);
-                job.container.restarts += 1;
                 wait
             }
         };
@@ -130,7 +129,6 @@ impl Job {
         if matches!(self.container.state, State::Waiting { .. })
             && let Some(last) = self.container.last.take()
         {
-            self.container.restarts = self.container.restarts.saturating_sub(1);
             self.container.state = State::Ended(last);
         }
         self.report().await;
@@ -205,6 +203,9 @@ impl Job {
         };
         let pulled = format!("Container image \"{image}\" already present on machine");
         self.tell(Tone::Normal, "Pulled", &pulled);
+        if !self.container.id.is_empty() {
+            self.container.restarts += 1;
+        }
         self.container.id = id(&pod, &self.container);
         let named = &self.container.name;
         self.tell(
@@ -271,6 +272,11 @@ impl Job {
         let folder = self.place.logs.join(&self.container.name);
         let restart = self.container.restarts;
         let run = site.logs.begin(pod, &self.container.name, &folder, restart);
+        // Kubelets keep the log of one run that is over.
+        if let Some(forgotten) = restart.checked_sub(2) {
+            cri::remove(&folder, forgotten)
+                .map_err(|error| format!("cannot remove an old log: {error}"))?;
+        }
         let log = LogWriter::open(&folder, restart, site.config.rotation, run.progress)
             .map_err(|error| format!("cannot write the log in {}: {error}", folder.display()))?;
         let cluster = site.cluster.clone();

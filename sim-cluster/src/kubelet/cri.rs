@@ -180,6 +180,18 @@ pub(super) fn set_aside(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(aside)
 }
 
+/// Removes the log of one run.
+pub(super) fn remove(folder: &Path, restart: u64) -> io::Result<()> {
+    let path = folder.join(format!("{restart}.log"));
+    for path in set_aside(&path)?.into_iter().chain([path]) {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// The folder of a pod's logs.
 pub(super) fn pod_folder(pods: &Path, namespace: &str, pod: &str, uid: &str) -> PathBuf {
     pods.join(format!("{namespace}_{pod}_{uid}"))

@@ -182,7 +182,7 @@ impl HollowPods {
 
 impl Site {
     /// Of a pod's logs, on the node where it is.
-    fn folder(&self, pod: &Value) -> std::path::PathBuf {
+    pub(super) fn folder(&self, pod: &Value) -> std::path::PathBuf {
         let node = text(pod, &["spec", "nodeName"]);
         let pods = self
             .config

@@ -193,9 +193,11 @@ fn phase(pod: &Value, containers: &[Container], facts: &Facts) -> &'static str {
     if main.iter().any(|container| never_ran(&container)) {
         return "Pending";
     }
-    let all_ended = main
-        .iter()
-        .all(|container| matches!(container.state, State::Ended(_)));
+    // How a sidecar ends does not matter, but until it has the pod is not over.
+    let all_ended = containers.iter().all(|container| match container.kind {
+        Kind::Main => matches!(container.state, State::Ended(_)),
+        Kind::Init | Kind::Sidecar => !matches!(container.state, State::Running { .. }),
+    });
     let any_failed = main.iter().any(|container| failed(container));
     match (all_ended, any_failed, restarts) {
         (true, false, "Never" | "OnFailure") => "Succeeded",

@@ -1,3 +1,4 @@
 //! Behaviour of the cluster, from outside.
 
 mod client;
+mod kubelet;
