@@ -2,3 +2,6 @@
 
 mod client;
 mod kubelet;
+//! Tests through the public interface.
+
+mod apply;
