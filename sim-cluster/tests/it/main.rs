@@ -5,3 +5,5 @@ mod kubelet;
 //! Tests through the public interface.
 
 mod apply;
+mod controllers;
+mod hollow;
