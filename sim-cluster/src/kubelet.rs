@@ -49,6 +49,7 @@ pub use image::{Images, Program, UnreadableMapping};
 
 use crate::{
     client::{Cluster, EventKind, ListOptions, Patch},
+    http::Logs,
     object::{is_being_deleted, text, uid},
     status::Status,
 };
@@ -196,6 +197,8 @@ impl Kubelets {
             logs: Arc::default(),
             config,
         });
+        let logs: Arc<dyn Logs> = Arc::new(logs::PodLogs::of(&site));
+        cluster.answer_logs_with(logs);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for (spec, address) in nodes {

@@ -7,17 +7,19 @@
 
 pub mod access;
 pub mod admission;
+pub mod apply;
 mod bootstrap;
 pub mod client;
-pub mod kubelet;
+pub mod cluster;
+pub mod controllers;
 mod convert;
 pub mod faults;
 pub mod http;
 mod jsonpath;
-pub mod apply;
-pub mod controllers;
+pub mod kubelet;
 pub mod object;
 pub mod patch;
+pub mod proxy;
 pub mod registry;
 pub mod requests;
 pub mod resource;
@@ -29,3 +31,4 @@ mod store;
 mod verbs;
 
 pub use client::{Client, Cluster, ClusterConfig, ListOptions};
+pub use cluster::{Extent, SimCluster, SimConfig};

@@ -106,7 +106,8 @@ impl KindConfig {
             let key = "node-role.kubernetes.io/control-plane";
             node.labels.insert(key.to_owned(), String::new());
             if has_workers {
-                node.taints.push(json!({ "key": key, "effect": "NoSchedule" }));
+                node.taints
+                    .push(json!({ "key": key, "effect": "NoSchedule" }));
             }
         }
         self.nodes.push(node);
@@ -159,7 +160,10 @@ nodes:
             "this is a Pod of v1, not a Cluster of kind.x-k8s.io/v1alpha4"
         );
         let edge = "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{ role: edge }]\n";
-        assert_eq!(said(edge), "nodes are `control-plane` or `worker`, not `edge`");
+        assert_eq!(
+            said(edge),
+            "nodes are `control-plane` or `worker`, not `edge`"
+        );
         assert!(said("[").contains("not a kind configuration"));
     }
 }

@@ -3,8 +3,10 @@
 //! The refusals are those of `pkg/registry/core/pod/strategy.go` and of the kubelet, which people
 //! know from `kubectl logs`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use futures::{StreamExt as _, stream};
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::{
@@ -12,9 +14,72 @@ use super::{
     node::Site,
 };
 use crate::{
+    http::{LogOptions, LogStream, Logs},
     object::{at, list, name, namespace, text},
     status::Status,
 };
+
+/// The logs of a cluster's pods, for as long as its kubelets run.
+#[derive(Debug)]
+pub(super) struct PodLogs {
+    /// The cluster has this, and the kubelets have the cluster.
+    site: Weak<Site>,
+}
+
+impl PodLogs {
+    pub(super) fn of(site: &Arc<Site>) -> PodLogs {
+        PodLogs {
+            site: Arc::downgrade(site),
+        }
+    }
+}
+
+impl Logs for PodLogs {
+    fn open(&self, pod: &Arc<Value>, options: &LogOptions) -> Result<LogStream, Status> {
+        let site = self
+            .site
+            .upgrade()
+            .ok_or_else(|| Status::internal("the kubelets have stopped"))?;
+        let since_seconds = options.since_seconds.map(|seconds| {
+            let span = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+            site.cluster
+                .now()
+                .saturating_sub(span)
+                .unwrap_or(jiff::Timestamp::MIN)
+        });
+        let wanted = Wanted {
+            follow: options.follow,
+            timestamps: options.timestamps,
+            since: options.since_time.or(since_seconds),
+            tail: options
+                .tail_lines
+                .map(|lines| usize::try_from(lines).unwrap_or(usize::MAX)),
+            limit_bytes: options.limit_bytes,
+        };
+        let reader = open(
+            &site,
+            pod,
+            options.container.as_deref(),
+            options.previous,
+            &wanted,
+        )?;
+        let named = name(pod).to_owned();
+        let pieces = stream::unfold(reader, move |reader| {
+            let named = named.clone();
+            async move {
+                let mut reader = reader?;
+                match reader.next().await? {
+                    Ok(bytes) => Some((bytes, Some(reader))),
+                    Err(error) => {
+                        tracing::warn!(pod = named, %error, "a log breaks off");
+                        None
+                    }
+                }
+            }
+        });
+        Ok(pieces.boxed())
+    }
+}
 
 /// Opens a log. None when there can be none yet: the pod is on no node.
 ///

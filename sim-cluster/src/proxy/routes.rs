@@ -16,12 +16,7 @@ use crate::{
 pub(super) type Routes = BTreeMap<SocketAddr, Vec<SocketAddr>>;
 
 /// The routes of one service with its endpoint slices.
-pub(super) fn of(
-    service: &Value,
-    slices: &[&Value],
-    ports: Ports,
-    nodes: &[Ipv4Addr],
-) -> Routes {
+pub(super) fn of(service: &Value, slices: &[&Value], ports: Ports, nodes: &[Ipv4Addr]) -> Routes {
     let mut routes = Routes::new();
     let Ok(address) = text(service, &["spec", "clusterIP"]).parse::<IpAddr>() else {
         return routes;

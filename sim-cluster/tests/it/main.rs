@@ -1,9 +1,9 @@
-//! Behaviour of the cluster, from outside.
-
-mod client;
-mod kubelet;
 //! Tests through the public interface.
 
 mod apply;
+mod client;
 mod controllers;
 mod hollow;
+mod kubectl;
+mod kubelet;
+mod whole;
