@@ -1,1 +1,7 @@
-//! Nothing yet.
+//! Log files in, OTLP requests out.
+
+mod deliver;
+mod follow;
+mod node;
+mod pods;
+mod receiver;
