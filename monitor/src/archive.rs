@@ -66,6 +66,7 @@ pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
         search: index.search(),
         view,
         ingest,
+        workloads: watch::channel(Arc::default()).1,
         live: broadcast::channel(1).0,
         ready,
         registry: prometheus::Registry::new(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::wording;
 
 /// What a snapshot file begins with; changes when its content does.
-const SNAPSHOT_VERSION: u32 = 3;
+const SNAPSHOT_VERSION: u32 = 4;
 
 #[derive(Debug)]
 pub struct Heart {
@@ -67,6 +67,7 @@ impl Heart {
 
     pub fn view(&self) -> View {
         let mut view = self.engine.view();
+        view.logs = self.pipeline.logs();
         let lookup = |service: &ServiceKey, id| self.template_text(service, id);
         view.anomalies
             .iter_mut()
@@ -75,6 +76,11 @@ impl Heart {
             .iter_mut()
             .for_each(|alert| wording::spell_out_alert(alert, &lookup));
         view
+    }
+
+    /// Whether a workload was heard for the first time since this was last asked.
+    pub(crate) fn take_news(&mut self) -> bool {
+        self.pipeline.take_news()
     }
 
     /// A template of a service, `<*>` for each variable.

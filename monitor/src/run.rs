@@ -105,6 +105,8 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
     let (gate, waiting) = Gate::new(redactor);
     let (view_in, view) = watch::channel(Arc::new(View::default()));
     let (ingest_in, ingest) = watch::channel(Arc::new(IngestView::default()));
+    let (workloads_in, workloads) = watch::channel(Arc::default());
+    let (_revisions_in, revisions) = watch::channel(Arc::default());
     let (live, _) = broadcast::channel(LIVE_EVENTS);
     let (alerts_in, alerts) = mpsc::channel(ALERTS);
     let (index_in, index_work) = sync_channel(INDEX_QUEUE);
@@ -180,11 +182,26 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         search: Arc::clone(&search),
         view: view.clone(),
         ingest,
+        workloads,
         live: live.clone(),
         ready,
         registry: registry.clone(),
     };
     let mut tasks = JoinSet::new();
+    tasks.spawn({
+        let clock = Arc::clone(&clock);
+        let follow = monitor_serve::workloads::follow(
+            view.clone(),
+            revisions,
+            workloads_in,
+            clock,
+            stop.clone(),
+        );
+        async move {
+            follow.await;
+            Ok(())
+        }
+    });
     let servers = Servers::new(&ports, &settings.tokens, addresses, &stop)?;
     tasks.spawn(serve(
         "the page and the API",
@@ -363,6 +380,7 @@ impl Opening {
             .ok()
             .and_then(|()| committed.recv().ok())
             .context("the index could not be brought up to date")?;
+        worker.publish();
         Ok(Opened {
             lock,
             wal,

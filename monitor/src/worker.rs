@@ -27,6 +27,8 @@ const IDLE: Duration = Duration::from_millis(250);
 const COMMIT: Duration = Duration::from_millis(400);
 /// How often the views are renewed: faster than people read, slower than it costs anything.
 const PUBLISH: Duration = Duration::from_millis(1_000);
+/// A workload that is heard for the first time is shown sooner: someone waits for that.
+const PUBLISH_NEWS: Duration = Duration::from_millis(100);
 /// Templates and streams change slowly and their list is long.
 const PUBLISH_INGEST: Duration = Duration::from_secs(5);
 /// How often the learned state is saved. A restart replays what came since from the log.
@@ -67,6 +69,7 @@ impl Worker {
         let start = self.clock.now();
         let (mut committed, mut saved) = (start, start);
         let (mut published, mut listed) = (Time::MIN, Time::MIN);
+        let mut news = false;
         loop {
             let (stop, idle) = match work.recv_timeout(IDLE) {
                 Ok(Work::Batch(logged)) => match self.batch(*logged) {
@@ -89,9 +92,12 @@ impl Worker {
                     return;
                 }
             }
-            if stop || is_due(now, published, PUBLISH) {
+            news |= self.heart.take_news();
+            let pause = if news { PUBLISH_NEWS } else { PUBLISH };
+            if stop || is_due(now, published, pause) {
                 published = now;
-                self.outlets.view.send_replace(Arc::new(self.heart.view()));
+                news = false;
+                self.publish();
             }
             if stop || is_due(now, listed, PUBLISH_INGEST) {
                 listed = now;
@@ -138,6 +144,11 @@ impl Worker {
                 _memory: memory,
             }))
             .map_err(|_| IndexGone)
+    }
+
+    /// Shows the state of everything to all who look.
+    pub(crate) fn publish(&self) {
+        self.outlets.view.send_replace(Arc::new(self.heart.view()));
     }
 
     fn perform(&mut self, effects: Vec<Effect>) {

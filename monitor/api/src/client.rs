@@ -13,7 +13,7 @@ use crate::{
     Alert, AlertsQuery, AnomaliesQuery, Anomaly, Api, ApiDetail, ApisQuery, Environment, Facets,
     FacetsQuery, Histogram, HistogramQuery, Incident, IncidentsQuery, Listing, PREFIX, Problem,
     SearchPage, SearchQuery, Service, ServicesQuery, Status, Stream, StreamsQuery, TailMessage,
-    TailQuery, Template, TemplatesQuery, Trace, TraceQuery,
+    TailQuery, Template, TemplatesQuery, Trace, TraceQuery, Workloads, WorkloadsQuery,
 };
 
 /// An answer longer than this is refused rather than read into memory.
@@ -99,6 +99,12 @@ impl Client {
 
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.get(&["status"], &()).await
+    }
+
+    /// Everything, or what changed since the query's cursor. With `wait_seconds` the answer may take
+    /// that long.
+    pub async fn workloads(&self, query: &WorkloadsQuery) -> Result<Workloads, ClientError> {
+        self.get(&["workloads"], query).await
     }
 
     /// The most troubled first.

@@ -16,7 +16,9 @@ pub struct Workloads {
     /// Everything, or what changed in a way that matters (see [`WorkloadView::changed`]) since the
     /// cursor.
     pub items: Vec<WorkloadView>,
-    /// Numbers move all the time without anything having changed; these have only moved.
+    /// True: these are all that there are, because no cursor was given or one of another time; what
+    /// is not among them is not known any more. False: these are what changed since the cursor.
+    /// Numbers move all the time without anything having changed: to see them, ask without one.
     pub complete: bool,
 }
 

@@ -37,8 +37,8 @@ pub use signal::{Measure, Observation, SignalKey, Subject};
 pub use sketch::Sketch;
 pub use time::{Time, TimeError};
 pub use view::{
-    ApiState, ApiView, EdgeCounts, EngineCounts, IngestView, ServiceView, SignalView, StreamView,
-    TemplateView, View,
+    ApiState, ApiView, EdgeCounts, EngineCounts, IngestView, LogsView, ServiceView, SignalView,
+    StreamView, TemplateView, View,
 };
 
 /// A short shared string: names, keys, routes. Cloning one is a reference count.

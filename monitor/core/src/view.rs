@@ -90,6 +90,25 @@ pub struct ServiceView {
     pub log_errors_total: u64,
     pub templates: u64,
     pub last_seen: Time,
+    /// As its logs alone show it.
+    pub state: ApiState,
+    pub reason: String,
+    pub score: Score,
+}
+
+/// What was received of a service's logs, known as soon as they are: the signals come later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogsView {
+    pub service: ServiceKey,
+    pub environment: Name,
+    /// The earliest and the latest time of a record.
+    pub first: Time,
+    pub last: Time,
+    pub records: u64,
+    /// That of most records of late; `None` while none is recognised.
+    pub format: Option<Name>,
+    /// Records that no format fits among those of the last minutes, 0 to 1.
+    pub unrecognised_ratio: f64,
 }
 
 /// What the engine counted, since it first started on this data.
@@ -118,6 +137,8 @@ pub struct View {
     /// Ordered by trouble: worst score first, then by key.
     pub apis: Vec<ApiView>,
     pub services: Vec<ServiceView>,
+    /// In order of service and environment.
+    pub logs: Vec<LogsView>,
     /// Open ones, then those that ended lately, newest first.
     pub anomalies: Vec<Anomaly>,
     /// Open ones, the latest first, then those that ended lately.

@@ -242,7 +242,7 @@ impl Engine {
 
     /// The state of everything watched. O(Apis log Apis).
     pub fn view(&self) -> View {
-        crate::view::view(&self.state)
+        crate::view::view(&self.state, &self.config)
     }
 
     /// The recent past of an Api in steps of 10 s, a minute or an hour; empty when unknown.

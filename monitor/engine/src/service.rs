@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use monitor_core::{
-    Anomaly, Contribution, Measure, Name, ServiceKey, ServiceView, Subject, TemplateId, Time,
+    Anomaly, ApiState, Contribution, Measure, Name, Score, ServiceKey, ServiceView, Subject,
+    TemplateId, Time,
 };
 use monitor_detect::{Detector, RatioDetector, RatioKind, Reading, Sample};
 use serde::{Deserialize, Serialize};
@@ -284,8 +285,9 @@ impl ServiceTrack {
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
     }
 
-    pub(crate) fn view(&self, watermark: i64) -> ServiceView {
+    pub(crate) fn view(&self, watermark: i64, paused: bool, config: &EngineConfig) -> ServiceView {
         let (records, errors) = self.last_minute(watermark);
+        let (state, reason, score) = self.state(paused, config);
         ServiceView {
             service: self.service.clone(),
             environment: self.environment.clone(),
@@ -299,6 +301,51 @@ impl ServiceTrack {
             log_errors_total: self.log_errors_total,
             templates: self.watched.len() as u64,
             last_seen: Time::from_secs(self.last_seen),
+            state,
+            reason,
+            score,
+        }
+    }
+
+    /// Only what pages counts: a message that is no error may become frequent.
+    fn state(&self, paused: bool, config: &EngineConfig) -> (ApiState, String, Score) {
+        if paused {
+            let reason = "paused: nobody is told".to_owned();
+            return (ApiState::Paused, reason, Score::NORMAL);
+        }
+        let worst = std::iter::once(&self.errors)
+            .chain(
+                self.watched
+                    .values()
+                    .filter(|watched| watched.errors > 0)
+                    .map(|watched| &watched.episode),
+            )
+            .filter_map(|episode| Some((episode.seen.score, episode.open.as_ref()?)))
+            .max_by(|(a, _), (b, _)| a.get().total_cmp(&b.get()));
+        if let Some((score, open)) = worst {
+            let why = open.anomaly.explanation.why.clone();
+            return (ApiState::Anomalous, why, score);
+        }
+        let learning = if self.judged_secs < config.learn_seconds {
+            Some(format!(
+                "learning: {} of {} seconds with records",
+                self.judged_secs, config.learn_seconds
+            ))
+        } else if self.judged < config.learn_calls {
+            Some(format!(
+                "learning: {} of {} records",
+                self.judged, config.learn_calls
+            ))
+        } else {
+            None
+        };
+        match learning {
+            Some(progress) => (ApiState::Learning, progress, Score::NORMAL),
+            None => (
+                ApiState::Ok,
+                format!("ok: as learned from {} records", self.judged),
+                self.errors.seen.score,
+            ),
         }
     }
 }

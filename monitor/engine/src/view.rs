@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use monitor_core::{Anomaly, Environment, Name, Time, View};
 
+use crate::config::EngineConfig;
 use crate::engine::State;
 
-pub(crate) fn view(state: &State) -> View {
+pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
     let watermark = state.watermark.unwrap_or_default();
     let mut apis: Vec<_> = state
         .apis
@@ -25,7 +26,10 @@ pub(crate) fn view(state: &State) -> View {
     let mut services: Vec<_> = state
         .services
         .iter()
-        .map(|service| service.view(watermark))
+        .map(|service| {
+            let paused = state.book.is_paused(&service.service, &service.environment);
+            service.view(watermark, paused, config)
+        })
         .collect();
     services.sort_by(|a, b| (&a.service, &a.environment).cmp(&(&b.service, &b.environment)));
     let names: BTreeSet<Name> = state
@@ -53,6 +57,7 @@ pub(crate) fn view(state: &State) -> View {
             .collect(),
         apis,
         services,
+        logs: Vec::new(),
         anomalies: anomalies(state),
         incidents: state.incidents.incidents(),
         alerts: state.book.alerts(Time::from_secs(watermark)),

@@ -17,6 +17,7 @@ pub mod lines;
 pub mod multiline;
 pub mod otlp;
 pub mod pipeline;
+mod presence;
 pub mod redact;
 pub mod resource;
 pub mod routes;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use monitor_core::{
     ApiKey, Batch, CallFacts, CallStatus, Correlation, HistogramPoint, IngestView, Kind, LogItem,
-    Message, Name, Observation, Payload, Record, Resource, ServiceKey, Shape, Source, SpanItem,
-    StreamView, TemplateId, TemplateView, Time, TimeOrigin,
+    LogsView, Message, Name, Observation, Payload, Record, Resource, ServiceKey, Shape, Source,
+    SpanItem, StreamView, TemplateId, TemplateView, Time, TimeOrigin,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::calls;
 use crate::edges::{Edges, Place};
 use crate::formats::{self, Recognizer};
+use crate::presence::Presence;
 use crate::routes::RouteLearner;
 use crate::templates::{Limits, Miner};
 
@@ -48,6 +49,7 @@ pub struct Pipeline {
     streams: BTreeMap<StreamKey, Stream>,
     services: BTreeMap<ServiceKey, Service>,
     edges: Edges,
+    presence: Presence,
     #[serde(skip)]
     apis: FxHashMap<ApiKey, Arc<ApiKey>>,
 }
@@ -105,6 +107,7 @@ impl Pipeline {
     pub fn restore(bytes: &[u8]) -> Result<Pipeline, SnapshotError> {
         let mut pipeline: Pipeline = postcard::from_bytes(bytes)?;
         pipeline.edges.reindex();
+        pipeline.presence.reindex();
         Ok(pipeline)
     }
 
@@ -115,6 +118,7 @@ impl Pipeline {
             observations: Vec::with_capacity(batch.items.len()),
         };
         let mut keys: Vec<Option<StreamKey>> = vec![None; batch.sources.len()];
+        let mut heard: Vec<Option<usize>> = vec![None; batch.sources.len()];
         let homes: Vec<Option<Place>> = batch
             .sources
             .iter()
@@ -129,6 +133,7 @@ impl Pipeline {
                     let key =
                         keys[item.source as usize].get_or_insert_with(|| StreamKey::of(source));
                     let record = self.log(key, source, log, batch.received);
+                    self.presence.see(&record, &mut heard[item.source as usize]);
                     let home = if Arc::ptr_eq(&record.resource, &source.resource) {
                         homes[item.source as usize]
                     } else {
@@ -317,6 +322,16 @@ impl Pipeline {
     pub fn template_text(&self, service: &ServiceKey, id: TemplateId) -> Option<String> {
         let sight = self.services.get(service)?.seen.get(&id)?;
         Some(sight.shape.text())
+    }
+
+    /// Who sends logs, and how well they are read. O(n log n) in the workloads.
+    pub fn logs(&self) -> Vec<LogsView> {
+        self.presence.view()
+    }
+
+    /// Whether a workload was heard for the first time since this was last asked.
+    pub fn take_news(&mut self) -> bool {
+        self.presence.take_news()
     }
 
     /// What is known of streams and templates, for people.

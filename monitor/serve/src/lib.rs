@@ -11,6 +11,7 @@ pub mod ports;
 mod query;
 pub mod receive;
 mod site;
+pub mod workloads;
 
 pub use openapi::openapi_json;
 pub use ports::{Clock, Intake, LiveEvent, Ports, Refused};

@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
 use crate::query::{
-    alerts, anomalies, apis, incidents, places, search, status, streams, tail, traces,
+    alerts, anomalies, apis, incidents, places, search, status, streams, tail, traces, workloads,
 };
 
 #[derive(OpenApi)]
@@ -30,6 +30,7 @@ use crate::query::{
         status::get_status,
         apis::list_apis,
         apis::get_api,
+        workloads::list_workloads,
         places::list_services,
         places::list_environments,
         anomalies::list_anomalies,

@@ -8,6 +8,8 @@ use futures::future::BoxFuture;
 use monitor_core::{Alert, Anomaly, Batch, Call, Incident, IngestView, SharedSearch, Time, View};
 use tokio::sync::{broadcast, watch};
 
+use crate::workloads::Published;
+
 /// Takes batches. Resolves once the batch is safe on disk; until then nothing is promised.
 pub trait Intake: Send + Sync + Debug {
     fn submit(&self, batch: Batch) -> BoxFuture<'_, Result<(), Refused>>;
@@ -53,6 +55,8 @@ pub struct Ports {
     pub search: SharedSearch,
     pub view: watch::Receiver<Arc<View>>,
     pub ingest: watch::Receiver<Arc<IngestView>>,
+    /// Kept in step with the view by [`crate::workloads::follow`].
+    pub workloads: watch::Receiver<Arc<Published>>,
     /// Subscribe for live events; a reader that lags misses some and is told how many.
     pub live: broadcast::Sender<LiveEvent>,
     /// `Err` says why the monitor is not ready, in a sentence.

@@ -19,6 +19,7 @@ pub(crate) mod tail;
 pub(crate) mod traces;
 mod when;
 pub(crate) mod words;
+pub(crate) mod workloads;
 
 use axum::Router;
 use axum::routing::get;
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/status", get(status::get_status))
         .route("/apis", get(apis::list_apis))
         .route("/apis/{id}", get(apis::get_api))
+        .route("/workloads", get(workloads::list_workloads))
         .route("/services", get(places::list_services))
         .route("/environments", get(places::list_environments))
         .route("/anomalies", get(anomalies::list_anomalies))

@@ -11,6 +11,7 @@ mod metrics;
 mod openapi;
 mod page;
 mod tail;
+mod workloads;
 
 use std::sync::Arc;
 

@@ -138,6 +138,7 @@ impl Bench {
             search: Arc::new(NoSearch),
             view: watch::channel(Arc::new(View::default())).1,
             ingest: watch::channel(Arc::new(IngestView::default())).1,
+            workloads: watch::channel(Arc::default()).1,
             live: broadcast::channel(1).0,
             ready: watch::channel(Ok(())).1,
             registry: prometheus::Registry::new(),

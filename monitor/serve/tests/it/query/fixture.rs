@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use monitor_core::*;
+use monitor_serve::workloads::{Book, Published, Revisions};
 use monitor_serve::{Clock, Intake, Ports, Refused};
 use tokio::sync::{broadcast, watch};
 
@@ -14,6 +15,7 @@ use tokio::sync::{broadcast, watch};
 pub(crate) struct Site {
     pub(crate) ports: Ports,
     pub(crate) view: watch::Sender<Arc<View>>,
+    pub(crate) workloads: watch::Sender<Arc<Published>>,
     pub(crate) ingest: watch::Sender<Arc<IngestView>>,
     pub(crate) ready: watch::Sender<Result<(), String>>,
 }
@@ -26,6 +28,8 @@ pub(crate) fn site(clock: Arc<dyn Clock>) -> Site {
     let now = clock.now();
     let (view_in, view) = watch::channel(Arc::new(view(now)));
     let (ingest_in, ingest) = watch::channel(Arc::new(ingest(now)));
+    let published = Book::new(now).take(&view.borrow(), &Revisions::new(), now);
+    let (workloads_in, workloads) = watch::channel(Arc::new(published));
     let (ready_in, ready) = watch::channel(Ok(()));
     let registry = prometheus::Registry::new();
     let syncs = prometheus::IntCounter::new(
@@ -50,6 +54,7 @@ pub(crate) fn site(clock: Arc<dyn Clock>) -> Site {
         search: Arc::new(Records(records(now))),
         view,
         ingest,
+        workloads,
         live: broadcast::channel(16).0,
         ready,
         registry,
@@ -57,6 +62,7 @@ pub(crate) fn site(clock: Arc<dyn Clock>) -> Site {
     Site {
         ports,
         view: view_in,
+        workloads: workloads_in,
         ingest: ingest_in,
         ready: ready_in,
     }
@@ -380,8 +386,27 @@ pub(crate) fn view(now: Time) -> View {
             log_errors_total: (rate * errors * 3_600.0) as u64,
             templates: 14,
             last_seen: at,
+            state: ApiState::Ok,
+            reason: "ok: as learned from 5000 records".to_owned(),
+            score: Score::new(0.2),
         })
         .collect(),
+        logs: [
+            ("aws-eu-central-1", "gateway", "json", 0.0),
+            ("dc-north", "labels", "logfmt", 0.25),
+        ]
+        .map(
+            |(environment, service, format, unrecognised_ratio)| LogsView {
+                service: ServiceKey::new("post", service),
+                environment: environment.into(),
+                first: at - Duration::from_hours(1),
+                last: at,
+                records: 504_000,
+                format: Some(format.into()),
+                unrecognised_ratio,
+            },
+        )
+        .into(),
         anomalies: vec![latency, errors, logs],
         incidents: vec![incident, over],
         alerts: vec![alert],
