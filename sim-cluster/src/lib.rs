@@ -5,6 +5,15 @@
 //! cluster`). It shares no code with what is tested on it: objects are plain JSON here, and nothing
 //! of kube-rs or of the operator is used.
 
+pub mod admission;
+mod bootstrap;
+pub mod client;
 pub mod object;
+pub mod registry;
 pub mod resource;
+pub mod selector;
 pub mod status;
+mod store;
+mod verbs;
+
+pub use client::{Client, Cluster, ClusterConfig, ListOptions};

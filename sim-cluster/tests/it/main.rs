@@ -1,1 +1,3 @@
-//! Nothing yet.
+//! Behaviour of the cluster, from outside.
+
+mod client;
