@@ -18,7 +18,7 @@ use serde_json::Value;
 pub use table::EventKind;
 pub(crate) use table::{Entry, Key, Table};
 pub use watch::{Event, Watch};
-pub(crate) use watch::{Occurrence, Scope};
+pub(crate) use watch::{Occurrence, Scope, too_old};
 
 use crate::object;
 use crate::resource::ResourceId;
