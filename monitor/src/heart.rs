@@ -3,7 +3,11 @@
 //! The monitor's worker thread and `replay` both drive one of these, so that what is replayed is
 //! what would have happened live. Time comes in with the batches and the ticks.
 
-use monitor_core::{Batch, IngestView, Observation, Record, ServiceKey, TemplateId, Time, View};
+use std::sync::Arc;
+
+use monitor_core::{
+    Batch, IngestView, Observation, Record, ServiceKey, Settings, TemplateId, Time, View,
+};
 use monitor_engine::{Effect, Engine, EngineConfig};
 use monitor_ingest::pipeline::Pipeline;
 use serde::{Deserialize, Serialize};
@@ -41,6 +45,12 @@ impl Heart {
             false_alarms_per_api_week: config.false_alarms_per_api_week,
             engine: Engine::new(config),
         }
+    }
+
+    /// Reads and watches as is wanted from now on. A heart that was restored has to be told too.
+    pub fn configure(&mut self, settings: &Arc<Settings>) {
+        self.pipeline.configure(Arc::clone(settings));
+        self.engine.configure(settings);
     }
 
     /// Understands a batch and lets the engine see it. Returns the records to be stored, each with

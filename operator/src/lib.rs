@@ -1,1 +1,28 @@
-//! Nothing yet.
+//! The Kubernetes side: every workload whose logs flow becomes a `MonitoredApi`, and stays current.
+//!
+//! One task owns what is known and decides ([`keeper`]); around it are watches, writes, the link to
+//! the monitor, and the lease that says which of several operators acts. What decides does no IO and
+//! is given the time.
+
+mod changes;
+mod conditions;
+mod difference;
+pub mod effect;
+mod gather;
+pub mod keeper;
+pub mod key;
+mod maintenance;
+pub mod monitor;
+pub mod notice;
+mod numbers;
+pub mod onboard;
+mod pace;
+pub mod policy;
+mod queue;
+mod reach;
+pub mod record;
+mod schedule;
+mod status;
+pub mod table;
+mod wish;
+pub mod world;

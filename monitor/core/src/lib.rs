@@ -13,6 +13,7 @@ mod ids;
 mod incident;
 mod record;
 mod search;
+mod settings;
 mod signal;
 mod sketch;
 mod time;
@@ -32,6 +33,10 @@ pub use record::{
 pub use search::{
     FacetCount, HistogramBucket, Hit, LogSearch, RecordId, SearchError, SearchPage, SearchRequest,
     SharedSearch,
+};
+pub use settings::{
+    AlertRoute, FieldMetric, Objective, PathPattern, Probe, Receiver, ReceiverKind, RouteTemplate,
+    Select, Sense, Settings, Tuning, Watching, Window,
 };
 pub use signal::{Measure, Observation, SignalKey, Subject};
 pub use sketch::Sketch;

@@ -12,10 +12,8 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
     let mut apis: Vec<_> = state
         .apis
         .iter()
-        .map(|api| {
-            let paused = state.book.is_paused(&api.key.service, &api.key.environment);
-            api.view(watermark, paused)
-        })
+        .filter(|api| !api.is_retired())
+        .map(|api| api.view(watermark))
         .collect();
     apis.sort_by(|a, b| {
         b.score
@@ -26,10 +24,7 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
     let mut services: Vec<_> = state
         .services
         .iter()
-        .map(|service| {
-            let paused = state.book.is_paused(&service.service, &service.environment);
-            service.view(watermark, paused, config)
-        })
+        .map(|service| service.view(watermark, config))
         .collect();
     services.sort_by(|a, b| (&a.service, &a.environment).cmp(&(&b.service, &b.environment)));
     let names: BTreeSet<Name> = state

@@ -22,3 +22,4 @@ pub mod redact;
 pub mod resource;
 pub mod routes;
 pub mod templates;
+mod wanted;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use monitor_core::{
     ApiKey, Batch, CallFacts, CallStatus, Correlation, HistogramPoint, IngestView, Kind, LogItem,
-    LogsView, Message, Name, Observation, Payload, Record, Resource, ServiceKey, Shape, Source,
-    SpanItem, StreamView, TemplateId, TemplateView, Time, TimeOrigin,
+    LogsView, Message, Name, Observation, Payload, Record, Resource, ServiceKey, Settings, Shape,
+    Source, SpanItem, StreamView, TemplateId, TemplateView, Time, TimeOrigin,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use crate::formats::{self, Recognizer};
 use crate::presence::Presence;
 use crate::routes::RouteLearner;
 use crate::templates::{Limits, Miner};
+use crate::wanted::Wanted;
 
 /// Streams whose format we remember; a pod that restarts is a new stream, so old ones make room.
 const MAX_STREAMS: usize = 20_000;
@@ -52,6 +53,9 @@ pub struct Pipeline {
     presence: Presence,
     #[serde(skip)]
     apis: FxHashMap<ApiKey, Arc<ApiKey>>,
+    /// Given anew after a restart.
+    #[serde(skip)]
+    settings: Arc<Settings>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -99,6 +103,11 @@ impl Pipeline {
         Pipeline::default()
     }
 
+    /// Reads as is wanted from the next batch on.
+    pub fn configure(&mut self, settings: Arc<Settings>) {
+        self.settings = settings;
+    }
+
     /// Everything learned, as bytes for [`Pipeline::restore`].
     pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
         Ok(postcard::to_stdvec(self)?)
@@ -118,6 +127,11 @@ impl Pipeline {
             observations: Vec::with_capacity(batch.items.len()),
         };
         let mut keys: Vec<Option<StreamKey>> = vec![None; batch.sources.len()];
+        let wanted: Vec<Wanted> = batch
+            .sources
+            .iter()
+            .map(|source| Wanted::of(&self.settings, &source.resource))
+            .collect();
         let mut heard: Vec<Option<usize>> = vec![None; batch.sources.len()];
         let homes: Vec<Option<Place>> = batch
             .sources
@@ -132,32 +146,45 @@ impl Pipeline {
                 Payload::Log(log) => {
                     let key =
                         keys[item.source as usize].get_or_insert_with(|| StreamKey::of(source));
-                    let record = self.log(key, source, log, batch.received);
+                    let wanted = &wanted[item.source as usize];
+                    let record = self.log(key, source, wanted, log, batch.received);
                     self.presence.see(&record, &mut heard[item.source as usize]);
                     let home = if Arc::ptr_eq(&record.resource, &source.resource) {
                         homes[item.source as usize]
                     } else {
                         self.edges.place(&record.resource)
                     };
-                    self.observe(&record, home, &mut understood.observations);
+                    self.observe(&record, home, wanted, &mut understood.observations);
                     understood.records.push((place, record));
                 }
                 Payload::Span(span) => {
-                    let record = self.span(source, span, batch.received);
+                    let wanted = &wanted[item.source as usize];
+                    let record = self.span(source, wanted, span, batch.received);
                     let home = homes[item.source as usize];
-                    self.observe(&record, home, &mut understood.observations);
+                    self.observe(&record, home, wanted, &mut understood.observations);
                     understood.records.push((place, record));
                 }
                 Payload::Histogram(point) => {
-                    understood.observations.push(self.histogram(source, point));
+                    let wanted = &wanted[item.source as usize];
+                    understood
+                        .observations
+                        .extend(self.histogram(source, wanted, point));
                 }
             }
         }
         understood
     }
 
-    fn log(&mut self, key: &StreamKey, source: &Source, log: LogItem, received: Time) -> Record {
+    fn log(
+        &mut self,
+        key: &StreamKey,
+        source: &Source,
+        wanted: &Wanted,
+        log: LogItem,
+        received: Time,
+    ) -> Record {
         let stream = stream_of(&mut self.streams, key);
+        stream.recognizer.prefer(wanted.hint());
         let parsed = stream.recognizer.parse(&log.text, log.time, received);
         stream.records += 1;
         stream.last_seen = stream.last_seen.max(received);
@@ -211,7 +238,7 @@ impl Pipeline {
             attributes,
         };
         if let Some(service) = service {
-            service.learn_route(&mut record.facts);
+            service.learn_route(&mut record.facts, wanted);
             if !parsed.header {
                 let matched = service.miner.mine(record.message());
                 service.see(&matched.shape, time);
@@ -221,7 +248,7 @@ impl Pipeline {
         record
     }
 
-    fn span(&mut self, source: &Source, span: SpanItem, received: Time) -> Record {
+    fn span(&mut self, source: &Source, wanted: &Wanted, span: SpanItem, received: Time) -> Record {
         let mut ids = Correlation::default();
         let mut facts = CallFacts::default();
         formats::facts_from_attributes(&span.attributes, &mut facts, &mut ids);
@@ -244,10 +271,10 @@ impl Pipeline {
             facts.error_message.get_or_insert(span.status_message);
         }
         if let Some(service) = service_of(&mut self.services, &source.resource.service) {
-            match &facts.route {
-                Some(route) => service.routes.declare(route),
-                None => service.learn_route(&mut facts),
+            if let Some(route) = &facts.route {
+                service.routes.declare(route);
             }
+            service.learn_route(&mut facts, wanted);
         }
         let (time, time_origin) = believable(None, Some(span.start), received);
         let text = span.name.to_string();
@@ -271,10 +298,19 @@ impl Pipeline {
         }
     }
 
-    fn histogram(&mut self, source: &Source, point: HistogramPoint) -> Observation {
+    fn histogram(
+        &mut self,
+        source: &Source,
+        wanted: &Wanted,
+        point: HistogramPoint,
+    ) -> Option<Observation> {
         let mut ids = Correlation::default();
         let mut facts = CallFacts::default();
         formats::facts_from_attributes(&point.attributes, &mut facts, &mut ids);
+        if wanted.excludes(&facts) {
+            return None;
+        }
+        facts.route = wanted.route(&facts).or(facts.route);
         let resource = &source.resource;
         let (key, failed) = calls::api_of_metric(
             &resource.environment.name,
@@ -282,17 +318,18 @@ impl Pipeline {
             &point.attributes,
             &facts,
         );
-        Observation::Histogram {
+        Some(Observation::Histogram {
             api: intern(&mut self.apis, key),
             point,
             failed,
-        }
+        })
     }
 
     fn observe(
         &mut self,
         record: &Record,
         home: Option<Place>,
+        wanted: &Wanted,
         observations: &mut Vec<Observation>,
     ) {
         match (home, record.kind) {
@@ -301,7 +338,9 @@ impl Pipeline {
             (None, _) => {}
         }
         let apis = &mut self.apis;
-        if let Some(call) = calls::call_of(record, &mut |key| intern(apis, key)) {
+        if !wanted.excludes(&record.facts)
+            && let Some(call) = calls::call_of(record, &mut |key| intern(apis, key))
+        {
             observations.push(Observation::Call(call));
         }
         if record.kind == Kind::Log {
@@ -424,8 +463,12 @@ impl Service {
         }
     }
 
-    fn learn_route(&mut self, facts: &mut CallFacts) {
-        if facts.route.is_none()
+    /// A person's name for it comes first, then the sender's, then what is learned.
+    fn learn_route(&mut self, facts: &mut CallFacts, wanted: &Wanted) {
+        if let Some(route) = wanted.route(facts) {
+            facts.route = Some(route);
+        } else if facts.route.is_none()
+            && !wanted.excludes(facts)
             && let Some(path) = &facts.path
         {
             facts.route = Some(self.routes.route(path));

@@ -306,6 +306,7 @@ pub(crate) fn view(now: Time) -> View {
         .into(),
         starts_at: at - Duration::from_secs(9),
         ends_at: None,
+        muted: None,
         anomalies: vec![latency.clone()],
     };
     let workload = |environment: &str, service: &str| Workload {

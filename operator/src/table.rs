@@ -1,0 +1,197 @@
+//! Objects of one kind as a watch tells of them.
+//!
+//! A watch that begins anew lists everything again; what the new list lacks was deleted meanwhile,
+//! which is found here, so that nobody else needs to know of watches' interruptions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::key::Key;
+
+/// What is kept of an object.
+pub(crate) trait Row {
+    fn key(&self) -> Key;
+}
+
+/// What a watch said.
+#[derive(Clone, Debug)]
+pub enum Seen<T> {
+    /// A new list begins.
+    Begin,
+    /// Part of that list.
+    Initial(T),
+    /// The list is complete.
+    End,
+    Applied(T),
+    Gone(Key),
+}
+
+impl<T> Seen<T> {
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Seen<U> {
+        match self {
+            Seen::Begin => Seen::Begin,
+            Seen::Initial(row) => Seen::Initial(change(row)),
+            Seen::End => Seen::End,
+            Seen::Applied(row) => Seen::Applied(change(row)),
+            Seen::Gone(key) => Seen::Gone(key),
+        }
+    }
+}
+
+/// A row that is not what it was; what it is now is in the table.
+#[derive(Clone, Debug)]
+pub(crate) struct Shift<T> {
+    pub(crate) key: Key,
+    pub(crate) old: Option<T>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Table<T> {
+    rows: BTreeMap<Key, T>,
+    /// Keys of the list that is under way.
+    listed: Option<BTreeSet<Key>>,
+    complete: bool,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Table<T> {
+        Table {
+            rows: BTreeMap::new(),
+            listed: None,
+            complete: false,
+        }
+    }
+}
+
+impl<T: Row + PartialEq> Table<T> {
+    /// What changed by it. Says nothing of rows that are as they were.
+    pub(crate) fn see(&mut self, seen: Seen<T>) -> Vec<Shift<T>> {
+        match seen {
+            Seen::Begin => {
+                self.listed = Some(BTreeSet::new());
+                Vec::new()
+            }
+            Seen::Initial(row) => {
+                if let Some(listed) = &mut self.listed {
+                    listed.insert(row.key());
+                }
+                self.put(row).into_iter().collect()
+            }
+            Seen::End => {
+                self.complete = true;
+                let Some(listed) = self.listed.take() else {
+                    return Vec::new();
+                };
+                let lost: Vec<Key> = self
+                    .rows
+                    .keys()
+                    .filter(|key| !listed.contains(key))
+                    .cloned()
+                    .collect();
+                lost.into_iter().filter_map(|key| self.take(key)).collect()
+            }
+            Seen::Applied(row) => self.put(row).into_iter().collect(),
+            Seen::Gone(key) => self.take(key).into_iter().collect(),
+        }
+    }
+
+    /// Also for what is known otherwise than by the watch, such as the answer to a write.
+    pub(crate) fn put(&mut self, row: T) -> Option<Shift<T>> {
+        let key = row.key();
+        if self.rows.get(&key) == Some(&row) {
+            return None;
+        }
+        let old = self.rows.insert(key.clone(), row);
+        Some(Shift { key, old })
+    }
+
+    fn take(&mut self, key: Key) -> Option<Shift<T>> {
+        let old = self.rows.remove(&key)?;
+        Some(Shift {
+            key,
+            old: Some(old),
+        })
+    }
+}
+
+impl<T> Table<T> {
+    pub(crate) fn get(&self, key: &Key) -> Option<&T> {
+        self.rows.get(key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &T)> {
+        self.rows.iter()
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.rows.keys()
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.rows.values()
+    }
+
+    pub(crate) fn in_namespace(
+        &self,
+        namespace: &str,
+    ) -> impl Iterator<Item = (&Key, &T)> + use<'_, T> {
+        let namespace = namespace.to_owned();
+        self.rows
+            .range(Key::new(&namespace, "")..)
+            .take_while(move |(key, _)| key.namespace == namespace)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// A first list has arrived as a whole.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Named(&'static str, u32);
+
+    impl Row for Named {
+        fn key(&self) -> Key {
+            Key::new("n", self.0)
+        }
+    }
+
+    fn told(table: &mut Table<Named>, seen: Seen<Named>) -> Vec<String> {
+        let shifts = table.see(seen).into_iter();
+        let told = shifts.map(|shift| {
+            let number = |row: Option<&Named>| row.map_or("-".to_owned(), |row| row.1.to_string());
+            let now = number(table.rows.get(&shift.key));
+            format!("{} {}>{now}", shift.key.name, number(shift.old.as_ref()))
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn a_watch_that_begins_anew_loses_nothing_and_keeps_nothing_too_much() {
+        let mut table = Table::default();
+        let nothing: Vec<String> = Vec::new();
+        assert_eq!(told(&mut table, Seen::Begin), nothing);
+        assert_eq!(told(&mut table, Seen::Initial(Named("a", 1))), ["a ->1"]);
+        assert_eq!(told(&mut table, Seen::Initial(Named("b", 1))), ["b ->1"]);
+        assert!(!table.is_complete());
+        assert_eq!(told(&mut table, Seen::End), nothing);
+        assert!(table.is_complete());
+        assert_eq!(told(&mut table, Seen::Applied(Named("b", 2))), ["b 1>2"]);
+
+        // Dropped here; meanwhile `a` was deleted, `b` stayed, `c` came.
+        assert_eq!(told(&mut table, Seen::Begin), nothing);
+        assert_eq!(told(&mut table, Seen::Initial(Named("b", 2))), nothing);
+        assert_eq!(told(&mut table, Seen::Initial(Named("c", 1))), ["c ->1"]);
+        assert_eq!(told(&mut table, Seen::End), ["a 1>-"]);
+        assert_eq!(told(&mut table, Seen::Gone(Key::new("n", "c"))), ["c 1>-"]);
+        assert_eq!(told(&mut table, Seen::Gone(Key::new("n", "c"))), nothing);
+        assert_eq!(table.len(), 1);
+    }
+}
