@@ -86,7 +86,8 @@ impl Stage for Platform {
 }
 
 /// All routes over a platform.
-pub fn router(stage: Arc<dyn Stage>) -> Router {
+pub fn router(stage: Arc<impl Stage>) -> Router {
+    let stage: Arc<dyn Stage> = stage;
     Router::new()
         .route("/", get(async || INDEX))
         .route("/healthz", get(async || "ok\n"))

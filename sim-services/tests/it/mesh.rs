@@ -8,6 +8,7 @@ mod conditions;
 mod deployments;
 mod live;
 mod platform;
+mod pods;
 mod scaling;
 mod shop;
 
