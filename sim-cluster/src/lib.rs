@@ -16,7 +16,6 @@ mod convert;
 pub mod faults;
 pub mod http;
 mod jsonpath;
-pub mod controllers;
 pub mod kubelet;
 pub mod object;
 pub mod patch;
