@@ -1,1 +1,4 @@
-//! Nothing yet.
+//! Tests through the public interface.
+
+mod apply;
+mod client;
