@@ -16,23 +16,37 @@ struct Cli {
     agent: AgentArgs,
 }
 
-/// An agent without a cluster.
-async fn agent(node: &Node, receiver: &Receiver, state: Option<&Path>, more: &[&str]) -> Running {
-    let monitor = format!("--monitor=http://{}", receiver.address);
-    let logs = format!("--logs={}", node.root().display());
-    let mut words = vec!["agent".to_owned(), "--no-cluster".to_owned(), monitor, logs];
-    // The lines of these tests are as old as their fixed times.
-    words.push("--look-back-seconds=1000000000".to_owned());
+/// What is written on the command line.
+pub(crate) fn arguments(
+    logs: &Path,
+    receiver: &Receiver,
+    state: Option<&Path>,
+    more: &[&str],
+) -> AgentArgs {
+    let mut words = vec![
+        "agent".to_owned(),
+        format!("--monitor=http://{}", receiver.address),
+        format!("--logs={}", logs.display()),
+        // The lines of these tests are as old as their fixed times.
+        "--look-back-seconds=1000000000".to_owned(),
+    ];
     words.extend(state.map(|folder| format!("--state={}", folder.display())));
     words.extend(more.iter().map(|word| (*word).to_owned()));
-    let args = Cli::try_parse_from(words).expect("arguments").agent;
+    Cli::try_parse_from(words).expect("arguments").agent
+}
+
+/// An agent without a cluster.
+async fn agent(node: &Node, receiver: &Receiver, state: Option<&Path>, more: &[&str]) -> Running {
+    let mut words = vec!["--no-cluster"];
+    words.extend_from_slice(more);
+    let args = arguments(node.root(), receiver, state, &words);
     start(args, async || unreachable!("no cluster is asked"))
         .await
         .expect("an agent")
 }
 
 /// The value of a series, written as Prometheus does.
-fn metric(running: &Running, series: &str) -> f64 {
+pub(crate) fn metric(running: &Running, series: &str) -> f64 {
     let text = prometheus::TextEncoder::new()
         .encode_to_string(&running.registry.gather())
         .expect("metrics");
@@ -44,10 +58,12 @@ fn metric(running: &Running, series: &str) -> f64 {
         .expect("a number")
 }
 
-async fn until(what: impl Fn() -> bool) {
+/// Numbers have no events: they are looked at until they are right.
+pub(crate) async fn until(what: impl Fn() -> bool) {
     let waited = tokio::time::timeout(Duration::from_secs(30), async {
+        let mut looks = tokio::time::interval(Duration::from_millis(5));
         while !what() {
-            tokio::task::yield_now().await;
+            looks.tick().await;
         }
     });
     waited.await.expect("it happens");
@@ -82,7 +98,8 @@ async fn lines_arrive_with_their_times_and_what_the_path_says() {
         service.instance.id=shop.cart-7d4b9c6f5-x2x9k.web
         service.name=cart
         service.namespace=shop
-        log.iostream=stdout"#]].assert_eq(&attributes.join("\n"));
+        log.iostream=stdout"#]]
+    .assert_eq(&attributes.join("\n"));
     running.stop().await.unwrap();
 }
 
