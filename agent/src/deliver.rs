@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::follow::Progress;
 use crate::follow::positions::Positions;
+use crate::from_api::cursor::Seen;
 use crate::metrics::{Attempt, Loss, Metrics};
 use crate::otlp::Encoded;
 use link::Link;
@@ -34,6 +35,8 @@ const LAST_ATTEMPT: Duration = Duration::from_secs(5);
 pub struct Parcel {
     pub request: Encoded,
     pub progress: Vec<Progress>,
+    /// Of streams through the API, by name.
+    pub seen: Vec<(String, Seen)>,
 }
 
 /// How deliveries go, for `/readyz` and for people.
@@ -117,6 +120,7 @@ impl Deliverer {
             return;
         }
         self.positions.advance(&parcel.progress);
+        self.positions.advance_streams(&parcel.seen);
     }
 
     /// Returns when the request is taken, on disk or refused for good; `false` when the agent stops

@@ -32,6 +32,8 @@ use crate::deliver::{Deliverer, Health, Parcel};
 use crate::follow::positions::Positions;
 use crate::follow::wake::{Happened, Wake};
 use crate::follow::{Follower, Round};
+use crate::from_api::budget::Budget;
+use crate::from_api::{self, Streaming};
 use crate::metrics::Metrics;
 use crate::otlp;
 use crate::serve;
@@ -102,9 +104,11 @@ pub async fn start(
     let spool = spool.transpose()?;
     let sender = Sender::new(&args.monitor, args.token_file.clone())?;
 
-    let snapshots = if args.no_cluster {
-        None
-    } else {
+    let cluster_client = match args.no_cluster {
+        true => None,
+        false => Some(client().await?),
+    };
+    let snapshots = if let Some(client) = cluster_client.clone() {
         let Some(node) = args.node.clone() else {
             bail!(
                 "which node is this? Give --node NAME (a DaemonSet sets NODE_NAME from \
@@ -114,12 +118,13 @@ pub async fn start(
         let (sender, receiver) = watch::channel(Arc::new(Snapshot::default()));
         let (metrics, stop) = (metrics.clone(), stop.clone());
         let cluster_name = args.cluster_name.clone();
-        let client = client().await?;
         tasks.spawn(async move {
             cluster::watch::run(client, node, cluster_name, sender, metrics, stop).await;
             Ok("watching the cluster")
         });
         Some(receiver)
+    } else {
+        None
     };
     let options = PodsOptions {
         mode: if args.opt_in {
@@ -146,24 +151,49 @@ pub async fn start(
         positions,
     };
     let (unready, not_ready) = watch::channel("reading has not begun yet\n".to_owned());
-    let follower = Follower::new(
-        args.logs.clone(),
-        deliverer.positions.all().clone(),
-        (!known).then(|| ago(args.look_back())),
-        metrics.clone(),
-    );
-    let following = Following {
-        follower,
-        pods,
-        snapshots,
-        parcels,
-        logs: args.logs.clone(),
-        record_ids: args.record_ids,
-        metrics,
-        unready,
-        stop: stop.clone(),
-    };
-    tasks.spawn(async move { following.run().await.map(|()| "following logs") });
+    let since = ago(args.look_back());
+    match (cluster_client.filter(|_| args.from_api), snapshots) {
+        (Some(client), Some(snapshots)) => {
+            let streaming = Streaming {
+                pods,
+                snapshots,
+                parcels,
+                budget: Arc::new(Budget::new(
+                    args.api_bytes_per_second,
+                    tokio::time::Instant::now(),
+                )),
+                since,
+                seen: deliverer.positions.streams().clone(),
+                record_ids: args.record_ids,
+                metrics,
+                stop: stop.clone(),
+            };
+            unready.send_replace(String::new());
+            tasks.spawn(async move {
+                let streamed = from_api::run(client, streaming).await;
+                streamed.map(|()| "streaming logs")
+            });
+        }
+        (_, snapshots) => {
+            let following = Following {
+                follower: Follower::new(
+                    args.logs.clone(),
+                    deliverer.positions.all().clone(),
+                    (!known).then_some(since),
+                    metrics.clone(),
+                ),
+                pods,
+                snapshots,
+                parcels,
+                logs: args.logs.clone(),
+                record_ids: args.record_ids,
+                metrics,
+                unready,
+                stop: stop.clone(),
+            };
+            tasks.spawn(async move { following.run().await.map(|()| "following logs") });
+        }
+    }
     let stopped = stop.clone();
     tasks.spawn(async move {
         let delivered = deliverer.run(received, stopped).await;
@@ -379,6 +409,7 @@ fn parcel(round: Round, now: monitor_core::Time, record_ids: bool, metrics: &Met
     Parcel {
         request: otlp::encode(round.groups, now, record_ids),
         progress: round.progress,
+        seen: Vec::new(),
     }
 }
 

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::from_api::cursor::Seen;
+
 const VERSION: u32 = 1;
 /// Files that vanish while nobody looks leave entries behind; the kubelet keeps at most five files
 /// for each of a node's containers.
@@ -128,6 +130,9 @@ pub struct Progress {
 struct Saved {
     version: u32,
     files: Vec<Entry>,
+    /// Of streams through the API, by name.
+    #[serde(default)]
+    streams: BTreeMap<String, Seen>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -144,6 +149,7 @@ pub struct Positions {
     /// Without one they are forgotten at the end.
     path: Option<PathBuf>,
     files: BTreeMap<FileId, Position>,
+    streams: BTreeMap<String, Seen>,
     unsaved: bool,
 }
 
@@ -158,7 +164,7 @@ impl Positions {
             return Ok((Positions::default(), false));
         };
         let doing = || format!("reading the positions in `{}`", path.display());
-        let files = match fs::read(&path) {
+        let saved = match fs::read(&path) {
             Ok(bytes) => {
                 let saved: Saved = serde_json::from_slice(&bytes).with_context(doing)?;
                 ensure!(
@@ -167,16 +173,18 @@ impl Positions {
                      from the look-back on",
                     path.display()
                 );
-                let entries = saved.files.into_iter();
-                Some(entries.map(|entry| (entry.id, entry.position)).collect())
+                Some(saved)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error).with_context(doing),
         };
-        let known = files.is_some();
+        let known = saved.is_some();
+        let (files, streams) = saved.map(|it| (it.files, it.streams)).unwrap_or_default();
+        let files = files.into_iter();
         let positions = Positions {
+            files: files.map(|entry| (entry.id, entry.position)).collect(),
             path: Some(path),
-            files: files.unwrap_or_default(),
+            streams,
             unsaved: false,
         };
         Ok((positions, known))
@@ -199,6 +207,18 @@ impl Positions {
         }
     }
 
+    pub fn streams(&self) -> &BTreeMap<String, Seen> {
+        &self.streams
+    }
+
+    pub fn advance_streams(&mut self, seen: &[(String, Seen)]) {
+        self.streams.extend(seen.iter().cloned());
+        self.unsaved |= !seen.is_empty();
+        while self.streams.len() > MAX_ENTRIES {
+            self.streams.pop_first();
+        }
+    }
+
     /// Writes them if they have moved.
     ///
     /// # Errors
@@ -217,6 +237,7 @@ impl Positions {
                     position: *position,
                 })
                 .collect(),
+            streams: self.streams.clone(),
         };
         let doing = || format!("saving the positions in `{}`", path.display());
         let bytes = serde_json::to_vec(&saved).with_context(doing)?;

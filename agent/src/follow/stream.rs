@@ -119,6 +119,9 @@ impl Stream {
             match Tail::open(id, place, &path, resume, &copied, not_before, now) {
                 Ok(Some(tail)) => {
                     self.closed.remove(&id);
+                    for original in self.tails.iter_mut().filter(|_| !copied.is_empty()) {
+                        original.set_copied(&tail);
+                    }
                     self.tails.push(tail);
                 }
                 // Replaced between the walk and the opening; the next walk sees it.

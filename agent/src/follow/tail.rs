@@ -29,8 +29,8 @@ pub(super) struct Tail {
     shape: Option<Shape>,
     /// Where the next line begins.
     line_start: u64,
-    /// Where the oldest unfinished container line begins.
-    pieces_start: Option<u64>,
+    /// Where the unfinished container line of each output begins.
+    pieces_start: [Option<u64>; 2],
     /// Lines up to here were given out, by output.
     done: [u64; 2],
     /// Lines up to here were safe before the restart.
@@ -41,6 +41,8 @@ pub(super) struct Tail {
     pub(super) read_at: Time,
     /// Where it stood before it was cut, for whoever finds a copy.
     before_cut: Option<Position>,
+    /// A copy is read from where this stands: what is unfinished here is finished there.
+    copied: bool,
     /// A name still leads to it.
     present: bool,
     reported: Option<Position>,
@@ -108,12 +110,13 @@ impl Tail {
             splitter: LineSplitter::new(position.offset, MAX_TEXT_BYTES),
             shape: None,
             line_start: position.offset,
-            pieces_start: None,
+            pieces_start: [None; 2],
             done: position.done,
             skip: position.done,
             not_before: not_before.filter(|_| !known),
             read_at: now,
             before_cut,
+            copied: false,
             present: true,
             reported: resume.filter(|it| *it == position),
         }))
@@ -170,7 +173,7 @@ impl Tail {
 
     /// Whether a line or a piece waits for its end.
     pub(super) fn is_unfinished(&self) -> bool {
-        self.splitter.is_partial() || self.pieces_start.is_some()
+        self.splitter.is_partial() || self.oldest_piece().is_some()
     }
 
     /// Nothing more will come: what is unfinished is a line as it is.
@@ -180,8 +183,9 @@ impl Tail {
         }
         if let Some(Shape::Container(assembler)) = &mut self.shape {
             let unfinished: Vec<ContainerLine> = assembler.flush().collect();
-            let start = self.pieces_start.take().unwrap_or(self.line_start);
             for line in unfinished {
+                let start = self.pieces_start[line.output as usize].take();
+                let start = start.unwrap_or(self.line_start);
                 self.emit(line, start, self.line_start, metrics, entries);
             }
         }
@@ -200,7 +204,9 @@ impl Tail {
         if size < self.splitter.offset() || !beginning.fits(self.fingerprint) {
             metrics.truncations.inc();
             self.before_cut = Some(self.position());
-            self.finish_lines(metrics, entries);
+            if !std::mem::take(&mut self.copied) {
+                self.finish_lines(metrics, entries);
+            }
             self.start_at(0);
             self.fingerprint = Fingerprint::default();
         }
@@ -214,7 +220,7 @@ impl Tail {
         self.splitter = LineSplitter::new(offset, MAX_TEXT_BYTES);
         self.shape = None;
         self.line_start = offset;
-        self.pieces_start = None;
+        self.pieces_start = [None; 2];
         self.done = [offset; 2];
         self.skip = [offset; 2];
     }
@@ -237,13 +243,14 @@ impl Tail {
             return self.emit(plain(line.text), start, line.end, metrics, entries);
         };
         match assembler.push(&line.text) {
-            Ok(None) => self.pieces_start = self.pieces_start.or(Some(start)),
+            Ok(None) => {
+                // The assembler does not say of which output the piece is.
+                let output = piece_output(&line.text) as usize;
+                self.pieces_start[output] = self.pieces_start[output].or(Some(start));
+            }
             Ok(Some(whole)) => {
-                // With pieces of both outputs pending this may be too early, which costs nothing.
-                let start = self.pieces_start.unwrap_or(start);
-                if !assembler.is_pending() {
-                    self.pieces_start = None;
-                }
+                let begun = self.pieces_start[whole.output as usize].take();
+                let start = begun.unwrap_or(start);
                 self.emit(whole, start, line.end, metrics, entries);
             }
             Err(NotOfRuntime) => {
@@ -284,10 +291,14 @@ impl Tail {
         });
     }
 
+    fn oldest_piece(&self) -> Option<u64> {
+        self.pieces_start.into_iter().flatten().min()
+    }
+
     fn position(&self) -> Position {
         Position {
             fingerprint: self.fingerprint,
-            offset: self.pieces_start.unwrap_or(self.line_start),
+            offset: self.oldest_piece().unwrap_or(self.line_start),
             done: self.done,
         }
     }
@@ -297,6 +308,11 @@ impl Tail {
         [Some(self.position()), self.before_cut]
             .into_iter()
             .flatten()
+    }
+
+    /// `copy` begins as this file does.
+    pub(super) fn set_copied(&mut self, copy: &Tail) {
+        self.copied |= self.position() == copy.position();
     }
 
     pub(super) fn looked(&self) -> Looked {
@@ -330,5 +346,15 @@ impl Tail {
 
     pub(super) fn is_deleted(&self) -> bool {
         self.file.metadata().is_ok_and(|it| it.nlink() == 0)
+    }
+}
+
+/// Of a piece that the assembler has taken.
+fn piece_output(line: &str) -> Output {
+    let cri = line.split(' ').nth(1) == Some("stderr");
+    let docker = line.starts_with('{') && line.contains(r#""stream":"stderr""#);
+    match cri || docker {
+        true => Output::Stderr,
+        false => Output::Stdout,
     }
 }

@@ -42,7 +42,7 @@ fn pieces_are_joined_and_outputs_kept_apart() {
         .iter()
         .map(|it| format!("{} {} {}", it.output.as_str(), it.offset, it.text))
         .collect();
-    assert_eq!(found, ["stderr 47 trouble", "stdout 0 one line"]);
+    assert_eq!(found, ["stderr 45 trouble", "stdout 0 one line"]);
 }
 
 #[test]
@@ -208,6 +208,8 @@ struct Run {
     written: [usize; 2],
     seconds: f64,
     crashes: usize,
+    /// Since the follower was last told.
+    names_changed: bool,
 }
 
 impl Run {
@@ -226,6 +228,7 @@ impl Run {
             written: [0; 2],
             seconds: 0.0,
             crashes: 0,
+            names_changed: false,
         }
     }
 
@@ -282,6 +285,7 @@ impl Run {
             Step::CopyAndTruncate if self.web.size() > 256 => {
                 self.finish_half();
                 self.web.copy_and_truncate();
+                self.names_changed = true;
             }
             Step::CopyAndTruncate => {}
             Step::ContainerRestarts => {
@@ -291,7 +295,9 @@ impl Run {
             Step::Scan => _ = self.follower.scan(at(self.seconds)),
             Step::Poll => {
                 let folder = self.web.folder.clone();
-                self.follower.touch(&folder, false, at(self.seconds));
+                let names_changed = std::mem::take(&mut self.names_changed);
+                self.follower
+                    .touch(&folder, names_changed, at(self.seconds));
                 let round = self.follower.poll(at(self.seconds), &mut Everyone);
                 self.waiting.push(round);
             }

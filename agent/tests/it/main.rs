@@ -1,5 +1,6 @@
 //! Log files in, OTLP requests out.
 
+mod cluster;
 mod deliver;
 mod follow;
 mod node;
