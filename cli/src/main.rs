@@ -45,7 +45,8 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo(args) => commands::demo::run(&args),
-        Command::Sim(command) => commands::sim::run(&command),
+        // The one command whose process may have to end as others make theirs end.
+        Command::Sim(command) => return terminal::ended(commands::sim::run(&command)),
         Command::Chaos(command) => commands::chaos::run(command),
         Command::Monitor(args) => commands::monitor::run(&args),
         Command::Agent(args) => commands::agent::run(*args),

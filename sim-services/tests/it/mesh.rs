@@ -7,6 +7,7 @@
 mod conditions;
 mod deployments;
 mod live;
+mod manifests;
 mod platform;
 mod pods;
 mod scaling;

@@ -38,3 +38,33 @@ async fn ready(State(health): State<watch::Receiver<Health>>) -> (StatusCode, &'
         Health::Draining => (unready, "draining\n"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt as _;
+
+    #[tokio::test]
+    async fn only_who_serves_is_ready() {
+        let (health, seen) = watch::channel(Health::default());
+        let router = router(seen);
+        let status = async |path: &str| {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            answer.status().as_u16()
+        };
+        for (now, ready) in [
+            (Health::Starting, 503),
+            (Health::Serving, 200),
+            (Health::Down, 503),
+            (Health::Serving, 200),
+            (Health::Draining, 503),
+        ] {
+            health.send_replace(now);
+            assert_eq!(status("/readyz").await, ready, "{now:?}");
+            assert_eq!(status("/livez").await, 200, "{now:?}");
+        }
+    }
+}

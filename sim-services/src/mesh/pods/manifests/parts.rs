@@ -53,6 +53,10 @@ pub(super) fn deployment(
     replicas: u32,
     pod: Value,
 ) -> Value {
+    let mut template = json!({ "labels": labels });
+    if !annotations.is_null() {
+        template["annotations"] = annotations;
+    }
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -61,7 +65,7 @@ pub(super) fn deployment(
             "replicas": replicas,
             "selector": { "matchLabels": selector },
             "template": {
-                "metadata": { "labels": labels, "annotations": annotations },
+                "metadata": template,
                 "spec": pod,
             },
         },
@@ -84,6 +88,7 @@ pub(super) fn pod(name: &str, container: Value, layout: &Layout, node: Value) ->
         "automountServiceAccountToken": false,
         "securityContext": {
             "runAsNonRoot": true,
+            "runAsUser": 65532,
             "seccompProfile": { "type": "RuntimeDefault" },
         },
         // To be told, to finish what was begun, and some.

@@ -39,7 +39,7 @@ pub(super) fn resources(topology: &Topology, name: &str, layout: &Layout) -> Vec
             namespace,
             &selector,
             &labels,
-            json!({ ENVIRONMENT: spec.environment }),
+            Value::Null,
             spec.replicas.min(most).max(1),
             pod(name, container, layout, node),
         ),
