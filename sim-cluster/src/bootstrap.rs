@@ -13,4 +13,5 @@ pub(crate) fn populate(cluster: &Cluster) {
             .create("namespaces", json!({ "metadata": { "name": name } }))
             .expect("an empty cluster takes its first namespaces");
     }
+    crate::access::populate(&client);
 }

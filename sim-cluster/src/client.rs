@@ -5,20 +5,25 @@
 
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
+use crate::access::{Issued, Tokens, User};
 use crate::admission::{Addresses, Admission};
+use crate::convert;
+use crate::faults::{Faults, Rule};
+use crate::http::{Authority, Logs};
 use crate::registry::{Registry, Served};
+use crate::requests::Requests;
 use crate::resource::ResourceId;
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::status::Status;
-use crate::store::{Scope, Store};
-use crate::verbs::{self, Request};
+use crate::store::{Key, Scope, Store};
+use crate::verbs::{self, FieldValidation, Request, Written};
 
 pub use crate::store::{Event, EventKind, Watch};
 pub use crate::verbs::{DeleteOptions, Deleted, Patch, Propagation};
@@ -70,6 +75,11 @@ struct Inner {
     /// Contended by creations only, for the time of a few draws.
     random: Mutex<StdRng>,
     addresses: Addresses,
+    tokens: Tokens,
+    faults: Faults,
+    requests: Requests,
+    authority: OnceLock<Authority>,
+    logs: RwLock<Option<Arc<dyn Logs>>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -90,6 +100,11 @@ impl Cluster {
             admissions: RwLock::default(),
             random: Mutex::new(StdRng::seed_from_u64(config.seed)),
             addresses: Addresses::new(config.service_addresses.clone()),
+            tokens: Tokens::default(),
+            faults: Faults::new(config.seed),
+            requests: Requests::default(),
+            authority: OnceLock::new(),
+            logs: RwLock::default(),
             config,
         }));
         crate::bootstrap::populate(&cluster);
@@ -130,6 +145,104 @@ impl Cluster {
     /// The version of the latest change.
     pub fn revision(&self) -> u64 {
         self.0.store.revision()
+    }
+
+    /// Puts rules of trouble in place of those that were in force; none ends all of it.
+    pub fn put_faults(&self, rules: Vec<Rule>) {
+        self.0.faults.put(rules, self.now(), self.revision());
+    }
+
+    /// The rules of trouble that are in force.
+    pub fn faults_in_force(&self) -> Vec<Rule> {
+        self.0.faults.in_force(self.now())
+    }
+
+    /// How often it was asked over HTTP.
+    pub fn requests(&self) -> &Requests {
+        &self.0.requests
+    }
+
+    /// Who answers `pods/log`.
+    pub fn answer_logs_with(&self, logs: Arc<dyn Logs>) {
+        *self.0.logs.write().unwrap_or_else(PoisonError::into_inner) = Some(logs);
+    }
+
+    /// A bearer token of a user.
+    pub fn issue_token(&self, user: User) -> String {
+        self.issue(Issued {
+            user,
+            account_uid: None,
+            expires: None,
+        })
+    }
+
+    /// A bearer token of a service account, good for `seconds` or as long as the account lives.
+    ///
+    /// # Errors
+    /// 404 when there is no such account.
+    pub fn issue_service_account_token(
+        &self,
+        namespace: &str,
+        name: &str,
+        seconds: Option<u32>,
+    ) -> Result<String, Status> {
+        let account = self
+            .0
+            .store
+            .get(
+                &ResourceId::of("serviceaccounts"),
+                &Key::new(namespace, name),
+            )
+            .ok_or_else(|| Status::not_found("serviceaccounts", name))?;
+        let span = seconds.map(|it| jiff::SignedDuration::from_secs(i64::from(it)));
+        Ok(self.issue(Issued {
+            user: User::named(&format!("system:serviceaccount:{namespace}:{name}")),
+            account_uid: Some(crate::object::uid(&account).to_owned()),
+            expires: span.map(|it| self.now().saturating_add(it).unwrap_or(Timestamp::MAX)),
+        }))
+    }
+
+    /// Whom a token stands for.
+    pub fn user_of_token(&self, token: &str) -> Option<User> {
+        let issued = self.0.tokens.find(token, self.now())?;
+        let Some(uid) = issued.account_uid else {
+            return Some(issued.user);
+        };
+        let rest = issued.user.name.strip_prefix("system:serviceaccount:")?;
+        let (namespace, name) = rest.split_once(':')?;
+        let account = self.0.store.get(
+            &ResourceId::of("serviceaccounts"),
+            &Key::new(namespace, name),
+        )?;
+        (crate::object::uid(&account) == uid).then_some(issued.user)
+    }
+
+    /// The certificate that vouches for the API server, in PEM.
+    pub fn ca_pem(&self) -> &str {
+        self.authority().pem()
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        self.0.authority.get_or_init(|| Authority::new(self.now()))
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.0.faults
+    }
+
+    pub(crate) fn logs(&self) -> Option<Arc<dyn Logs>> {
+        self.0
+            .logs
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn issue(&self, issued: Issued) -> String {
+        let bits: [u128; 2] = self.random().random();
+        let token = format!("{:032x}{:032x}", bits[0], bits[1]);
+        self.0.tokens.add(token.clone(), issued, self.now());
+        token
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
@@ -245,7 +358,8 @@ impl Client {
 
     pub fn get(&self, resource: &str, namespace: &str, name: &str) -> Result<Arc<Value>, Status> {
         let served = self.served(resource)?;
-        verbs::get(&self.cluster, &self.request(&served, namespace, name, ""))
+        let object = verbs::get(&self.cluster, &self.request(&served, namespace, name, ""))?;
+        Ok(convert::shown(&served, &object))
     }
 
     pub fn list(
@@ -261,6 +375,9 @@ impl Client {
             .store()
             .list(&scope.resource, scope.namespace.as_deref());
         items.retain(|object| scope.contains(object));
+        for item in &mut items {
+            *item = convert::shown(&served, item);
+        }
         Ok(Listing {
             items,
             resource_version,
@@ -299,11 +416,11 @@ impl Client {
     pub fn create(&self, resource: &str, object: Value) -> Result<Arc<Value>, Status> {
         let served = self.served(resource)?;
         let namespace = crate::object::namespace(&object).to_owned();
-        verbs::create(
-            &self.cluster,
-            &self.request(&served, &namespace, "", ""),
-            object,
-        )
+        let request = self.request(&served, &namespace, "", "");
+        Ok(shown(
+            &request,
+            verbs::create(&self.cluster, &request, object)?,
+        ))
     }
 
     /// A conflict when `metadata.resourceVersion` is set and no longer the object's.
@@ -326,7 +443,10 @@ impl Client {
         let namespace = crate::object::namespace(&object).to_owned();
         let name = crate::object::name(&object).to_owned();
         let request = self.request(&served, &namespace, &name, subresource);
-        verbs::update(&self.cluster, &request, object)
+        Ok(shown(
+            &request,
+            verbs::update(&self.cluster, &request, object)?,
+        ))
     }
 
     /// The subresource is empty, `status`, `scale`, …
@@ -340,7 +460,10 @@ impl Client {
     ) -> Result<Arc<Value>, Status> {
         let served = self.served(resource)?;
         let request = self.request(&served, namespace, name, subresource);
-        verbs::patch(&self.cluster, &request, patch)
+        Ok(shown(
+            &request,
+            verbs::patch(&self.cluster, &request, patch)?,
+        ))
     }
 
     /// The object as it was last: with `deletionTimestamp` when something still holds it.
@@ -360,7 +483,7 @@ impl Client {
     pub fn bind(&self, namespace: &str, pod: &str, node: &str) -> Result<Arc<Value>, Status> {
         let served = self.served("pods")?;
         let request = self.request(&served, namespace, pod, "binding");
-        verbs::bind(&self.cluster, &request, node)
+        Ok(shown(&request, verbs::bind(&self.cluster, &request, node)?))
     }
 
     fn served(&self, resource: &str) -> Result<Arc<Served>, Status> {
@@ -383,6 +506,7 @@ impl Client {
             subresource: sub.to_owned(),
             user: self.user.to_string(),
             manager: self.user.rsplit(':').next().unwrap_or_default().to_owned(),
+            field_validation: FieldValidation::Ignore,
             dry_run: false,
         }
     }
@@ -407,11 +531,17 @@ pub(crate) fn scope(
             .filter(|_| served.resource.namespaced)
             .map(str::to_owned),
         labels: options.labels.clone(),
-        fields: options.fields.clone(),
+        fields: options
+            .fields
+            .with_paths(|path| convert::stored_field(served, path)),
     })
 }
 
-pub(crate) fn unserved(resource: &str) -> Status {
+fn shown(request: &Request, written: Written) -> Arc<Value> {
+    convert::shown(&request.served, &written.object)
+}
+
+fn unserved(resource: &str) -> Status {
     let mut status = Status::not_found(resource, "");
     status.message = format!("the server could not find the requested resource ({resource})");
     status

@@ -18,7 +18,7 @@ use serde_json::Value;
 pub use table::EventKind;
 pub(crate) use table::{Entry, Key, Table};
 pub use watch::{Event, Watch};
-pub(crate) use watch::{Occurrence, Scope};
+pub(crate) use watch::{Occurrence, Scope, too_old};
 
 use crate::object;
 use crate::resource::ResourceId;
@@ -92,18 +92,6 @@ impl Store {
             return Ok(Vec::new());
         };
         table.range_at(namespace, revision)
-    }
-
-    pub(crate) fn count(&self, resource: &ResourceId) -> usize {
-        self.read().tables.get(resource).map_or(0, Table::len)
-    }
-
-    /// The version of the last change to any object of this resource; 0 when there was none.
-    pub(crate) fn changed_at(&self, resource: &ResourceId) -> u64 {
-        self.read()
-            .tables
-            .get(resource)
-            .map_or(0, Table::changed_at)
     }
 
     /// Puts a new object and gives it its version.

@@ -57,6 +57,16 @@ impl FieldSelector {
         self.terms.iter().map(|term| term.path.as_str())
     }
 
+    /// The same terms about fields under other names.
+    #[must_use]
+    pub(crate) fn with_paths(&self, rename: impl Fn(&str) -> String) -> FieldSelector {
+        let mut selector = self.clone();
+        for term in &mut selector.terms {
+            term.path = rename(&term.path);
+        }
+        selector
+    }
+
     /// The one name it asks for, if it does: a single object is then looked up, not searched.
     pub fn name(&self) -> Option<&str> {
         self.terms

@@ -1,5 +1,6 @@
-//! Behaviour of the cluster, from outside.
+//! Tests through the public interface.
 
+mod apply;
 mod client;
 mod controllers;
 mod hollow;
