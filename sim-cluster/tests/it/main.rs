@@ -2,3 +2,5 @@
 
 mod apply;
 mod client;
+mod http;
+mod laws;
