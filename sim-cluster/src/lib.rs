@@ -11,3 +11,4 @@ pub mod patch;
 pub mod resource;
 pub mod shape;
 pub mod status;
+pub mod structural;

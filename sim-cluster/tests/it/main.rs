@@ -1,3 +1,4 @@
 //! Tests through the public interface.
 
 mod apply;
+mod structural;
