@@ -26,3 +26,4 @@ mod store;
 mod verbs;
 
 pub use client::{Client, Cluster, ClusterConfig, ListOptions};
+pub mod structural;

@@ -4,3 +4,4 @@ mod apply;
 mod client;
 mod http;
 mod laws;
+mod structural;
