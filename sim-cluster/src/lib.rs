@@ -28,3 +28,4 @@ mod store;
 mod verbs;
 
 pub use client::{Client, Cluster, ClusterConfig, ListOptions};
+pub mod structural;

@@ -4,3 +4,6 @@ mod apply;
 mod client;
 mod controllers;
 mod hollow;
+mod http;
+mod laws;
+mod structural;
