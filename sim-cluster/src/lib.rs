@@ -32,3 +32,4 @@ mod verbs;
 
 pub use client::{Client, Cluster, ClusterConfig, ListOptions};
 pub use cluster::{Extent, SimCluster, SimConfig};
+pub mod structural;

@@ -1,6 +1,11 @@
 //! The controllers at work, together: wishes in, objects out.
 
 mod deployments;
+mod jobs;
+mod life;
+mod scale;
+mod scheduling;
+mod sets;
 
 use std::sync::Arc;
 

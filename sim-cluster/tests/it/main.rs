@@ -7,3 +7,6 @@ mod hollow;
 mod kubectl;
 mod kubelet;
 mod whole;
+mod http;
+mod laws;
+mod structural;
