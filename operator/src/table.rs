@@ -28,18 +28,6 @@ pub enum Seen<T> {
     Gone(Key),
 }
 
-impl<T> Seen<T> {
-    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Seen<U> {
-        match self {
-            Seen::Begin(scope) => Seen::Begin(scope),
-            Seen::Initial(row) => Seen::Initial(change(row)),
-            Seen::End(scope) => Seen::End(scope),
-            Seen::Applied(row) => Seen::Applied(change(row)),
-            Seen::Gone(key) => Seen::Gone(key),
-        }
-    }
-}
-
 /// A row that is not what it was; what it is now is in the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Shift<T> {

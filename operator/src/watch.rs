@@ -87,8 +87,12 @@ pub(crate) async fn run(
 
 fn events(client: Client, watched: Watched, scope: Scope) -> Events {
     match watched {
-        Watched::Pods => whole(client, scope, ClusterEvent::Pod, |pod: &Pod| PodRecord::from(pod)),
-        Watched::Nodes => cluster(client, ClusterEvent::Node, |node: &Node| NodeRecord::from(node)),
+        Watched::Pods => whole(client, scope, ClusterEvent::Pod, |pod: &Pod| {
+            PodRecord::from(pod)
+        }),
+        Watched::Nodes => cluster(client, ClusterEvent::Node, |node: &Node| {
+            NodeRecord::from(node)
+        }),
         Watched::Namespaces => {
             let make = |it: &PartialObjectMeta<Namespace>| NamespaceRecord::new(&it.metadata);
             cluster(client, ClusterEvent::Namespace, make)
