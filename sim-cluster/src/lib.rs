@@ -7,13 +7,13 @@
 
 pub mod access;
 pub mod admission;
+pub mod apply;
 mod bootstrap;
 pub mod client;
 mod convert;
 pub mod faults;
 pub mod http;
 mod jsonpath;
-pub mod apply;
 pub mod object;
 pub mod patch;
 pub mod registry;

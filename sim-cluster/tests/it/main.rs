@@ -1,6 +1,6 @@
-//! Behaviour of the cluster, from outside.
-
-mod client;
 //! Tests through the public interface.
 
 mod apply;
+mod client;
+mod http;
+mod laws;
