@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use monitor_core::{
-    Batch, IngestView, Observation, Record, ServiceKey, Settings, TemplateId, Time, View,
+    Batch, Change, IngestView, Observation, Record, ServiceKey, Settings, TemplateId, Time, View,
 };
 use monitor_engine::{Effect, Engine, EngineConfig};
 use monitor_ingest::pipeline::Pipeline;
@@ -61,6 +61,11 @@ impl Heart {
             self.engine.observe(observation);
         }
         (understood.records, understood.observations)
+    }
+
+    /// Something was done to the platform. Whether it is new.
+    pub fn note(&mut self, change: Change) -> bool {
+        self.engine.note(change)
     }
 
     /// Judges every bucket that is complete at `now`.

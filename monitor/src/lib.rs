@@ -6,6 +6,8 @@
 pub mod archive;
 pub mod clock;
 pub mod config;
+mod configuration;
+mod deeds;
 pub mod embedded;
 pub mod follow;
 pub mod heart;

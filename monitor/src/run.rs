@@ -21,6 +21,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
+use crate::configuration::Keeper;
+use crate::deeds::ToWorker;
 use crate::heart::Heart;
 use crate::indexer::{self, INDEX_QUEUE, IndexWork, Indexer};
 use crate::intake::{self, Gate, Logged, WORKER_QUEUE};
@@ -106,7 +108,6 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
     let (view_in, view) = watch::channel(Arc::new(View::default()));
     let (ingest_in, ingest) = watch::channel(Arc::new(IngestView::default()));
     let (workloads_in, workloads) = watch::channel(Arc::default());
-    let (_revisions_in, revisions) = watch::channel(Arc::default());
     let (live, _) = broadcast::channel(LIVE_EVENTS);
     let (alerts_in, alerts) = mpsc::channel(ALERTS);
     let (index_in, index_work) = sync_channel(INDEX_QUEUE);
@@ -138,6 +139,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         .context("opening the data ended early")??;
     let Opened {
         lock,
+        keeper,
         wal,
         worker,
         index_thread,
@@ -145,6 +147,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         recovered,
     } = opened;
 
+    let keeper = Arc::new(keeper);
     let (work, work_out) = sync_channel(WORKER_QUEUE);
     let mut threads = vec![("index", index_thread)];
     threads.push((
@@ -169,6 +172,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
 
     let notifier = tokio::spawn(notify::run(
         destinations,
+        keeper.settings(),
         alerts,
         engine_config(&settings).resend_every,
         Arc::clone(&clock),
@@ -179,6 +183,8 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
     let ports = Ports {
         clock: Arc::clone(&clock),
         intake: Arc::new(gate.clone()),
+        changes: Arc::new(ToWorker(work.clone())),
+        configurations: keeper.clone(),
         search: Arc::clone(&search),
         view: view.clone(),
         ingest,
@@ -192,7 +198,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         let clock = Arc::clone(&clock);
         let follow = monitor_serve::workloads::follow(
             view.clone(),
-            revisions,
+            keeper.revisions(),
             workloads_in,
             clock,
             stop.clone(),
@@ -280,6 +286,7 @@ struct Opening {
 
 struct Opened {
     lock: File,
+    keeper: Keeper,
     wal: Wal,
     worker: Worker,
     index_thread: JoinHandle<anyhow::Result<()>>,
@@ -294,6 +301,7 @@ impl Opening {
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create the data folder `{}`", folder.display()))?;
         let lock = lock(&folder)?;
+        let keeper = Keeper::open(&folder)?;
         let (mut wal, torn) = Wal::open(&folder.join("wal"), WalConfig::default())
             .context("cannot open the write-ahead log")?;
         let (mut index, indexed) =
@@ -342,8 +350,10 @@ impl Opening {
             outlets: self.outlets,
             clock: self.clock,
             redactions: self.redactions,
+            settings: keeper.settings(),
             newest,
         };
+        worker.configure();
         for entry in wal.read_from(from) {
             let (seq, batch) = match entry {
                 Ok(entry) => entry,
@@ -383,6 +393,7 @@ impl Opening {
         worker.publish();
         Ok(Opened {
             lock,
+            keeper,
             wal,
             worker,
             index_thread,

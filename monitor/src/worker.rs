@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
-use monitor_core::{Alert, IngestView, Observation, Time, View};
+use monitor_core::{Alert, Change, IngestView, Observation, Settings, Time, View};
 use monitor_engine::Effect;
 use monitor_serve::{Clock, LiveEvent};
 use monitor_store::Seq;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::clock::is_due;
 use crate::heart::Heart;
@@ -37,6 +37,11 @@ const SNAPSHOT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) enum Work {
     Batch(Box<Logged>),
+    /// Something was done to the platform; says of each change whether it is new.
+    Note {
+        changes: Vec<Change>,
+        told: oneshot::Sender<Vec<bool>>,
+    },
     /// Save what is learned and end.
     Stop,
 }
@@ -58,6 +63,8 @@ pub(crate) struct Worker {
     pub(crate) outlets: Outlets,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) redactions: Redactions,
+    /// What others want, as it is in force.
+    pub(crate) settings: watch::Receiver<Arc<Settings>>,
     /// The newest batch the heart has taken.
     pub(crate) newest: Option<Seq>,
 }
@@ -76,9 +83,20 @@ impl Worker {
                     Ok(()) => (false, false),
                     Err(IndexGone) => return,
                 },
+                Ok(Work::Note { changes, told }) => {
+                    let new = changes.into_iter().map(|change| self.heart.note(change));
+                    // Whoever asked may have left.
+                    let _gone = told.send(new.collect());
+                    news = true;
+                    (false, false)
+                }
                 Ok(Work::Stop) | Err(RecvTimeoutError::Disconnected) => (true, true),
                 Err(RecvTimeoutError::Timeout) => (false, true),
             };
+            if self.settings.has_changed().unwrap_or(false) {
+                self.configure();
+                news = true;
+            }
             let now = self.clock.now();
             if idle {
                 // Only now: with batches waiting, their own arrival tells the time, so that a
@@ -115,6 +133,12 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    /// Takes over what is wanted now.
+    pub(crate) fn configure(&mut self) {
+        let settings = Arc::clone(&self.settings.borrow_and_update());
+        self.heart.configure(&settings);
     }
 
     /// One batch: judged up to its arrival, then understood, indexed and shown.

@@ -35,8 +35,8 @@ pub use changes::{Change, ChangeRefusal, ChangesOutcome, ChangesQuery};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Tail};
 pub use configuration::{
-    Configuration, ConfigurationOutcome, Detection, FieldMetric, Maintenance, Objective, Probe,
-    Receiver, Refusal, Route, Select, WorkloadName, WorkloadSettings,
+    Configuration, ConfigurationOutcome, ConfigurationSource, Detection, FieldMetric, Maintenance,
+    Objective, Probe, Receiver, Refusal, Route, Select, WorkloadName, WorkloadSettings,
 };
 pub use incidents::{Incident, IncidentsQuery, Suspect, Workload};
 pub use listing::Listing;

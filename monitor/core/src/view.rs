@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, Anomaly, ApiKey, Band, CallSource, Environment, Incident, Name, Score, ServiceKey, Time,
+    Alert, Anomaly, ApiKey, Band, CallSource, Change, Environment, Incident, Name, Score,
+    ServiceKey, Time,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -144,6 +145,8 @@ pub struct View {
     /// Open ones, the latest first, then those that ended lately.
     pub incidents: Vec<Incident>,
     pub alerts: Vec<Alert>,
+    /// In order of time.
+    pub changes: Arc<[Arc<Change>]>,
     pub counts: EngineCounts,
 }
 

@@ -60,6 +60,8 @@ pub struct Cause {
     pub incident: IncidentId,
     /// The likeliest suspect and why, once there is one.
     pub root_cause: Option<String>,
+    /// What was done near its beginning.
+    pub changes: Option<String>,
 }
 
 type GroupKey = (ServiceKey, Name);
@@ -494,6 +496,7 @@ impl Group {
             .cause
             .as_ref()
             .and_then(|cause| cause.root_cause.clone());
+        let changes = self.cause.as_ref().and_then(|cause| cause.changes.clone());
         let watching = context.watching();
         let text = |name: &Option<Name>| name.as_ref().map(ToString::to_string);
         [
@@ -505,6 +508,7 @@ impl Group {
             ),
             ("incident", incident),
             ("root_cause", root_cause),
+            ("changes", changes),
             ("owner", watching.and_then(|own| text(&own.owner))),
             (
                 "runbook_url",

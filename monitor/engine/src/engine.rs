@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Alert, Anomaly, ApiKey, CallSource, EngineCounts, Environment, Incident, Measure, Name,
-    Observation, ServiceKey, Settings, Time, View, Window, Workload,
+    Alert, Anomaly, ApiKey, CallSource, Change as Deed, EngineCounts, Environment, Incident,
+    Measure, Name, Observation, ServiceKey, Settings, Time, View, Window, Workload,
 };
 use monitor_diagnose::{
     AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Seen, Topology,
@@ -23,6 +23,8 @@ use crate::service::ServiceTrack;
 
 /// The route of the Apis that found no place of their own.
 const OTHER: &str = "~other";
+/// Changes told with an alert.
+const TOLD_CHANGES: usize = 5;
 /// Closed anomalies that the view still shows.
 const CLOSED_KEPT: usize = 200;
 
@@ -227,6 +229,11 @@ impl Engine {
         }
     }
 
+    /// Something was done to the platform. Whether it is new.
+    pub fn note(&mut self, change: Deed) -> bool {
+        self.state.incidents.note(change)
+    }
+
     /// What is known of an environment beyond its name, for alerts' labels and the view.
     pub fn describe_environment(&mut self, environment: Environment) {
         self.state.book.describe_environment(environment);
@@ -272,6 +279,7 @@ impl Engine {
         let mut state: State = crate::snapshot::decode(bytes)?;
         state.api_places.reindex();
         state.service_places.reindex();
+        state.incidents.reindex();
         Ok(Engine {
             config,
             settings: Arc::default(),
@@ -444,6 +452,7 @@ impl Engine {
             Some(Cause {
                 incident: incident.id,
                 root_cause: root_cause.map(|cause| format!("{}: {}", cause.workload, cause.why)),
+                changes: changes_text(&incident.changes),
             })
         });
         effects.extend(changes.into_iter().map(|change| match change {
@@ -617,6 +626,16 @@ fn api_place(
                 other.clone()
             })
         })
+}
+
+/// One line for each.
+fn changes_text(changes: &[Deed]) -> Option<String> {
+    let lines: Vec<String> = changes
+        .iter()
+        .take(TOLD_CHANGES)
+        .map(|change| format!("{} {change} ({})", change.at, change.source))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn is_other(api: &ApiKey) -> bool {

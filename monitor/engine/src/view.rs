@@ -56,6 +56,7 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
         anomalies: anomalies(state),
         incidents: state.incidents.incidents(),
         alerts: state.book.alerts(Time::from_secs(watermark)),
+        changes: state.incidents.changes(),
         counts: state.counts,
     }
 }

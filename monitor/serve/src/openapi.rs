@@ -7,7 +7,8 @@ use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
 use crate::query::{
-    alerts, anomalies, apis, incidents, places, search, status, streams, tail, traces, workloads,
+    alerts, anomalies, apis, changes, configuration, incidents, places, search, status, streams,
+    tail, traces, workloads,
 };
 
 #[derive(OpenApi)]
@@ -45,6 +46,12 @@ use crate::query::{
         traces::get_trace,
         streams::list_streams,
         streams::list_templates,
+        changes::list_changes,
+        changes::post_changes,
+        configuration::list_sources,
+        configuration::get_configuration,
+        configuration::put_configuration,
+        configuration::delete_configuration,
         crate::live::live,
         document,
     ),

@@ -7,6 +7,9 @@
 pub(crate) mod alerts;
 pub(crate) mod anomalies;
 pub(crate) mod apis;
+mod body;
+pub(crate) mod changes;
+pub(crate) mod configuration;
 mod headline;
 pub(crate) mod incidents;
 pub(crate) mod params;
@@ -48,6 +51,17 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/traces/{trace_id}", get(traces::get_trace))
         .route("/streams", get(streams::list_streams))
         .route("/templates", get(streams::list_templates))
+        .route(
+            "/changes",
+            get(changes::list_changes).post(changes::post_changes),
+        )
+        .route("/configuration", get(configuration::list_sources))
+        .route(
+            "/configuration/{source}",
+            get(configuration::get_configuration)
+                .put(configuration::put_configuration)
+                .delete(configuration::delete_configuration),
+        )
         .route("/live", get(live::live))
         .route("/openapi.json", get(openapi::document))
         .fallback(unknown_path)

@@ -1,13 +1,14 @@
 //! An invented platform that carries parcels: what the site's tests and the page's example show.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use monitor_core::*;
+use monitor_serve::configuration::Understood;
 use monitor_serve::workloads::{Book, Published, Revisions};
-use monitor_serve::{Clock, Intake, Ports, Refused};
+use monitor_serve::{Changes, Clock, Configurations, Intake, Kept, NotKept, Ports, Refused};
 use tokio::sync::{broadcast, watch};
 
 /// What holds the other ends of the ports.
@@ -51,6 +52,8 @@ pub(crate) fn site(clock: Arc<dyn Clock>) -> Site {
     let ports = Ports {
         clock,
         intake: Arc::new(NoIntake),
+        changes: Arc::new(Noted::default()),
+        configurations: Arc::new(Memory::default()),
         search: Arc::new(Records(records(now))),
         view,
         ingest,
@@ -84,6 +87,43 @@ struct NoIntake;
 impl Intake for NoIntake {
     fn submit(&self, _batch: Batch) -> BoxFuture<'_, Result<(), Refused>> {
         Box::pin(async { Err(Refused::Stopping) })
+    }
+}
+
+/// Knows every change by its id.
+#[derive(Debug, Default)]
+pub(crate) struct Noted(Mutex<Vec<Change>>);
+
+impl Changes for Noted {
+    fn note(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<Vec<bool>, Refused>> {
+        let mut noted = self.0.lock().unwrap();
+        let mut new = Vec::new();
+        for change in changes {
+            let known = noted.iter().any(|known| known.id == change.id);
+            new.push(!known);
+            noted.push(change);
+        }
+        Box::pin(async move { Ok(new) })
+    }
+}
+
+/// Keeps what is wanted until the test ends.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<Arc<Kept>>);
+
+impl Configurations for Memory {
+    fn all(&self) -> Arc<Kept> {
+        Arc::clone(&self.0.lock().unwrap())
+    }
+
+    fn put(&self, source: String, wish: Understood) -> BoxFuture<'_, Result<(), NotKept>> {
+        Arc::make_mut(&mut self.0.lock().unwrap()).insert(source, Arc::new(wish));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn forget(&self, source: String) -> BoxFuture<'_, Result<(), NotKept>> {
+        Arc::make_mut(&mut self.0.lock().unwrap()).remove(&source);
+        Box::pin(async { Ok(()) })
     }
 }
 
@@ -313,6 +353,17 @@ pub(crate) fn view(now: Time) -> View {
         service: ServiceKey::new("post", service),
         environment: environment.into(),
     };
+    let rollout = Change {
+        id: "tariffs-42".into(),
+        source: "kubernetes".into(),
+        at: at - Duration::from_secs(400),
+        kind: "rollout".into(),
+        namespace: Some("post".into()),
+        service: Some("tariffs".into()),
+        environment: None,
+        summary: "tariffs went from v41 to v42".to_owned(),
+        attributes: vec![("deployment".into(), "tariffs".into())],
+    };
     let incident = Incident {
         id: IncidentId(0x71),
         began: at - Duration::from_secs(12),
@@ -339,6 +390,7 @@ pub(crate) fn view(now: Time) -> View {
                     .to_owned(),
             },
         ],
+        changes: vec![rollout.clone()],
     };
     let over = Incident {
         id: IncidentId(0x70),
@@ -354,6 +406,7 @@ pub(crate) fn view(now: Time) -> View {
             score: 0.86,
             why: "changed at 11:19:58; it calls nobody that we know of".to_owned(),
         }],
+        changes: Vec::new(),
     };
     View {
         at,
@@ -411,6 +464,7 @@ pub(crate) fn view(now: Time) -> View {
         anomalies: vec![latency, errors, logs],
         incidents: vec![incident, over],
         alerts: vec![alert],
+        changes: [Arc::new(rollout)].into(),
         counts: EngineCounts {
             observations: 1_204_331,
             late: 12,
