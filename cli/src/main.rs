@@ -35,10 +35,12 @@ enum Command {
     Sim(Box<commands::sim::Command>),
     Chaos(commands::chaos::Command),
     Monitor(Box<monitor::config::MonitorArgs>),
+    Operator(Box<commands::operator::Command>),
     Replay(commands::replay::Command),
     Search(commands::search::Command),
     Explain(commands::explain::Command),
     Templates(commands::templates::Command),
+    Crds(commands::crds::Command),
 }
 
 fn main() -> ExitCode {
@@ -47,10 +49,12 @@ fn main() -> ExitCode {
         Command::Sim(command) => commands::sim::run(&command),
         Command::Chaos(command) => commands::chaos::run(command),
         Command::Monitor(args) => commands::monitor::run(&args),
+        Command::Operator(command) => commands::operator::run(&command),
         Command::Replay(command) => commands::replay::run(&command),
         Command::Search(command) => commands::search::run(&command),
         Command::Explain(command) => commands::explain::run(&command),
         Command::Templates(command) => commands::templates::run(&command),
+        Command::Crds(command) => commands::crds::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
