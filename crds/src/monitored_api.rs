@@ -110,6 +110,7 @@ use crate::Length;
 pub struct MonitoredApiSpec {
     /// The workload in this namespace whose pods these are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("workloadRef cannot change; make another MonitoredApi for another workload"))]
     pub workload_ref: Option<WorkloadRef>,
 
     /// Pods of this namespace by their labels, instead of a workload.
@@ -122,7 +123,8 @@ pub struct MonitoredApiSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceRef>,
 
-    /// Where it runs, where that is something else than follows from annotations, namespace and node.
+    /// Only what runs in this environment. Where a workload runs is said by the annotation
+    /// `crosswatch.dev/env` on pod, workload, namespace or node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub environment: Option<String>,

@@ -55,6 +55,8 @@ pub struct KeeperSettings {
     pub namespace: String,
     /// What is watched; before all of it has been seen once nothing is done.
     pub watched: Vec<Watched>,
+    /// How many watches there are of each: one of the whole cluster, or one for each namespace.
+    pub scopes: usize,
     /// Of retries' jitter.
     pub seed: u64,
 }
@@ -185,7 +187,7 @@ impl Keeper {
     /// What is to be done now. Asks for nothing that is under way already.
     pub fn poll(&mut self, now: Timestamp) -> Polled {
         let mut polled = Polled::default();
-        if !self.world.is_complete(&self.settings.watched) {
+        if !self.is_synced() {
             return polled;
         }
         if !self.begun {
@@ -251,7 +253,10 @@ impl Keeper {
 
     /// Whether first lists of everything have arrived.
     pub fn is_synced(&self) -> bool {
-        self.world.is_complete(&self.settings.watched)
+        let KeeperSettings {
+            watched, scopes, ..
+        } = &self.settings;
+        self.world.is_complete(watched, *scopes)
     }
 
     fn finish(&mut self, done: Done, now: Timestamp) {

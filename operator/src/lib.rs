@@ -4,6 +4,8 @@
 //! the monitor, and the lease that says which of several operators acts. What decides does no IO and
 //! is given the time.
 
+pub mod access;
+pub mod args;
 mod changes;
 mod conditions;
 mod difference;
@@ -11,18 +13,26 @@ pub mod effect;
 mod gather;
 pub mod keeper;
 pub mod key;
+mod lease;
+mod link;
 mod maintenance;
+mod metrics;
 pub mod monitor;
 pub mod notice;
 mod numbers;
 pub mod onboard;
 mod pace;
+mod perform;
 pub mod policy;
+mod publish;
 mod queue;
 mod reach;
 pub mod record;
+pub mod run;
 mod schedule;
+mod serve;
 mod status;
 pub mod table;
+mod watch;
 mod wish;
 pub mod world;

@@ -12,29 +12,20 @@ pub(crate) trait Row {
     fn key(&self) -> Key;
 }
 
+/// The namespace that a watch is about; none for all of the cluster.
+pub type Scope = Option<String>;
+
 /// What a watch said.
 #[derive(Clone, Debug)]
 pub enum Seen<T> {
-    /// A new list begins.
-    Begin,
-    /// Part of that list.
+    /// A new list begins: of one namespace, or of all.
+    Begin(Scope),
+    /// Part of a list.
     Initial(T),
     /// The list is complete.
-    End,
+    End(Scope),
     Applied(T),
     Gone(Key),
-}
-
-impl<T> Seen<T> {
-    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Seen<U> {
-        match self {
-            Seen::Begin => Seen::Begin,
-            Seen::Initial(row) => Seen::Initial(change(row)),
-            Seen::End => Seen::End,
-            Seen::Applied(row) => Seen::Applied(change(row)),
-            Seen::Gone(key) => Seen::Gone(key),
-        }
-    }
 }
 
 /// A row that is not what it was; what it is now is in the table.
@@ -47,17 +38,18 @@ pub(crate) struct Shift<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct Table<T> {
     rows: BTreeMap<Key, T>,
-    /// Keys of the list that is under way.
-    listed: Option<BTreeSet<Key>>,
-    complete: bool,
+    /// Keys of the lists that are under way.
+    listed: BTreeMap<Scope, BTreeSet<Key>>,
+    /// Scopes of which a whole list has arrived.
+    complete: BTreeSet<Scope>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Table<T> {
         Table {
             rows: BTreeMap::new(),
-            listed: None,
-            complete: false,
+            listed: BTreeMap::new(),
+            complete: BTreeSet::new(),
         }
     }
 }
@@ -66,27 +58,31 @@ impl<T: Row + PartialEq> Table<T> {
     /// What changed by it. Says nothing of rows that are as they were.
     pub(crate) fn see(&mut self, seen: Seen<T>) -> Vec<Shift<T>> {
         match seen {
-            Seen::Begin => {
-                self.listed = Some(BTreeSet::new());
+            Seen::Begin(scope) => {
+                self.listed.insert(scope, BTreeSet::new());
                 Vec::new()
             }
             Seen::Initial(row) => {
-                if let Some(listed) = &mut self.listed {
-                    listed.insert(row.key());
+                let key = row.key();
+                for scope in [None, Some(key.namespace.clone())] {
+                    if let Some(listed) = self.listed.get_mut(&scope) {
+                        listed.insert(key.clone());
+                    }
                 }
                 self.put(row).into_iter().collect()
             }
-            Seen::End => {
-                self.complete = true;
-                let Some(listed) = self.listed.take() else {
-                    return Vec::new();
+            Seen::End(scope) => {
+                let listed = self.listed.remove(&scope);
+                let within = |key: &Key| scope.as_ref().is_none_or(|it| *it == key.namespace);
+                let lost: Vec<Key> = match &listed {
+                    Some(listed) => {
+                        let keys = self.rows.keys();
+                        let lost = keys.filter(|key| within(key) && !listed.contains(key));
+                        lost.cloned().collect()
+                    }
+                    None => Vec::new(),
                 };
-                let lost: Vec<Key> = self
-                    .rows
-                    .keys()
-                    .filter(|key| !listed.contains(key))
-                    .cloned()
-                    .collect();
+                self.complete.insert(scope);
                 lost.into_iter().filter_map(|key| self.take(key)).collect()
             }
             Seen::Applied(row) => self.put(row).into_iter().collect(),
@@ -144,9 +140,9 @@ impl<T> Table<T> {
         self.rows.len()
     }
 
-    /// A first list has arrived as a whole.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.complete
+    /// First lists of so many scopes have arrived as a whole.
+    pub(crate) fn is_complete(&self, scopes: usize) -> bool {
+        self.complete.len() >= scopes
     }
 }
 
@@ -177,21 +173,37 @@ mod tests {
     fn a_watch_that_begins_anew_loses_nothing_and_keeps_nothing_too_much() {
         let mut table = Table::default();
         let nothing: Vec<String> = Vec::new();
-        assert_eq!(told(&mut table, Seen::Begin), nothing);
+        assert_eq!(told(&mut table, Seen::Begin(None)), nothing);
         assert_eq!(told(&mut table, Seen::Initial(Named("a", 1))), ["a ->1"]);
         assert_eq!(told(&mut table, Seen::Initial(Named("b", 1))), ["b ->1"]);
-        assert!(!table.is_complete());
-        assert_eq!(told(&mut table, Seen::End), nothing);
-        assert!(table.is_complete());
+        assert!(!table.is_complete(1));
+        assert_eq!(told(&mut table, Seen::End(None)), nothing);
+        assert!(table.is_complete(1));
         assert_eq!(told(&mut table, Seen::Applied(Named("b", 2))), ["b 1>2"]);
 
         // Dropped here; meanwhile `a` was deleted, `b` stayed, `c` came.
-        assert_eq!(told(&mut table, Seen::Begin), nothing);
+        assert_eq!(told(&mut table, Seen::Begin(None)), nothing);
         assert_eq!(told(&mut table, Seen::Initial(Named("b", 2))), nothing);
         assert_eq!(told(&mut table, Seen::Initial(Named("c", 1))), ["c ->1"]);
-        assert_eq!(told(&mut table, Seen::End), ["a 1>-"]);
+        assert_eq!(told(&mut table, Seen::End(None)), ["a 1>-"]);
         assert_eq!(told(&mut table, Seen::Gone(Key::new("n", "c"))), ["c 1>-"]);
         assert_eq!(told(&mut table, Seen::Gone(Key::new("n", "c"))), nothing);
         assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn a_list_of_one_namespace_says_nothing_of_others() {
+        let mut table: Table<Named> = Table::default();
+        let of = |namespace: &str| Some(namespace.to_owned());
+        let nothing: Vec<String> = Vec::new();
+        told(&mut table, Seen::Begin(of("n")));
+        told(&mut table, Seen::Initial(Named("a", 1)));
+        told(&mut table, Seen::Begin(of("m")));
+        assert_eq!(told(&mut table, Seen::End(of("m"))), nothing);
+        assert!(!table.is_complete(2));
+        assert_eq!(told(&mut table, Seen::End(of("n"))), nothing);
+        assert!(table.is_complete(2));
+        told(&mut table, Seen::Begin(of("n")));
+        assert_eq!(told(&mut table, Seen::End(of("n"))), ["a 1>-"]);
     }
 }

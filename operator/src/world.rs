@@ -171,19 +171,19 @@ impl World {
     }
 
     /// Whether a first list of everything that decisions rest on has arrived.
-    pub(crate) fn is_complete(&self, wanted: &[Watched]) -> bool {
+    pub(crate) fn is_complete(&self, wanted: &[Watched], scopes: usize) -> bool {
         wanted.iter().all(|watched| match watched {
-            Watched::Pods => self.pods.is_complete(),
-            Watched::Nodes => self.nodes.is_complete(),
-            Watched::Namespaces => self.namespaces.is_complete(),
+            Watched::Pods => self.pods.is_complete(scopes),
+            Watched::Nodes => self.nodes.is_complete(scopes),
+            Watched::Namespaces => self.namespaces.is_complete(scopes),
             Watched::Workloads(kind) => self
                 .workloads
                 .get(kind)
-                .is_some_and(|table| table.is_complete()),
-            Watched::ConfigMaps => self.config_maps.is_complete(),
-            Watched::Monitored => self.monitored.is_complete(),
-            Watched::Policies => self.policies.is_complete(),
-            Watched::Windows => self.windows.is_complete(),
+                .is_some_and(|table| table.is_complete(scopes)),
+            Watched::ConfigMaps => self.config_maps.is_complete(scopes),
+            Watched::Monitored => self.monitored.is_complete(scopes),
+            Watched::Policies => self.policies.is_complete(scopes),
+            Watched::Windows => self.windows.is_complete(scopes),
         })
     }
 }
