@@ -4,6 +4,7 @@
 
 mod addresses;
 mod defaults;
+mod definitions;
 mod validate;
 
 use serde_json::{Value, json};
@@ -58,6 +59,9 @@ pub(crate) fn admit(attempt: &Attempt<'_>, object: &mut Value) -> Result<(), Sta
     } else if attempt.subresource != "status" {
         defaults::complete(attempt.served, object);
         complete_pod(attempt, object);
+        if attempt.served.resource.kind == "CustomResourceDefinition" {
+            definitions::admit(attempt, object)?;
+        }
         if object["kind"] == "Service" {
             attempt
                 .cluster
@@ -89,8 +93,13 @@ pub(crate) fn settled(
     new: Option<&Value>,
     old: Option<&Value>,
 ) {
-    if served.resource.kind == "Service" && served.resource.id.group.is_empty() {
-        cluster.addresses().settle(new, old);
+    if served.is_custom {
+        return;
+    }
+    match served.resource.kind.as_str() {
+        "Service" => cluster.addresses().settle(new, old),
+        "CustomResourceDefinition" => definitions::settle(cluster, new, old),
+        _ => {}
     }
 }
 

@@ -23,7 +23,7 @@ use crate::resource::ResourceId;
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::status::Status;
 use crate::store::{Key, Scope, Store};
-use crate::verbs::{self, Request};
+use crate::verbs::{self, FieldValidation, Request, Written};
 
 pub use crate::store::{Event, EventKind, Watch};
 pub use crate::verbs::{DeleteOptions, Deleted, Patch, Propagation};
@@ -416,11 +416,11 @@ impl Client {
     pub fn create(&self, resource: &str, object: Value) -> Result<Arc<Value>, Status> {
         let served = self.served(resource)?;
         let namespace = crate::object::namespace(&object).to_owned();
-        verbs::create(
-            &self.cluster,
-            &self.request(&served, &namespace, "", ""),
-            object,
-        )
+        let request = self.request(&served, &namespace, "", "");
+        Ok(shown(
+            &request,
+            verbs::create(&self.cluster, &request, object)?,
+        ))
     }
 
     /// A conflict when `metadata.resourceVersion` is set and no longer the object's.
@@ -443,7 +443,10 @@ impl Client {
         let namespace = crate::object::namespace(&object).to_owned();
         let name = crate::object::name(&object).to_owned();
         let request = self.request(&served, &namespace, &name, subresource);
-        verbs::update(&self.cluster, &request, object)
+        Ok(shown(
+            &request,
+            verbs::update(&self.cluster, &request, object)?,
+        ))
     }
 
     /// The subresource is empty, `status`, `scale`, …
@@ -457,7 +460,10 @@ impl Client {
     ) -> Result<Arc<Value>, Status> {
         let served = self.served(resource)?;
         let request = self.request(&served, namespace, name, subresource);
-        verbs::patch(&self.cluster, &request, patch)
+        Ok(shown(
+            &request,
+            verbs::patch(&self.cluster, &request, patch)?,
+        ))
     }
 
     /// The object as it was last: with `deletionTimestamp` when something still holds it.
@@ -477,7 +483,7 @@ impl Client {
     pub fn bind(&self, namespace: &str, pod: &str, node: &str) -> Result<Arc<Value>, Status> {
         let served = self.served("pods")?;
         let request = self.request(&served, namespace, pod, "binding");
-        verbs::bind(&self.cluster, &request, node)
+        Ok(shown(&request, verbs::bind(&self.cluster, &request, node)?))
     }
 
     fn served(&self, resource: &str) -> Result<Arc<Served>, Status> {
@@ -500,6 +506,7 @@ impl Client {
             subresource: sub.to_owned(),
             user: self.user.to_string(),
             manager: self.user.rsplit(':').next().unwrap_or_default().to_owned(),
+            field_validation: FieldValidation::Ignore,
             dry_run: false,
         }
     }
@@ -530,7 +537,11 @@ pub(crate) fn scope(
     })
 }
 
-pub(crate) fn unserved(resource: &str) -> Status {
+fn shown(request: &Request, written: Written) -> Arc<Value> {
+    convert::shown(&request.served, &written.object)
+}
+
+fn unserved(resource: &str) -> Status {
     let mut status = Status::not_found(resource, "");
     status.message = format!("the server could not find the requested resource ({resource})");
     status

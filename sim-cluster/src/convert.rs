@@ -22,7 +22,11 @@ const EVENT_FIELDS: [(&str, &str); 7] = [
 
 /// An object as this version shows it; the same one when it is stored that way.
 pub(crate) fn shown(served: &Served, object: &Arc<Value>) -> Arc<Value> {
-    if served.is_question || object["apiVersion"] == served.resource.api_version() {
+    // A `Scale` is of its own group, whatever it is of.
+    if served.is_question
+        || object["kind"] != served.resource.kind
+        || object["apiVersion"] == served.resource.api_version()
+    {
         return Arc::clone(object);
     }
     let mut object = (**object).clone();
@@ -34,12 +38,15 @@ pub(crate) fn shown(served: &Served, object: &Arc<Value>) -> Arc<Value> {
 }
 
 /// What came in, as it is stored.
-pub(crate) fn stored(served: &Served, mut object: Value, storage_version: &str) -> Value {
+pub(crate) fn stored(served: &Served, mut object: Value) -> Value {
     if is_new_event(served) {
         rename(&mut object, |(stored, shown)| (shown, stored));
         object["apiVersion"] = json!("v1");
     } else if served.is_custom {
-        object["apiVersion"] = json!(format!("{}/{storage_version}", served.resource.id.group));
+        object["apiVersion"] = json!(format!(
+            "{}/{}",
+            served.resource.id.group, served.storage_version
+        ));
     }
     object
 }

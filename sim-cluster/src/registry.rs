@@ -4,11 +4,13 @@
 //! the one they began with.
 
 mod builtin;
+pub(crate) mod custom;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::resource::{Resource, ResourceId};
+use crate::shape::{self, Shape};
 
 /// One version of a resource, and how it is kept.
 #[derive(Clone, Debug)]
@@ -20,13 +22,24 @@ pub struct Served {
     pub counts_generations: bool,
     /// Asked, never stored: reviews.
     pub is_question: bool,
-    /// The version that objects of a definition are stored in.
-    pub is_storage: bool,
+    /// The version that its objects are stored in.
+    pub storage_version: String,
     /// Defined by a `CustomResourceDefinition`.
     pub is_custom: bool,
+    /// Compiled when it is first needed.
+    shape: OnceLock<Arc<Shape>>,
 }
 
 impl Served {
+    /// What its objects may hold.
+    pub(crate) fn shape(&self) -> &Arc<Shape> {
+        self.shape.get_or_init(|| {
+            let Resource { kind, .. } = &self.resource;
+            shape::builtin::shape(&self.resource.api_version(), kind)
+                .unwrap_or_else(|| Arc::new(Shape::Unknown))
+        })
+    }
+
     /// As in messages: `pods`, `deployments.apps`.
     pub fn name(&self) -> String {
         self.resource.id.to_string()

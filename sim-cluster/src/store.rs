@@ -94,18 +94,6 @@ impl Store {
         table.range_at(namespace, revision)
     }
 
-    pub(crate) fn count(&self, resource: &ResourceId) -> usize {
-        self.read().tables.get(resource).map_or(0, Table::len)
-    }
-
-    /// The version of the last change to any object of this resource; 0 when there was none.
-    pub(crate) fn changed_at(&self, resource: &ResourceId) -> u64 {
-        self.read()
-            .tables
-            .get(resource)
-            .map_or(0, Table::changed_at)
-    }
-
     /// Puts a new object and gives it its version.
     pub(crate) fn create(&self, resource: &ResourceId, object: Value) -> Result<Arc<Value>, Lost> {
         let key = Key::of(&object);

@@ -22,7 +22,7 @@ use crate::registry::Served;
 use crate::requests;
 use crate::resource::ResourceId;
 use crate::status::Status;
-use crate::verbs;
+use crate::verbs::{self, FieldValidation};
 
 /// Answers requests; shared by all connections.
 #[derive(Debug)]
@@ -55,6 +55,7 @@ impl Call {
             subresource: self.path.subresource.clone(),
             user: self.user.name.clone(),
             manager: self.manager.clone(),
+            field_validation: FieldValidation::parse(self.query.text("fieldValidation"))?,
             dry_run: self.query.dry_run()?,
         })
     }

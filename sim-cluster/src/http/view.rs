@@ -54,11 +54,7 @@ pub(super) fn one(
     code: u16,
     object: &Arc<Value>,
 ) -> Response<Body> {
-    let shown = match call.path.subresource.as_str() {
-        // These are kinds of their own.
-        "scale" | "token" => Arc::clone(object),
-        _ => convert::shown(&call.served, object),
-    };
+    let shown = convert::shown(&call.served, object);
     let text = match call.view {
         View::Objects => text(&shown),
         View::Metadata => metadata(&shown).to_string(),

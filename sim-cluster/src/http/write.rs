@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hyper::Response;
+use hyper::header::{HeaderValue, WARNING};
 use serde_json::{Value, json};
 
 use super::body::{self, Body};
@@ -11,7 +12,7 @@ use super::view;
 use crate::client::Cluster;
 use crate::object;
 use crate::status::Status;
-use crate::verbs::{self, Patch};
+use crate::verbs::{self, Patch, Written};
 
 pub(super) fn create(
     cluster: &Cluster,
@@ -19,7 +20,7 @@ pub(super) fn create(
     object: Value,
 ) -> Result<Response<Body>, Status> {
     let created = verbs::create(cluster, &call.request()?, object)?;
-    Ok(view::one(cluster, call, 201, &created))
+    Ok(written(cluster, call, &created))
 }
 
 pub(super) fn update(
@@ -28,7 +29,7 @@ pub(super) fn update(
     object: Value,
 ) -> Result<Response<Body>, Status> {
     let updated = verbs::update(cluster, &call.request()?, object)?;
-    Ok(view::one(cluster, call, 200, &updated))
+    Ok(written(cluster, call, &updated))
 }
 
 pub(super) fn patch(
@@ -64,14 +65,8 @@ pub(super) fn patch(
             )));
         }
     };
-    let existed = verbs::get(cluster, &plain(call)?).is_ok();
     let patched = verbs::patch(cluster, &call.request()?, patch)?;
-    Ok(view::one(
-        cluster,
-        call,
-        if existed { 200 } else { 201 },
-        &patched,
-    ))
+    Ok(written(cluster, call, &patched))
 }
 
 pub(super) fn delete(
@@ -142,10 +137,15 @@ pub(super) fn bind(cluster: &Cluster, call: &Call, sent: &Value) -> Result<Respo
     ))
 }
 
-/// The request without its subresource.
-fn plain(call: &Call) -> Result<verbs::Request, Status> {
-    Ok(verbs::Request {
-        subresource: String::new(),
-        ..call.request()?
-    })
+/// The object in the form that is wanted, with warnings as RFC 7234 has them in headers.
+fn written(cluster: &Cluster, call: &Call, written: &Written) -> Response<Body> {
+    let code = if written.created { 201 } else { 200 };
+    let mut response = view::one(cluster, call, code, &written.object);
+    for warning in &written.warnings {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(WARNING, value);
+        }
+    }
+    response
 }

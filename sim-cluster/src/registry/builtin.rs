@@ -1,5 +1,7 @@
 //! The resources that are always there.
 
+use std::sync::OnceLock;
+
 use super::Served;
 use crate::resource::{Resource, ResourceId, Scale};
 
@@ -297,7 +299,8 @@ fn served(line: &Line) -> Served {
         stored_as,
         counts_generations: has('g'),
         is_question: has('q'),
-        is_storage: true,
+        storage_version: version.to_owned(),
         is_custom: false,
+        shape: OnceLock::new(),
     }
 }

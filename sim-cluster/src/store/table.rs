@@ -78,14 +78,6 @@ impl Table {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.objects.len()
-    }
-
-    pub(crate) fn changed_at(&self) -> u64 {
-        self.changed_at
-    }
-
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
     }

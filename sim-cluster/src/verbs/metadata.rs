@@ -20,7 +20,6 @@ pub(super) fn prepare_new(
     request: &Request,
     mut object: Value,
 ) -> Result<Value, Status> {
-    check_kind(request, &object)?;
     let served = &request.served;
     if !object["metadata"].is_object() {
         object["metadata"] = json!({});

@@ -1,7 +1,10 @@
 //! The scale subresource: how many replicas, whatever the kind.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
+use super::{Request, Written};
 use crate::object;
 use crate::registry::Served;
 use crate::resource::Scale;
@@ -33,6 +36,18 @@ pub(super) fn of(served: &Served, object: &Value) -> Result<Value, Status> {
         "spec": { "replicas": number(&scale.spec_replicas) },
         "status": { "replicas": number(&scale.status_replicas), "selector": selector },
     }))
+}
+
+/// What was written through the scale subresource is answered as a `Scale`.
+pub(super) fn answer(request: &Request, written: Written) -> Result<Written, Status> {
+    if request.subresource != "scale" {
+        return Ok(written);
+    }
+    let scale = of(&request.served, &written.object)?;
+    Ok(Written {
+        object: Arc::new(scale),
+        ..written
+    })
 }
 
 /// The object with the replicas that a `Scale` asks for.
