@@ -5,11 +5,19 @@
 //! wrote). Running containers is the kubelet's affair.
 
 mod adopt;
+mod cronjob;
+mod daemonset;
 mod deployment;
+mod disruption;
 mod endpoints;
+mod expiry;
 mod follow;
 mod garbage;
+mod history;
+mod job;
 mod manager;
+mod namespace;
+mod node;
 pub(crate) mod plan;
 pub(crate) mod pod;
 pub(crate) mod queue;
@@ -17,12 +25,15 @@ mod record;
 mod replicaset;
 mod resources;
 pub(crate) mod selector;
+mod statefulset;
+mod volume;
 pub(crate) mod world;
 
 use std::collections::BTreeSet;
 
 use tokio_util::sync::CancellationToken;
 
+pub use disruption::evict;
 use manager::Manager;
 pub use manager::Tally;
 pub(crate) use manager::{Controller, View};
@@ -34,8 +45,24 @@ use crate::client::Cluster;
 pub enum Part {
     Deployment,
     ReplicaSet,
+    StatefulSet,
+    DaemonSet,
+    Job,
+    CronJob,
     Endpoints,
+    /// The status of PodDisruptionBudgets.
+    Disruption,
+    /// Claims and the volumes that they get.
+    Volumes,
+    /// Empties namespaces that go.
+    Namespaces,
+    /// The service account and root certificate of each namespace.
+    Furniture,
+    /// Nodes that fall silent, their taints, and pods that have to leave.
+    Nodes,
     Garbage,
+    /// Deletes Events after an hour.
+    EventExpiry,
     Scheduler,
 }
 
@@ -43,8 +70,18 @@ impl Part {
     pub const ALL: &[Part] = &[
         Part::Deployment,
         Part::ReplicaSet,
+        Part::StatefulSet,
+        Part::DaemonSet,
+        Part::Job,
+        Part::CronJob,
         Part::Endpoints,
+        Part::Disruption,
+        Part::Volumes,
+        Part::Namespaces,
+        Part::Furniture,
+        Part::Nodes,
         Part::Garbage,
+        Part::EventExpiry,
         Part::Scheduler,
     ];
 
@@ -57,12 +94,24 @@ impl Part {
             .collect()
     }
 
-    fn controller(self, _settings: &Settings) -> Box<dyn Controller> {
+    fn controller(self, settings: &Settings) -> Box<dyn Controller> {
         match self {
             Part::Deployment => Box::new(deployment::Deployments),
             Part::ReplicaSet => Box::new(replicaset::ReplicaSets),
+            Part::StatefulSet => Box::new(statefulset::StatefulSets),
+            Part::DaemonSet => Box::new(daemonset::DaemonSets),
+            Part::Job => Box::new(job::Jobs),
+            Part::CronJob => Box::new(cronjob::CronJobs),
             Part::Endpoints => Box::new(endpoints::Endpoints),
+            Part::Disruption => Box::new(disruption::Disruption),
+            Part::Volumes => Box::new(volume::Volumes),
+            Part::Namespaces => Box::new(namespace::Namespaces),
+            Part::Furniture => Box::new(namespace::Furniture {
+                root_certificate: settings.root_certificate.clone(),
+            }),
+            Part::Nodes => Box::new(node::Nodes),
             Part::Garbage => Box::new(garbage::Garbage),
+            Part::EventExpiry => Box::new(expiry::Expiry),
             Part::Scheduler => Box::<crate::scheduler::Scheduler>::default(),
         }
     }

@@ -8,7 +8,7 @@
 pub(crate) mod affinity;
 mod company;
 mod fit;
-mod quantity;
+pub(crate) mod quantity;
 mod request;
 pub(crate) mod taint;
 

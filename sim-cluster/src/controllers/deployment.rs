@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub(super) use revision::{HASH_LABEL, fnv, safe};
+pub(super) use revision::{fnv, safe, template_hash};
 pub(super) use rolling::scaled;
 use rolling::{Size, Wish};
 

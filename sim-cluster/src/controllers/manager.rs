@@ -109,6 +109,7 @@ impl Manager {
 
     fn follow(&mut self, sources: &mut Sources, resource: &str) {
         if let Some(listed) = sources.follow(&self.client, resource) {
+            self.world.begin(resource);
             self.listed(resource, listed);
         }
     }

@@ -63,6 +63,11 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// From now on, objects of this resource are kept; those of others pass by.
+    pub(crate) fn begin(&mut self, resource: &str) {
+        self.stores.entry(resource.to_owned()).or_default();
+    }
+
     pub(crate) fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<&Arc<Value>> {
         self.stores.get(resource)?.get(namespace)?.get(name)
     }
@@ -208,8 +213,7 @@ impl World {
         }
         let held = self
             .stores
-            .entry(resource.to_owned())
-            .or_default()
+            .get_mut(resource)?
             .entry(object::namespace(object).to_owned())
             .or_default();
         let known = held.get(object::name(object));
@@ -234,13 +238,13 @@ impl World {
         object: &Value,
         early: bool,
     ) -> Option<Arc<Value>> {
+        let store = self.stores.get_mut(resource)?;
         if early {
             self.gone
                 .insert(object::uid(object).to_owned(), resource.to_owned());
         } else {
             self.gone.remove(object::uid(object));
         }
-        let store = self.stores.get_mut(resource)?;
         let held = store.get_mut(object::namespace(object))?;
         if object::uid(held.get(object::name(object))?) != object::uid(object) {
             return None;
@@ -282,6 +286,7 @@ mod tests {
     #[test]
     fn what_was_seen_already_is_no_news() {
         let mut world = World::default();
+        world.begin("pods");
         let first = pod("a", 5, json!({}), "owner");
         assert_eq!(world.put("pods", &first), Some(None));
         assert_eq!(world.put("pods", &first), None);
@@ -295,6 +300,7 @@ mod tests {
     #[test]
     fn events_older_than_a_controllers_own_deletion_do_not_bring_the_object_back() {
         let mut world = World::default();
+        world.begin("pods");
         let first = pod("a", 5, json!({}), "owner");
         world.put("pods", &first);
         assert!(world.remove("pods", &first, true).is_some());
@@ -306,6 +312,7 @@ mod tests {
     #[test]
     fn indexes_follow_changes_and_leave_nothing_behind() {
         let mut world = World::default();
+        world.begin("pods");
         let selector = Selector::of_map(&json!({ "app": "web" })).unwrap();
         world.put("pods", &pod("a", 1, json!({ "app": "web" }), "one"));
         assert_eq!(world.pods_matching("default", &selector).count(), 1);

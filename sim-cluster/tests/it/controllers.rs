@@ -1,6 +1,8 @@
 //! The controllers at work, together: wishes in, objects out.
 
 mod deployments;
+mod jobs;
+mod sets;
 
 use std::sync::Arc;
 
