@@ -64,7 +64,6 @@ pub(crate) async fn start(extent: Extent) -> SimCluster {
         ..Pace::default()
     };
     let sim = SimCluster::start(config).await.unwrap();
-    drop(sim.client("system:admin").create("serviceaccounts", json!({"metadata":{"name":"default","namespace":"default"}}))); // TEMPORARY
     sim
 }
 
