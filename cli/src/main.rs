@@ -34,6 +34,7 @@ enum Command {
     Demo(commands::demo::DemoArgs),
     Sim(Box<commands::sim::Command>),
     Chaos(commands::chaos::Command),
+    Cluster(commands::cluster::Command),
     Monitor(Box<monitor::config::MonitorArgs>),
     Agent(Box<agent::args::AgentArgs>),
     Operator(Box<commands::operator::Command>),
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         // The one command whose process may have to end as others make theirs end.
         Command::Sim(command) => return terminal::ended(commands::sim::run(&command)),
         Command::Chaos(command) => commands::chaos::run(command),
+        Command::Cluster(command) => commands::cluster::run(&command),
         Command::Monitor(args) => commands::monitor::run(&args),
         Command::Agent(args) => commands::agent::run(*args),
         Command::Operator(command) => commands::operator::run(&command),

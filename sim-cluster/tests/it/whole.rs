@@ -21,7 +21,7 @@ use tokio::{
 };
 
 /// As long as no test may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program behind the image `web`: this very test binary, which answers with its pod's name.
 #[test]
@@ -63,7 +63,8 @@ pub(crate) async fn start(extent: Extent) -> SimCluster {
         second: Duration::from_millis(100),
         ..Pace::default()
     };
-    SimCluster::start(config).await.unwrap()
+    let sim = SimCluster::start(config).await.unwrap();
+    sim
 }
 
 pub(crate) fn web(replicas: u32) -> Vec<Value> {
@@ -121,7 +122,15 @@ async fn until(
     };
     match tokio::time::timeout(PATIENCE, found).await {
         Ok(object) => object,
-        Err(_) => panic!("{resource} {name} stays {last:#}"),
+        Err(_) => {
+            let events = client.list("events", None, &ListOptions::all()).unwrap();
+            let told: Vec<String> = events
+                .items
+                .iter()
+                .map(|event| format!("{} {} {}", event["involvedObject"]["name"], event["reason"], event["message"]))
+                .collect();
+            panic!("{resource} {name} stays {last:#}\n{}", told.join("\n"))
+        }
     }
 }
 
