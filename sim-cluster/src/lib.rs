@@ -7,6 +7,7 @@
 
 pub mod apply;
 pub mod object;
+pub mod openapi;
 pub mod patch;
 pub mod resource;
 pub mod shape;

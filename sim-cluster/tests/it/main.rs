@@ -1,4 +1,5 @@
 //! Tests through the public interface.
 
 mod apply;
+mod openapi;
 mod structural;
