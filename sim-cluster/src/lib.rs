@@ -5,11 +5,26 @@
 //! cluster`). It shares no code with what is tested on it: objects are plain JSON here, and nothing
 //! of kube-rs or of the operator is used.
 
+pub mod access;
+pub mod admission;
 pub mod apply;
+mod bootstrap;
+pub mod client;
+mod convert;
+pub mod faults;
+pub mod http;
+mod jsonpath;
 pub mod object;
 pub mod openapi;
 pub mod patch;
+pub mod registry;
+pub mod requests;
 pub mod resource;
+pub mod selector;
 pub mod shape;
 pub mod status;
+mod store;
+mod verbs;
+
+pub use client::{Client, Cluster, ClusterConfig, ListOptions};
 pub mod structural;

@@ -2,4 +2,7 @@
 
 mod apply;
 mod openapi;
+mod client;
+mod http;
+mod laws;
 mod structural;
