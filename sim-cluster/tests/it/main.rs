@@ -9,4 +9,5 @@ mod kubelet;
 mod whole;
 mod http;
 mod laws;
+mod openapi;
 mod structural;
