@@ -62,6 +62,10 @@ pub struct KeeperSettings {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large ones are most of those that come"
+)]
 pub enum Input {
     Cluster(ClusterEvent),
     Monitor(MonitorEvent),

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Onboard, Settings};
+use crate::chaos;
 use crate::effect::{Done, Effect, Task, Told};
 use crate::keeper::{Input, Keeper, KeeperSettings, Polled};
 use crate::lease::{self, Election};
@@ -165,6 +166,21 @@ pub async fn start(settings: Settings, client: Client, clock: Clock) -> anyhow::
     let (told, telling) = mpsc::channel(TOLD);
     let publishing = publish::run(recorder, telling, metrics.clone(), stop.clone());
     tasks.spawn(named("the events", publishing));
+
+    let context = chaos::Context {
+        client: client.clone(),
+        monitor: monitor_api::Client::new(&settings.monitor_url, token)?,
+        http: reqwest::Client::new(),
+        namespaces: settings.namespaces.clone(),
+        leading: leading.clone(),
+        clock: Arc::clone(&clock),
+        metrics: metrics.clone(),
+        found: Arc::default(),
+    };
+    for scope in scopes.clone() {
+        let looking = chaos::run(context.clone(), scope, stop.clone());
+        tasks.spawn(named("the experiments", looking));
+    }
 
     let keeper = Keeper::new(
         KeeperSettings {
