@@ -15,6 +15,7 @@ pub mod faults;
 pub mod http;
 mod jsonpath;
 pub mod object;
+pub mod openapi;
 pub mod patch;
 pub mod registry;
 pub mod requests;
@@ -26,3 +27,4 @@ mod store;
 mod verbs;
 
 pub use client::{Client, Cluster, ClusterConfig, ListOptions};
+pub mod structural;

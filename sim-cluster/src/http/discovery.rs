@@ -177,7 +177,7 @@ fn subresources(served: &Served) -> Vec<Subresource> {
     if resource.scale.is_some() {
         found.push(("scale", "Scale".to_owned(), "autoscaling", "v1", CHANGE));
     }
-    if served.is_custom {
+    if served.is_custom() {
         return found;
     }
     match resource.kind.as_str() {

@@ -379,9 +379,9 @@ fn known_subresource(served: &Served, subresource: &str) -> bool {
         "" => true,
         "status" => served.resource.has_status,
         "scale" => served.resource.scale.is_some(),
-        "log" | "binding" | "eviction" => kind == "Pod" && !served.is_custom,
-        "token" => kind == "ServiceAccount" && !served.is_custom,
-        "finalize" => kind == "Namespace" && !served.is_custom,
+        "log" | "binding" | "eviction" => kind == "Pod" && !served.is_custom(),
+        "token" => kind == "ServiceAccount" && !served.is_custom(),
+        "finalize" => kind == "Namespace" && !served.is_custom(),
         _ => false,
     }
 }
