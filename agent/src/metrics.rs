@@ -27,6 +27,7 @@ pub struct Metrics {
     pub(crate) spool_records: IntGauge,
     pub(crate) spool_failures: IntCounter,
     pub(crate) pods: IntGauge,
+    pub(crate) synced: IntGauge,
     pub(crate) cluster_failures: IntCounter,
     pub(crate) api_bytes: IntCounter,
     pub(crate) api_budget_waits: IntCounter,
@@ -146,6 +147,10 @@ impl Metrics {
                 "Times that the spool could not be written; reading waits then.",
             )?,
             pods: gauge("pods", "Pods of the node whose metadata is known.")?,
+            synced: gauge(
+                "cluster_synced",
+                "1 when the Kubernetes API has answered everything at least once.",
+            )?,
             cluster_failures: counter(
                 "cluster_failures_total",
                 "Requests to the Kubernetes API that failed.",
