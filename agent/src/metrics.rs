@@ -21,6 +21,7 @@ pub struct Metrics {
     pub(crate) sent_records: IntCounter,
     pub(crate) sent_bytes: IntCounter,
     pub(crate) send_seconds: Histogram,
+    pub(crate) connected: IntGauge,
     attempts: IntCounterVec,
     dropped: IntCounterVec,
     pub(crate) spool_bytes: IntGauge,
@@ -128,6 +129,7 @@ impl Metrics {
             sent_records: counter("sent_records_total", "Records that the monitor has taken.")?,
             sent_bytes: counter("sent_bytes_total", "Bytes of requests taken, compressed.")?,
             send_seconds,
+            connected: gauge("connected", "1 when the monitor answered the last request.")?,
             attempts: by(
                 "attempts_total",
                 "Attempts to deliver a request.",
