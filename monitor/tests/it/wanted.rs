@@ -13,7 +13,6 @@ use monitor_api::{
     WorkloadSettings, Workloads, WorkloadsQuery,
 };
 use monitor_core::Time;
-use monitor_serve::Intake;
 use tokio::sync::mpsc;
 
 use crate::support::{Site, batch};
@@ -272,7 +271,7 @@ async fn a_probe_says_what_it_is_and_what_came_of_it() {
     assert_eq!(probe.failure.as_deref(), Some("it answered 503"));
     // Its record is there, and it is nobody's call.
     let found = site.finds(&format!("trace_id:{trace}"), 1).await;
-    assert_eq!(found["items"][0]["service"], "orders", "{found:#}");
+    assert_eq!(found["records"][0]["service"], "orders", "{found:#}");
     let view = Arc::clone(&site.running.view.borrow());
     assert!(
         view.apis
