@@ -127,7 +127,12 @@ async fn until(
             let told: Vec<String> = events
                 .items
                 .iter()
-                .map(|event| format!("{} {} {}", event["involvedObject"]["name"], event["reason"], event["message"]))
+                .map(|event| {
+                    format!(
+                        "{} {} {}",
+                        event["involvedObject"]["name"], event["reason"], event["message"]
+                    )
+                })
                 .collect();
             panic!("{resource} {name} stays {last:#}\n{}", told.join("\n"))
         }
