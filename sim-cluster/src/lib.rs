@@ -28,6 +28,7 @@ pub mod selector;
 pub mod shape;
 pub mod status;
 mod store;
+pub mod structural;
 mod verbs;
 
 pub use client::{Client, Cluster, ClusterConfig, ListOptions};
