@@ -83,8 +83,9 @@ pub(super) fn claim(world: &World, owner: &Arc<Value>, resource: &str, of: &str)
         return claimed;
     }
     for orphan in world.unmanaged(of, object::namespace(owner)) {
+        let has_ended = of == "pods" && pod::has_ended(&orphan);
         let is_wanted = !object::is_being_deleted(&orphan)
-            && !(of == "pods" && pod::has_ended(&orphan))
+            && !has_ended
             && selector.matches(&orphan["metadata"]["labels"]);
         if is_wanted {
             let (api_version, kind) = resources::kind_of(resource);

@@ -205,7 +205,7 @@ fn tainted(node: &Value, ready: &str, now: Timestamp) -> Value {
     );
     let mut node = node.clone();
     if taints.is_empty() {
-        if let Some(spec) = node["spec"].as_object_mut() {
+        if let Some(spec) = node.get_mut("spec").and_then(Value::as_object_mut) {
             spec.remove("taints");
         }
     } else {

@@ -285,7 +285,7 @@ impl<'a> Members<'a> {
         let count = |holds: &dyn Fn(&Value) -> bool| pods().filter(|pod| holds(pod)).count();
         let of = |revision: &str| count(&|pod| self.revision_of(pod) == revision);
         let updated = of(&self.updated);
-        let wanted = usize::try_from(self.wanted().count()).unwrap_or(0);
+        let wanted = self.wanted().count();
         let ready = count(&|pod| pod::phase(pod) == "Running" && pod::is_ready(pod));
         // An update is over when every pod has the new template and is well.
         let is_over = self.partition() <= self.first()

@@ -102,10 +102,6 @@ impl World {
             .flat_map(BTreeMap::values)
     }
 
-    pub(crate) fn resources(&self) -> impl Iterator<Item = &str> {
-        self.stores.keys().map(String::as_str)
-    }
-
     /// What refers to this owner, of any resource.
     pub(crate) fn dependants(
         &self,

@@ -50,7 +50,8 @@ impl Space {
         company.objection(node).map(one).unwrap_or_default()
     }
 
-    /// The more the better; each wish counts up to about a hundred.
+    /// The more the better. In thousandths, so that one pod more or less tells nodes apart; each wish
+    /// counts up to about a hundred.
     pub(super) fn score(
         &self,
         pod: &Value,
@@ -64,16 +65,15 @@ impl Space {
         });
         let avoided = i64::try_from(avoided.count()).unwrap_or(i64::MAX);
         // Rather where much is free; pods that ask for nothing are spread by their number.
-        let free = |resource: &str, scale: i64| {
+        let free = |resource: &str, at_most: i64| {
             let all = self.allocatable.get(resource).max(1);
             let left = all - self.used.get(resource) - wanted.get(resource);
-            i128::from(left.max(0)) * i128::from(scale) / i128::from(all)
+            let share = i128::from(left.max(0)) * i128::from(at_most) / i128::from(all);
+            i64::try_from(share).unwrap_or(at_most)
         };
-        let free = free("cpu", 50) + free("memory", 50) + free("pods", 1_000) / 10;
-        affinity::preference(&pod["spec"], node)
-            + i64::try_from(free).unwrap_or(0)
-            + company.score(node)
-            - 100 * avoided
+        let free = free("cpu", 50_000) + free("memory", 50_000) + free("pods", 100_000);
+        let wishes = affinity::preference(&pod["spec"], node) + company.score(node);
+        free + 1_000 * wishes - 100_000 * avoided
     }
 }
 

@@ -81,7 +81,7 @@ impl Amounts {
             .filter(|(resource, amount)| {
                 // A node that says nothing of how many pods it takes, takes any.
                 **amount > 0
-                    && !(resource.as_str() == "pods" && !self.0.contains_key("pods"))
+                    && (resource.as_str() != "pods" || self.0.contains_key("pods"))
                     && self.get(resource) < used.get(resource).saturating_add(**amount)
             })
             .map(|(resource, _)| match resource.as_str() {

@@ -2,6 +2,9 @@
 
 mod deployments;
 mod jobs;
+mod life;
+mod scale;
+mod scheduling;
 mod sets;
 
 use std::sync::Arc;

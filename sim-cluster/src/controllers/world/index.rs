@@ -159,12 +159,18 @@ impl Entry<'_> {
     fn add(self, reference: &Reference) {
         let name = || reference.name.clone();
         match self {
-            Entry::Uid(map, uid) => drop(map.insert(uid.to_owned(), reference.clone())),
-            Entry::Dependant(map, key) => {
-                drop(map.entry(key).or_default().insert(reference.clone()))
+            Entry::Uid(map, uid) => {
+                map.insert(uid.to_owned(), reference.clone());
             }
-            Entry::Unmanaged(map, key) => drop(map.entry(key).or_default().insert(name())),
-            Entry::Labelled(map, key) => drop(map.entry(key).or_default().insert(name())),
+            Entry::Dependant(map, key) => {
+                map.entry(key).or_default().insert(reference.clone());
+            }
+            Entry::Unmanaged(map, key) => {
+                map.entry(key).or_default().insert(name());
+            }
+            Entry::Labelled(map, key) => {
+                map.entry(key).or_default().insert(name());
+            }
             Entry::OnNode(map, key) => {
                 let pod = (reference.namespace.clone(), name());
                 map.entry(key).or_default().insert(pod);
@@ -202,7 +208,9 @@ impl Entry<'_> {
                 };
                 match pair {
                     Some(pair) => take_one(&mut index.by_pair, pair, &reference.name),
-                    None => drop(index.others.remove(&reference.name)),
+                    None => {
+                        index.others.remove(&reference.name);
+                    }
                 }
                 if index.by_pair.is_empty() && index.others.is_empty() {
                     map.remove(&scope);
