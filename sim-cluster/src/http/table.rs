@@ -28,7 +28,7 @@ pub(super) fn of(cluster: &Cluster, call: &Call, objects: &[Arc<Value>], metadat
     let include = call.query.text("includeObject");
     let columns: Vec<Value>;
     let row: Box<dyn Fn(&Value) -> Vec<Value>>;
-    if call.served.is_custom {
+    if call.served.is_custom() {
         columns = custom_columns(&resource.columns);
         let paths: Vec<Option<JsonPath>> = resource
             .columns
