@@ -16,6 +16,7 @@ pub mod faults;
 pub mod http;
 mod jsonpath;
 pub mod object;
+pub mod openapi;
 pub mod patch;
 pub mod registry;
 pub mod requests;

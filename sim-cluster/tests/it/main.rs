@@ -6,4 +6,5 @@ mod controllers;
 mod hollow;
 mod http;
 mod laws;
+mod openapi;
 mod structural;
