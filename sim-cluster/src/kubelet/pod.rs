@@ -18,7 +18,7 @@ use super::{
     event::Tone,
     node::Node,
     place,
-    status::{self, Container, Facts, Kind, State, is_initialised},
+    status::{self, Container, Facts, Kind, is_initialised},
 };
 use crate::{
     client::DeleteOptions,

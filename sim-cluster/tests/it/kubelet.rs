@@ -108,7 +108,7 @@ impl Stage {
         let path = path.join(format!("default_{name}_{uid}/{container}/{restart}.log"));
         let text = std::fs::read_to_string(&path).unwrap();
         text.lines()
-            .map(|line| format!("{}\n", line.splitn(2, ' ').nth(1).unwrap()))
+            .map(|line| format!("{}\n", line.split_once(' ').unwrap().1))
             .collect()
     }
 

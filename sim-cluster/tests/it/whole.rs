@@ -63,8 +63,7 @@ pub(crate) async fn start(extent: Extent) -> SimCluster {
         second: Duration::from_millis(100),
         ..Pace::default()
     };
-    let sim = SimCluster::start(config).await.unwrap();
-    sim
+    SimCluster::start(config).await.unwrap()
 }
 
 pub(crate) fn web(replicas: u32) -> Vec<Value> {
