@@ -15,10 +15,10 @@ use axum::extract::State;
 use axum::routing::{get, put};
 
 use self::answer::Problem;
-use crate::load::Summary;
 use crate::chaos::Manual;
 use crate::chaos::experiment::Experiment;
 use crate::load::Load;
+use crate::load::Summary;
 use crate::mesh::{MeshState, Platform, Settings};
 use crate::topology::Topology;
 use crate::truth::Timeline;

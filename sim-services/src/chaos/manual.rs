@@ -126,11 +126,7 @@ impl Manual {
     /// # Errors
     ///
     /// What of the experiment does not fit the topology.
-    pub fn start_once(
-        &self,
-        key: Option<&str>,
-        experiment: Experiment,
-    ) -> Result<u64, ChaosError> {
+    pub fn start_once(&self, key: Option<&str>, experiment: Experiment) -> Result<u64, ChaosError> {
         let file = experiment.name.clone();
         let experiment = experiment
             .fit(&self.topology, "")
@@ -175,7 +171,11 @@ impl Manual {
     pub fn list(&self) -> Vec<On> {
         let now = self.clock.now();
         let state = self.state();
-        state.rig.running().map(|running| on(running, now)).collect()
+        state
+            .rig
+            .running()
+            .map(|running| on(running, now))
+            .collect()
     }
 
     /// None when there never was one of this number, or so long ago that it is forgotten.

@@ -103,9 +103,8 @@ impl Follower {
                 if self.listen().await {
                     (pause, forget) = (first, Instant::now() + self.forget);
                 }
-                self.heard.send_if_modified(|heard| {
-                    std::mem::take(&mut heard.connected)
-                });
+                self.heard
+                    .send_if_modified(|heard| std::mem::take(&mut heard.connected));
                 if Instant::now() >= forget {
                     self.forget();
                 }

@@ -82,7 +82,8 @@ pub fn files(topology: &Topology, layout: &Layout) -> anyhow::Result<Vec<File>> 
 }
 
 fn file(name: &str, resources: &[Value]) -> anyhow::Result<File> {
-    let mut text = "# Made by `crosswatch sim manifests`; change the topology, not this.\n".to_owned();
+    let mut text =
+        "# Made by `crosswatch sim manifests`; change the topology, not this.\n".to_owned();
     for (index, resource) in resources.iter().enumerate() {
         if index > 0 {
             text.push_str("---\n");

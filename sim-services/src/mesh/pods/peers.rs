@@ -51,7 +51,12 @@ impl FromStr for Peer {
 
 impl Peer {
     /// Keeps the members of the service in the net's directory until `stop`.
-    pub(super) async fn keep(self, net: Arc<Net>, topology: Arc<Topology>, stop: CancellationToken) {
+    pub(super) async fn keep(
+        self,
+        net: Arc<Net>,
+        topology: Arc<Topology>,
+        stop: CancellationToken,
+    ) {
         let mut known: Vec<(MemberId, SocketAddr)> = Vec::new();
         loop {
             let found = self.look_up().await;
@@ -112,7 +117,12 @@ mod tests {
         let peer: Peer = "orders=http://orders.shop:8080".parse().unwrap();
         assert_eq!(peer.service, "orders");
         assert_eq!(peer.url.host_str(), Some("orders.shop"));
-        for wrong in ["orders", "=http://orders:1", "orders=orders:8080", "orders=/x"] {
+        for wrong in [
+            "orders",
+            "=http://orders:1",
+            "orders=orders:8080",
+            "orders=/x",
+        ] {
             let error = Peer::from_str(wrong).unwrap_err();
             assert!(error.contains("is not like `orders=http"), "{error}");
         }

@@ -141,7 +141,10 @@ pub async fn run(config: ReplicaConfig, stop: CancellationToken) -> anyhow::Resu
         board: Arc::new(Board::default()),
         collectors: BTreeMap::from([(environment, handle)]),
         stores: BTreeMap::from([(service.clone(), Stores::new(&topology, own))]),
-        queues: queues.map(|queues| (service.clone(), queues)).into_iter().collect(),
+        queues: queues
+            .map(|queues| (service.clone(), queues))
+            .into_iter()
+            .collect(),
         turns: BTreeMap::new(),
         maintenance: BTreeMap::new(),
         stop: ends.clone(),
@@ -168,7 +171,15 @@ pub async fn run(config: ReplicaConfig, stop: CancellationToken) -> anyhow::Resu
     if let Some(reporter) = &reporter {
         tasks.spawn(Arc::clone(reporter).run(ends.clone()));
     }
-    let life = Life::new(&grounds, service, pod, listen, own, follower.as_deref(), health);
+    let life = Life::new(
+        &grounds,
+        service,
+        pod,
+        listen,
+        own,
+        follower.as_deref(),
+        health,
+    );
     let exit = life.run(patience, linger, &stop).await;
     // What it did last must be known: nobody can ask it any more.
     if let Some(reporter) = &reporter {

@@ -307,7 +307,10 @@ mod tests {
         }
         assert_eq!(meters.read().service("cart").requests, 20);
         assert_eq!(on.touch.count(), 5);
-        assert_eq!((on.touch.first(), on.touch.last()), (Some(at(1)), Some(at(2))));
+        assert_eq!(
+            (on.touch.first(), on.touch.last()),
+            (Some(at(1)), Some(at(2)))
+        );
         assert_eq!(roster.replicas("cart").len(), 1);
     }
 }

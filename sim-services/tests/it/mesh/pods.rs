@@ -69,7 +69,10 @@ impl Tower {
     async fn follow(&self, number: &Value, so: impl Fn(&Value) -> bool) -> Value {
         let mut news = self.control.news();
         loop {
-            let standing = self.ask("GET", &format!("experiments/{number}"), "").await.1;
+            let standing = self
+                .ask("GET", &format!("experiments/{number}"), "")
+                .await
+                .1;
             if so(&standing) {
                 return standing;
             }
@@ -80,7 +83,10 @@ impl Tower {
     /// Not one client was failed so far.
     fn is_well(&self) {
         let load = self.control.stage().load().summary();
-        assert!(load.all.requests > 0 && load.all.failed_ratio <= 0.0, "{load}");
+        assert!(
+            load.all.requests > 0 && load.all.failed_ratio <= 0.0,
+            "{load}"
+        );
     }
 
     async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
@@ -155,12 +161,7 @@ struct Pod {
 
 impl Pod {
     /// Returns when it serves.
-    async fn start(
-        service: &str,
-        pod: &str,
-        control: SocketAddr,
-        callees: &[(&str, &Pod)],
-    ) -> Pod {
+    async fn start(service: &str, pod: &str, control: SocketAddr, callees: &[(&str, &Pod)]) -> Pod {
         // Free at this moment; a port that is given back is not given again soon.
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = free.local_addr().unwrap();
@@ -289,7 +290,10 @@ async fn processes_that_share_nothing_are_one_platform() {
         .iter()
         .map(|replica| (replica.replica, replica.phase, replica.version.as_str()))
         .collect();
-    assert_eq!(numbers, [(0, Phase::Running, "2.0.0"), (1, Phase::Running, "2.0.0")]);
+    assert_eq!(
+        numbers,
+        [(0, Phase::Running, "2.0.0"), (1, Phase::Running, "2.0.0")]
+    );
     small.tower.is_well();
     let [front, books, mailer, events] = small.stop().await;
     for (said, what) in [
@@ -310,7 +314,9 @@ async fn an_experiment_is_followed_to_its_end_and_after() {
     let target = json!({ "service": "books", "replica": 1 });
     let tower = &small.tower;
     tower.when(|state| state.queues["sold"].taken > 20).await;
-    let number = tower.begin("error-burst", target, json!({ "ratio": 1.0 }), "2s").await;
+    let number = tower
+        .begin("error-burst", target, json!({ "ratio": 1.0 }), "2s")
+        .await;
     let acts = |standing: &Value| standing["affected"].as_u64() > Some(5);
     let running = tower.follow(&number, acts).await;
     assert_eq!(running["phase"], "running");
@@ -321,7 +327,9 @@ async fn an_experiment_is_followed_to_its_end_and_after() {
     // All others were answered.
     let load = tower.control.stage().load().summary();
     assert!((0.05..0.9).contains(&load.all.failed_ratio), "{load}");
-    let (status, again) = tower.ask("DELETE", &format!("experiments/{number}"), "").await;
+    let (status, again) = tower
+        .ask("DELETE", &format!("experiments/{number}"), "")
+        .await;
     assert_eq!(status, 404, "{again}");
     small.stop().await;
 }
@@ -360,7 +368,9 @@ async fn what_would_act_on_nobody_is_refused_with_the_reason() {
 async fn a_replica_taken_down_refuses_and_comes_back_at_its_address() {
     let mut small = Small::start().await;
     let target = json!({ "service": "books" });
-    let number = (small.tower).begin("dependency-down", target, json!({}), "1h").await;
+    let number = (small.tower)
+        .begin("dependency-down", target, json!({}), "1h")
+        .await;
     for books in &mut small.books {
         books.is(Health::Down).await;
         let refused = tokio::net::TcpStream::connect(books.address).await;
@@ -384,12 +394,17 @@ async fn a_version_takes_over_without_a_request_lost() {
     let tower = &small.tower;
     tower.when(|state| state.queues["sold"].taken > 20).await;
     let (target, version) = (json!({ "service": "front" }), json!({ "version": "1.1.0" }));
-    let number = tower.begin("benign-deployment", target, version, "1h").await;
+    let number = tower
+        .begin("benign-deployment", target, version, "1h")
+        .await;
     let runs = |version: &'static str| {
         move |state: &MeshState| state.services["front"].replicas[0].version == version
     };
     tower.when(runs("1.1.0")).await;
-    let over = tower.ask("DELETE", &format!("experiments/{number}"), "").await.1;
+    let over = tower
+        .ask("DELETE", &format!("experiments/{number}"), "")
+        .await
+        .1;
     assert_eq!(over["acted"]["yes"], true, "{over}");
     tower.when(runs("1.0.0")).await;
     tower.is_well();
@@ -406,13 +421,18 @@ async fn a_process_whose_memory_is_full_ends_and_its_end_is_known() {
     let number = tower.begin("memory-leak", target, leak, "1h").await;
     let [first, second] = small.books;
     assert_eq!(second.process.await.unwrap(), Exit::OutOfMemory);
-    let (_, over) = tower.ask("DELETE", &format!("experiments/{number}"), "").await;
+    let (_, over) = tower
+        .ask("DELETE", &format!("experiments/{number}"), "")
+        .await;
     assert_eq!(over["acted"]["yes"], true, "{over}");
     // Whoever looks after processes starts it again, as the same pod.
     let second = Pod::start("books", "books-b", tower.address, &[]).await;
     let both_run = |state: &MeshState| {
         let replicas = &state.services["books"].replicas;
-        replicas.len() == 2 && replicas.iter().all(|replica| replica.phase == Phase::Running)
+        replicas.len() == 2
+            && replicas
+                .iter()
+                .all(|replica| replica.phase == Phase::Running)
     };
     tower.when(both_run).await;
     small.books = [first, second];
@@ -423,7 +443,10 @@ async fn a_process_whose_memory_is_full_ends_and_its_end_is_known() {
 async fn without_its_control_a_platform_is_as_on_any_day() {
     let mut small = Small::start().await;
     let target = json!({ "service": "books" });
-    small.tower.begin("dependency-down", target, json!({}), "1h").await;
+    small
+        .tower
+        .begin("dependency-down", target, json!({}), "1h")
+        .await;
     for books in &mut small.books {
         books.is(Health::Down).await;
     }
@@ -441,7 +464,10 @@ async fn without_its_control_a_platform_is_as_on_any_day() {
     // They follow again.
     let target = json!({ "service": "books", "replica": 1 });
     small.tower.when(|state| following(state) == 5).await;
-    small.tower.begin("dependency-down", target, json!({}), "1h").await;
+    small
+        .tower
+        .begin("dependency-down", target, json!({}), "1h")
+        .await;
     let [one, other] = &mut small.books;
     tokio::select! {
         () = one.is(Health::Down) => {}

@@ -32,7 +32,9 @@ pub(super) async fn follow(State(shared): State<Arc<Shared>>, Query(who): Query<
     let following = Following {
         conditions: shared.conditions.subscribe(),
         numbers: shared.roster.changed(),
-        number: shared.roster.join(&who.service, &who.pod, shared.clock.now()),
+        number: shared
+            .roster
+            .join(&who.service, &who.pod, shared.clock.now()),
         pod: who.pod,
         first: true,
         shared,

@@ -111,7 +111,10 @@ pub(super) fn pod(name: &str, container: Value, layout: &Layout, node: Value) ->
 /// `--topology` when it is not the one that is shipped.
 pub(super) fn topology_argument(layout: &Layout) -> Vec<String> {
     let given = layout.topology.as_ref();
-    given.map(|_| "--topology=/etc/mesh/topology.yaml".to_owned()).into_iter().collect()
+    given
+        .map(|_| "--topology=/etc/mesh/topology.yaml".to_owned())
+        .into_iter()
+        .collect()
 }
 
 /// A variable that the pod's own fields fill in.

@@ -105,7 +105,9 @@ fn arguments(topology: &Topology, name: &str, layout: &Layout) -> Vec<String> {
     ];
     for callee in callees(topology, name) {
         let namespace = namespace(topology, &callee);
-        arguments.push(format!("--peer={callee}=http://{callee}.{namespace}:{PORT}"));
+        arguments.push(format!(
+            "--peer={callee}=http://{callee}.{namespace}:{PORT}"
+        ));
     }
     arguments.extend(parts::topology_argument(layout));
     arguments
@@ -155,7 +157,10 @@ fn environment(name: &str, spec: &ServiceSpec, layout: &Layout) -> Vec<Value> {
     if let Some(otlp) = layout.otlp.as_ref().filter(|_| spec.tracing.exports_spans) {
         let attributes = [
             ("crosswatch.environment", spec.environment.as_str()),
-            ("service.instance.id", &format!("$(POD_NAMESPACE).$(POD_NAME).{name}")),
+            (
+                "service.instance.id",
+                &format!("$(POD_NAMESPACE).$(POD_NAME).{name}"),
+            ),
             ("k8s.namespace.name", "$(POD_NAMESPACE)"),
             ("k8s.pod.name", "$(POD_NAME)"),
             ("k8s.pod.uid", "$(POD_UID)"),
@@ -168,7 +173,8 @@ fn environment(name: &str, spec: &ServiceSpec, layout: &Layout) -> Vec<Value> {
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
         variables.push(json!({ "name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": otlp }));
-        variables.push(json!({ "name": "OTEL_RESOURCE_ATTRIBUTES", "value": attributes.join(",") }));
+        variables
+            .push(json!({ "name": "OTEL_RESOURCE_ATTRIBUTES", "value": attributes.join(",") }));
     }
     variables
 }

@@ -146,7 +146,10 @@ impl Life {
         }
         self.said = connected;
         if connected {
-            self.say(Level::Info, "following the configuration service".to_owned());
+            self.say(
+                Level::Info,
+                "following the configuration service".to_owned(),
+            );
         } else {
             let what = "the configuration service is gone; back to defaults if it stays away";
             self.say(Level::Warn, what.to_owned());
@@ -161,7 +164,9 @@ impl Life {
 
     fn heard(&self) -> Heard {
         let heard = self.heard.as_ref();
-        heard.map(|heard| heard.borrow().clone()).unwrap_or_default()
+        heard
+            .map(|heard| heard.borrow().clone())
+            .unwrap_or_default()
     }
 
     async fn reconcile(&mut self) -> anyhow::Result<()> {
@@ -171,15 +176,23 @@ impl Life {
             None => Heard::default(),
         };
         self.grounds.fanout.publish(&heard.conditions);
-        let base = self.grounds.topology.services[&self.service].version.clone();
-        let running = self.current.as_ref().map(|process| Arc::clone(process.identity()));
+        let base = self.grounds.topology.services[&self.service]
+            .version
+            .clone();
+        let running = self
+            .current
+            .as_ref()
+            .map(|process| Arc::clone(process.identity()));
         let identity = running.unwrap_or_else(|| self.identity(&base));
         let orders = orders(&heard.conditions, &identity, &base);
         if !orders.down.is_empty() {
             self.take_down(&orders).await;
             return Ok(());
         }
-        let wanted = orders.version.as_ref().map_or(&base, |(version, _)| version);
+        let wanted = orders
+            .version
+            .as_ref()
+            .map_or(&base, |(version, _)| version);
         let leads = heard.number == Some(0);
         let Some(current) = &mut self.current else {
             self.turn = None;
@@ -325,5 +338,4 @@ async fn changed(heard: &mut Option<watch::Receiver<Heard>>) {
     }
     // Nobody will ever say anything: without a control, or when all is about to end.
     std::future::pending().await
-
 }
