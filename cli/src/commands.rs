@@ -1,6 +1,7 @@
 //! The commands, one module each.
 
 pub(crate) mod chaos;
+pub(crate) mod cluster;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod monitor;

@@ -34,6 +34,7 @@ enum Command {
     Demo(commands::demo::DemoArgs),
     Sim(Box<commands::sim::Command>),
     Chaos(commands::chaos::Command),
+    Cluster(commands::cluster::Command),
     Monitor(Box<monitor::config::MonitorArgs>),
     Replay(commands::replay::Command),
     Search(commands::search::Command),
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         // The one command whose process may have to end as others make theirs end.
         Command::Sim(command) => return terminal::ended(commands::sim::run(&command)),
         Command::Chaos(command) => commands::chaos::run(command),
+        Command::Cluster(command) => commands::cluster::run(&command),
         Command::Monitor(args) => commands::monitor::run(&args),
         Command::Replay(command) => commands::replay::run(&command),
         Command::Search(command) => commands::search::run(&command),

@@ -1,1 +1,12 @@
-//! Nothing yet.
+//! Tests through the public interface.
+
+mod apply;
+mod client;
+mod controllers;
+mod hollow;
+mod http;
+mod kubectl;
+mod kubelet;
+mod laws;
+mod structural;
+mod whole;
