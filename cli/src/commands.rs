@@ -1,10 +1,13 @@
 //! The commands, one module each.
 
+pub(crate) mod agent;
 pub(crate) mod chaos;
 pub(crate) mod cluster;
+pub(crate) mod crds;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod monitor;
+pub(crate) mod operator;
 pub(crate) mod replay;
 pub(crate) mod search;
 pub(crate) mod sim;

@@ -36,10 +36,13 @@ enum Command {
     Chaos(commands::chaos::Command),
     Cluster(commands::cluster::Command),
     Monitor(Box<monitor::config::MonitorArgs>),
+    Agent(Box<agent::args::AgentArgs>),
+    Operator(Box<commands::operator::Command>),
     Replay(commands::replay::Command),
     Search(commands::search::Command),
     Explain(commands::explain::Command),
     Templates(commands::templates::Command),
+    Crds(commands::crds::Command),
 }
 
 fn main() -> ExitCode {
@@ -50,10 +53,13 @@ fn main() -> ExitCode {
         Command::Chaos(command) => commands::chaos::run(command),
         Command::Cluster(command) => commands::cluster::run(&command),
         Command::Monitor(args) => commands::monitor::run(&args),
+        Command::Agent(args) => commands::agent::run(*args),
+        Command::Operator(command) => commands::operator::run(&command),
         Command::Replay(command) => commands::replay::run(&command),
         Command::Search(command) => commands::search::run(&command),
         Command::Explain(command) => commands::explain::run(&command),
         Command::Templates(command) => commands::templates::run(&command),
+        Command::Crds(command) => commands::crds::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

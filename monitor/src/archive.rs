@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use futures::future::BoxFuture;
-use monitor_core::{Anomaly, AnomalyId, Batch, Incident, IngestView, View};
+use monitor_core::{Anomaly, AnomalyId, Batch, Change, Incident, IngestView, View};
+use monitor_serve::configuration::Understood;
 use monitor_serve::receive::Auth;
-use monitor_serve::{Intake, Ports, Refused};
+use monitor_serve::{Changes, Configurations, Intake, Kept, NotKept, Ports, Refused};
 use monitor_store::{Index, IndexConfig};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
@@ -41,6 +42,26 @@ impl Intake for Shut {
     }
 }
 
+impl Changes for Shut {
+    fn note(&self, _: Vec<Change>) -> BoxFuture<'_, Result<Vec<bool>, Refused>> {
+        Box::pin(async { Err(Refused::Stopping) })
+    }
+}
+
+impl Configurations for Shut {
+    fn all(&self) -> Arc<Kept> {
+        Arc::default()
+    }
+
+    fn put(&self, _: String, _: Understood) -> BoxFuture<'_, Result<(), NotKept>> {
+        Box::pin(async { Err(NotKept::Disk("this is a recording".to_owned())) })
+    }
+
+    fn forget(&self, _: String) -> BoxFuture<'_, Result<(), NotKept>> {
+        Box::pin(async { Err(NotKept::Disk("this is a recording".to_owned())) })
+    }
+}
+
 pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
     if !folder.join("index").is_dir() {
         bail!("there is no index in it: run `crosswatch replay` with this --data first");
@@ -63,9 +84,12 @@ pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
     let ports = Ports {
         clock: Arc::new(SystemClock),
         intake: Arc::new(Shut),
+        changes: Arc::new(Shut),
+        configurations: Arc::new(Shut),
         search: index.search(),
         view,
         ingest,
+        workloads: watch::channel(Arc::default()).1,
         live: broadcast::channel(1).0,
         ready,
         registry: prometheus::Registry::new(),

@@ -3,7 +3,11 @@
 //! The monitor's worker thread and `replay` both drive one of these, so that what is replayed is
 //! what would have happened live. Time comes in with the batches and the ticks.
 
-use monitor_core::{Batch, IngestView, Observation, Record, ServiceKey, TemplateId, Time, View};
+use std::sync::Arc;
+
+use monitor_core::{
+    Batch, Change, IngestView, Observation, Record, ServiceKey, Settings, TemplateId, Time, View,
+};
 use monitor_engine::{Effect, Engine, EngineConfig};
 use monitor_ingest::pipeline::Pipeline;
 use serde::{Deserialize, Serialize};
@@ -11,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::wording;
 
 /// What a snapshot file begins with; changes when its content does.
-const SNAPSHOT_VERSION: u32 = 3;
+const SNAPSHOT_VERSION: u32 = 4;
 
 #[derive(Debug)]
 pub struct Heart {
@@ -43,6 +47,12 @@ impl Heart {
         }
     }
 
+    /// Reads and watches as is wanted from now on. A heart that was restored has to be told too.
+    pub fn configure(&mut self, settings: &Arc<Settings>) {
+        self.pipeline.configure(Arc::clone(settings));
+        self.engine.configure(settings);
+    }
+
     /// Understands a batch and lets the engine see it. Returns the records to be stored, each with
     /// its item's place in the batch, and the observations, for those who watch live.
     pub fn take(&mut self, batch: Batch) -> (Vec<(u32, Record)>, Vec<Observation>) {
@@ -51,6 +61,11 @@ impl Heart {
             self.engine.observe(observation);
         }
         (understood.records, understood.observations)
+    }
+
+    /// Something was done to the platform. Whether it is new.
+    pub fn note(&mut self, change: Change) -> bool {
+        self.engine.note(change)
     }
 
     /// Judges every bucket that is complete at `now`.
@@ -67,6 +82,8 @@ impl Heart {
 
     pub fn view(&self) -> View {
         let mut view = self.engine.view();
+        view.logs = self.pipeline.logs();
+        view.fields = self.pipeline.fields();
         let lookup = |service: &ServiceKey, id| self.template_text(service, id);
         view.anomalies
             .iter_mut()
@@ -75,6 +92,11 @@ impl Heart {
             .iter_mut()
             .for_each(|alert| wording::spell_out_alert(alert, &lookup));
         view
+    }
+
+    /// Whether a workload was heard for the first time since this was last asked.
+    pub(crate) fn take_news(&mut self) -> bool {
+        self.pipeline.take_news()
     }
 
     /// A template of a service, `<*>` for each variable.

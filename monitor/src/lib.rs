@@ -6,6 +6,8 @@
 pub mod archive;
 pub mod clock;
 pub mod config;
+mod configuration;
+mod deeds;
 pub mod embedded;
 pub mod follow;
 pub mod heart;
@@ -13,6 +15,7 @@ mod indexer;
 pub mod intake;
 mod metrics;
 pub mod notify;
+mod probes;
 pub mod replay;
 pub mod run;
 mod servers;

@@ -4,15 +4,18 @@
 //! destination has its own task and queue, so that a slow one keeps no other waiting.
 
 mod alertmanager;
+mod routing;
 mod stdout;
 mod webhook;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use monitor_core::{Alert, Name};
+use anyhow::Context;
+use monitor_core::{Alert, Name, Receiver, ReceiverKind, Settings};
 use monitor_serve::Clock;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -38,14 +41,47 @@ pub struct Destinations {
     pub external_url: String,
 }
 
+/// Where to post, and with what in hand.
+#[derive(Debug)]
+struct Address {
+    url: Url,
+    /// A bearer token.
+    token: Option<Name>,
+    /// For people: an address that may hold a secret is called by its receiver's name.
+    shown: String,
+}
+
+impl Address {
+    fn open(url: Url) -> Address {
+        Address {
+            shown: url.to_string(),
+            url,
+            token: None,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Destination {
-    Alertmanager(Url),
-    Webhook(Url),
+    Alertmanager(Address),
+    Webhook(Address),
     Stdout(stdout::Announcer),
 }
 
 impl Destination {
+    /// `None` when its address is none, which was refused before.
+    fn of(receiver: &Receiver) -> Option<Destination> {
+        let address = Address {
+            url: Url::parse(&receiver.url).ok()?,
+            token: receiver.token.clone(),
+            shown: format!("receiver `{}`", receiver.name),
+        };
+        Some(match receiver.kind {
+            ReceiverKind::Alertmanager => Destination::Alertmanager(address),
+            ReceiverKind::Webhook => Destination::Webhook(address),
+        })
+    }
+
     fn channel(&self) -> &'static str {
         match self {
             Destination::Alertmanager(_) => "alertmanager",
@@ -59,6 +95,7 @@ impl Destination {
 /// `resend_every`.
 pub(crate) async fn run(
     destinations: Destinations,
+    mut settings: watch::Receiver<Arc<Settings>>,
     mut alerts: mpsc::Receiver<Alert>,
     resend_every: Duration,
     clock: Arc<dyn Clock>,
@@ -82,18 +119,21 @@ pub(crate) async fn run(
         destinations
             .alertmanagers
             .into_iter()
-            .map(Destination::Alertmanager),
+            .map(|url| Destination::Alertmanager(Address::open(url))),
     );
-    all.extend(destinations.webhooks.into_iter().map(Destination::Webhook));
+    all.extend(
+        destinations
+            .webhooks
+            .into_iter()
+            .map(|url| Destination::Webhook(Address::open(url))),
+    );
     if destinations.stdout {
         all.push(Destination::Stdout(stdout::Announcer::default()));
     }
     let mut tasks = JoinSet::new();
-    let mut queues = Vec::new();
-    for destination in all {
+    let begin = |destination: Destination, tasks: &mut JoinSet<()>| {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        queues.push(sender);
-        let sender = Sender {
+        let task = Sender {
             destination,
             client: client.clone(),
             clock: Arc::clone(&clock),
@@ -101,20 +141,47 @@ pub(crate) async fn run(
             external_url: Arc::clone(&external_url),
             keep,
         };
-        tasks.spawn(sender.run(receiver));
-    }
+        tasks.spawn(task.run(receiver));
+        sender
+    };
+    let own: Vec<_> = all
+        .into_iter()
+        .map(|destination| begin(destination, &mut tasks))
+        .collect();
+    // Receivers of others' routes, each from its first alert until no route names it any more.
+    let mut routed: BTreeMap<Receiver, mpsc::Sender<Arc<Alert>>> = BTreeMap::new();
+    let push = |queue: &mpsc::Sender<Arc<Alert>>, alert: Arc<Alert>| {
+        if queue.try_send(alert).is_err() {
+            metrics
+                .alerts_dropped
+                .with_label_values(&["destination_behind"])
+                .inc();
+        }
+    };
     while let Some(alert) = alerts.recv().await {
-        let alert = Arc::new(alert);
-        for queue in &queues {
-            if queue.try_send(Arc::clone(&alert)).is_err() {
-                metrics
-                    .alerts_dropped
-                    .with_label_values(&["destination_behind"])
-                    .inc();
+        let wanted = Arc::clone(&settings.borrow_and_update());
+        routed.retain(|receiver, _| {
+            let mut named = wanted.routes.iter().flat_map(|route| &route.receivers);
+            named.any(|known| known == receiver)
+        });
+        while tasks.try_join_next().is_some() {}
+        let told = routing::route(Arc::new(alert), &wanted.routes);
+        for queue in &own {
+            push(queue, Arc::clone(&told.own));
+        }
+        for (receiver, alert) in told.routed {
+            if !routed.contains_key(receiver) {
+                let Some(destination) = Destination::of(receiver) else {
+                    continue;
+                };
+                routed.insert(receiver.clone(), begin(destination, &mut tasks));
+            }
+            if let Some(queue) = routed.get(receiver) {
+                push(queue, alert);
             }
         }
     }
-    drop(queues);
+    drop((own, routed));
     while tasks.join_next().await.is_some() {}
 }
 
@@ -155,24 +222,34 @@ impl Sender {
         let now = self.clock.now();
         match &mut self.destination {
             Destination::Stdout(announcer) => announcer.print(alerts),
-            Destination::Alertmanager(base) => {
-                let url = alertmanager::endpoint(base)?;
+            Destination::Alertmanager(address) => {
+                let url = alertmanager::endpoint(&address.url)
+                    .with_context(|| format!("{} cannot be posted to", address.shown))?;
                 let body = alertmanager::body(alerts, now, self.keep, &self.external_url);
-                post(&self.client, &url, &body).await
+                post(&self.client, &url, address, &body).await
             }
-            Destination::Webhook(url) => {
+            Destination::Webhook(address) => {
                 let body = webhook::body(alerts, &self.external_url);
-                post(&self.client, url, &body).await
+                post(&self.client, &address.url, address, &body).await
             }
         }
     }
 }
 
 /// Posts JSON, trying again while that can help.
-async fn post(client: &reqwest::Client, url: &Url, body: &serde_json::Value) -> anyhow::Result<()> {
+async fn post(
+    client: &reqwest::Client,
+    url: &Url,
+    address: &Address,
+    body: &serde_json::Value,
+) -> anyhow::Result<()> {
     let mut pause = Duration::from_millis(250);
     for attempt in 1.. {
-        let outcome = client.post(url.clone()).json(body).send().await;
+        let mut request = client.post(url.clone()).json(body);
+        if let Some(token) = &address.token {
+            request = request.bearer_auth(token);
+        }
+        let outcome = request.send().await;
         match outcome {
             Ok(response) if response.status().is_success() => return Ok(()),
             Ok(response) => {
@@ -181,11 +258,12 @@ async fn post(client: &reqwest::Client, url: &Url, body: &serde_json::Value) -> 
                 if !worth_trying || attempt >= TRIES {
                     let text = response.text().await.unwrap_or_default();
                     let text: String = text.chars().take(200).collect();
-                    anyhow::bail!("{url} answered {status}: {text}");
+                    anyhow::bail!("{} answered {status}: {text}", address.shown);
                 }
             }
             Err(error) if attempt >= TRIES => {
-                return Err(anyhow::Error::new(error).context(format!("cannot reach {url}")));
+                let error = anyhow::Error::new(error.without_url());
+                return Err(error.context(format!("cannot reach {}", address.shown)));
             }
             Err(_) => {}
         }

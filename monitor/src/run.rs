@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use monitor_core::{IngestView, View};
+use monitor_core::{IngestView, ProbeView, View};
 use monitor_engine::EngineConfig;
 use monitor_ingest::redact::{RedactConfig, Redactor, Rule};
 use monitor_serve::{Clock, Intake, Ports};
@@ -21,11 +21,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
+use crate::configuration::Keeper;
+use crate::deeds::ToWorker;
 use crate::heart::Heart;
 use crate::indexer::{self, INDEX_QUEUE, IndexWork, Indexer};
 use crate::intake::{self, Gate, Logged, WORKER_QUEUE};
 use crate::metrics::Metrics;
 use crate::notify;
+use crate::probes::{self, Surroundings};
 use crate::servers::Servers;
 use crate::worker::{Outlets, Work, Worker};
 
@@ -105,7 +108,9 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
     let (gate, waiting) = Gate::new(redactor);
     let (view_in, view) = watch::channel(Arc::new(View::default()));
     let (ingest_in, ingest) = watch::channel(Arc::new(IngestView::default()));
+    let (workloads_in, workloads) = watch::channel(Arc::default());
     let (live, _) = broadcast::channel(LIVE_EVENTS);
+    let (probes_in, probes) = watch::channel(Arc::default());
     let (alerts_in, alerts) = mpsc::channel(ALERTS);
     let (index_in, index_work) = sync_channel(INDEX_QUEUE);
     let (releases_in, releases) = sync_channel(4);
@@ -120,6 +125,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         engine: engine_config(&settings),
         clock: Arc::clone(&clock),
         redactions: gate.redactions(),
+        probes,
         outlets: Outlets {
             index: index_in,
             view: view_in,
@@ -136,6 +142,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         .context("opening the data ended early")??;
     let Opened {
         lock,
+        keeper,
         wal,
         worker,
         index_thread,
@@ -143,6 +150,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         recovered,
     } = opened;
 
+    let keeper = Arc::new(keeper);
     let (work, work_out) = sync_channel(WORKER_QUEUE);
     let mut threads = vec![("index", index_thread)];
     threads.push((
@@ -167,6 +175,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
 
     let notifier = tokio::spawn(notify::run(
         destinations,
+        keeper.settings(),
         alerts,
         engine_config(&settings).resend_every,
         Arc::clone(&clock),
@@ -177,14 +186,31 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
     let ports = Ports {
         clock: Arc::clone(&clock),
         intake: Arc::new(gate.clone()),
+        changes: Arc::new(ToWorker(work.clone())),
+        configurations: keeper.clone(),
         search: Arc::clone(&search),
         view: view.clone(),
         ingest,
+        workloads,
         live: live.clone(),
         ready,
         registry: registry.clone(),
     };
     let mut tasks = JoinSet::new();
+    tasks.spawn({
+        let clock = Arc::clone(&clock);
+        let follow = monitor_serve::workloads::follow(
+            view.clone(),
+            keeper.revisions(),
+            workloads_in,
+            clock,
+            stop.clone(),
+        );
+        async move {
+            follow.await;
+            Ok(())
+        }
+    });
     let servers = Servers::new(&ports, &settings.tokens, addresses, &stop)?;
     tasks.spawn(serve(
         "the page and the API",
@@ -202,6 +228,16 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         "OTLP over HTTP",
         otlp_http,
         servers.otlp_http,
+        stop.clone(),
+    ));
+    tasks.spawn(probes::run(
+        keeper.settings(),
+        probes_in,
+        Surroundings {
+            intake: Arc::new(gate.clone()),
+            clock: Arc::clone(&clock),
+            metrics: metrics.clone(),
+        },
         stop.clone(),
     ));
     if !settings.follow.is_empty() {
@@ -256,6 +292,7 @@ struct Opening {
     engine: EngineConfig,
     clock: Arc<dyn Clock>,
     redactions: intake::Redactions,
+    probes: watch::Receiver<Arc<Vec<ProbeView>>>,
     outlets: Outlets,
     releases: std::sync::mpsc::SyncSender<Seq>,
     index_work: std::sync::mpsc::Receiver<IndexWork>,
@@ -263,6 +300,7 @@ struct Opening {
 
 struct Opened {
     lock: File,
+    keeper: Keeper,
     wal: Wal,
     worker: Worker,
     index_thread: JoinHandle<anyhow::Result<()>>,
@@ -277,6 +315,7 @@ impl Opening {
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create the data folder `{}`", folder.display()))?;
         let lock = lock(&folder)?;
+        let keeper = Keeper::open(&folder)?;
         let (mut wal, torn) = Wal::open(&folder.join("wal"), WalConfig::default())
             .context("cannot open the write-ahead log")?;
         let (mut index, indexed) =
@@ -325,8 +364,11 @@ impl Opening {
             outlets: self.outlets,
             clock: self.clock,
             redactions: self.redactions,
+            settings: keeper.settings(),
+            probes: self.probes,
             newest,
         };
+        worker.configure();
         for entry in wal.read_from(from) {
             let (seq, batch) = match entry {
                 Ok(entry) => entry,
@@ -363,8 +405,10 @@ impl Opening {
             .ok()
             .and_then(|()| committed.recv().ok())
             .context("the index could not be brought up to date")?;
+        worker.publish();
         Ok(Opened {
             lock,
+            keeper,
             wal,
             worker,
             index_thread,

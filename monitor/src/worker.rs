@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
-use monitor_core::{Alert, IngestView, Observation, Time, View};
+use monitor_core::{Alert, Change, IngestView, Observation, ProbeView, Settings, Time, View};
 use monitor_engine::Effect;
 use monitor_serve::{Clock, LiveEvent};
 use monitor_store::Seq;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::clock::is_due;
 use crate::heart::Heart;
@@ -27,6 +27,8 @@ const IDLE: Duration = Duration::from_millis(250);
 const COMMIT: Duration = Duration::from_millis(400);
 /// How often the views are renewed: faster than people read, slower than it costs anything.
 const PUBLISH: Duration = Duration::from_millis(1_000);
+/// A workload that is heard for the first time is shown sooner: someone waits for that.
+const PUBLISH_NEWS: Duration = Duration::from_millis(100);
 /// Templates and streams change slowly and their list is long.
 const PUBLISH_INGEST: Duration = Duration::from_secs(5);
 /// How often the learned state is saved. A restart replays what came since from the log.
@@ -35,6 +37,11 @@ const SNAPSHOT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) enum Work {
     Batch(Box<Logged>),
+    /// Something was done to the platform; says of each change whether it is new.
+    Note {
+        changes: Vec<Change>,
+        told: oneshot::Sender<Vec<bool>>,
+    },
     /// Save what is learned and end.
     Stop,
 }
@@ -56,6 +63,10 @@ pub(crate) struct Worker {
     pub(crate) outlets: Outlets,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) redactions: Redactions,
+    /// What others want, as it is in force.
+    pub(crate) settings: watch::Receiver<Arc<Settings>>,
+    /// What came of the last probes.
+    pub(crate) probes: watch::Receiver<Arc<Vec<ProbeView>>>,
     /// The newest batch the heart has taken.
     pub(crate) newest: Option<Seq>,
 }
@@ -67,15 +78,27 @@ impl Worker {
         let start = self.clock.now();
         let (mut committed, mut saved) = (start, start);
         let (mut published, mut listed) = (Time::MIN, Time::MIN);
+        let mut news = false;
         loop {
             let (stop, idle) = match work.recv_timeout(IDLE) {
                 Ok(Work::Batch(logged)) => match self.batch(*logged) {
                     Ok(()) => (false, false),
                     Err(IndexGone) => return,
                 },
+                Ok(Work::Note { changes, told }) => {
+                    let new = changes.into_iter().map(|change| self.heart.note(change));
+                    // Whoever asked may have left.
+                    let _gone = told.send(new.collect());
+                    news = true;
+                    (false, false)
+                }
                 Ok(Work::Stop) | Err(RecvTimeoutError::Disconnected) => (true, true),
                 Err(RecvTimeoutError::Timeout) => (false, true),
             };
+            if self.settings.has_changed().unwrap_or(false) {
+                self.configure();
+                news = true;
+            }
             let now = self.clock.now();
             if idle {
                 // Only now: with batches waiting, their own arrival tells the time, so that a
@@ -89,9 +112,12 @@ impl Worker {
                     return;
                 }
             }
-            if stop || is_due(now, published, PUBLISH) {
+            news |= self.heart.take_news();
+            let pause = if news { PUBLISH_NEWS } else { PUBLISH };
+            if stop || is_due(now, published, pause) {
                 published = now;
-                self.outlets.view.send_replace(Arc::new(self.heart.view()));
+                news = false;
+                self.publish();
             }
             if stop || is_due(now, listed, PUBLISH_INGEST) {
                 listed = now;
@@ -109,6 +135,12 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    /// Takes over what is wanted now.
+    pub(crate) fn configure(&mut self) {
+        let settings = Arc::clone(&self.settings.borrow_and_update());
+        self.heart.configure(&settings);
     }
 
     /// One batch: judged up to its arrival, then understood, indexed and shown.
@@ -138,6 +170,13 @@ impl Worker {
                 _memory: memory,
             }))
             .map_err(|_| IndexGone)
+    }
+
+    /// Shows the state of everything to all who look.
+    pub(crate) fn publish(&self) {
+        let mut view = self.heart.view();
+        view.probes = Arc::clone(&self.probes.borrow());
+        self.outlets.view.send_replace(Arc::new(view));
     }
 
     fn perform(&mut self, effects: Vec<Effect>) {

@@ -70,7 +70,10 @@ pub(crate) fn admit(attempt: &Attempt<'_>, object: &mut Value) -> Result<(), Sta
         }
     }
     if attempt.operation != Operation::Delete {
-        let causes = validate::causes(attempt, object);
+        let mut causes = validate::causes(attempt, object);
+        if let Some(custom) = &attempt.served.custom {
+            causes.extend(custom.schema.validate(object, attempt.old));
+        }
         if !causes.is_empty() {
             let name = object::name(object);
             return Err(Status::invalid(
@@ -93,7 +96,7 @@ pub(crate) fn settled(
     new: Option<&Value>,
     old: Option<&Value>,
 ) {
-    if served.is_custom {
+    if served.is_custom() {
         return;
     }
     match served.resource.kind.as_str() {

@@ -42,7 +42,7 @@ pub(crate) fn stored(served: &Served, mut object: Value) -> Value {
     if is_new_event(served) {
         rename(&mut object, |(stored, shown)| (shown, stored));
         object["apiVersion"] = json!("v1");
-    } else if served.is_custom {
+    } else if served.is_custom() {
         object["apiVersion"] = json!(format!(
             "{}/{}",
             served.resource.id.group, served.storage_version

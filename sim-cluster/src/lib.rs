@@ -18,6 +18,7 @@ pub mod http;
 mod jsonpath;
 pub mod kubelet;
 pub mod object;
+pub mod openapi;
 pub mod patch;
 pub mod proxy;
 pub mod registry;

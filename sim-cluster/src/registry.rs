@@ -9,8 +9,11 @@ pub(crate) mod custom;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use serde_json::Value;
+
 use crate::resource::{Resource, ResourceId};
 use crate::shape::{self, Shape};
+use crate::structural::Schema;
 
 /// One version of a resource, and how it is kept.
 #[derive(Clone, Debug)]
@@ -24,13 +27,28 @@ pub struct Served {
     pub is_question: bool,
     /// The version that its objects are stored in.
     pub storage_version: String,
-    /// Defined by a `CustomResourceDefinition`.
-    pub is_custom: bool,
+    /// Of what a `CustomResourceDefinition` has defined.
+    pub(crate) custom: Option<Custom>,
     /// Compiled when it is first needed.
     shape: OnceLock<Arc<Shape>>,
 }
 
+/// What only resources of definitions have.
+#[derive(Clone, Debug)]
+pub(crate) struct Custom {
+    pub(crate) schema: Arc<Schema>,
+    /// As it was written, for OpenAPI documents.
+    pub(crate) written: Arc<Value>,
+    pub(crate) list_kind: String,
+    /// Of a version that is deprecated.
+    pub(crate) warning: Option<String>,
+}
+
 impl Served {
+    pub fn is_custom(&self) -> bool {
+        self.custom.is_some()
+    }
+
     /// What its objects may hold.
     pub(crate) fn shape(&self) -> &Arc<Shape> {
         self.shape.get_or_init(|| {
@@ -55,7 +73,10 @@ impl Served {
     }
 
     pub fn list_kind(&self) -> String {
-        format!("{}List", self.resource.kind)
+        match &self.custom {
+            Some(custom) => custom.list_kind.clone(),
+            None => format!("{}List", self.resource.kind),
+        }
     }
 }
 

@@ -270,10 +270,10 @@ impl Wish {
 
 /// What is wished for, without what its kind does not have.
 fn decoded(request: &Request, object: Value, warnings: &mut Vec<String>) -> Result<Value, Status> {
-    if request.served.is_custom {
-        return Ok(object);
+    match &request.served.custom {
+        Some(custom) => decode::custom(request, custom, object, warnings),
+        None => decode::built_in(request, object, warnings),
     }
-    decode::built_in(request, object, warnings)
 }
 
 fn admit(

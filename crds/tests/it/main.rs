@@ -1,1 +1,4 @@
-//! Nothing yet.
+//! The definitions as others meet them: files, schemas, what is let through.
+
+mod definitions;
+mod experiments;

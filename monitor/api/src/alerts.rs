@@ -43,6 +43,9 @@ pub struct Alert {
     /// When it was resolved.
     #[schema(format = DateTime)]
     pub ends_at: Option<String>,
+    /// Why nobody is told of it, in a sentence; `null` when they are.
+    #[serde(default)]
+    pub muted: Option<String>,
     /// The anomalies it stands for, the worst first.
     pub anomalies: Vec<Anomaly>,
 }

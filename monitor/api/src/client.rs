@@ -10,10 +10,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Alert, AlertsQuery, AnomaliesQuery, Anomaly, Api, ApiDetail, ApisQuery, Environment, Facets,
+    Alert, AlertsQuery, AnomaliesQuery, Anomaly, Api, ApiDetail, ApisQuery, Change, ChangesOutcome,
+    ChangesQuery, Configuration, ConfigurationOutcome, ConfigurationSource, Environment, Facets,
     FacetsQuery, Histogram, HistogramQuery, Incident, IncidentsQuery, Listing, PREFIX, Problem,
     SearchPage, SearchQuery, Service, ServicesQuery, Status, Stream, StreamsQuery, TailMessage,
-    TailQuery, Template, TemplatesQuery, Trace, TraceQuery,
+    TailQuery, Template, TemplatesQuery, Trace, TraceQuery, Workloads, WorkloadsQuery,
 };
 
 /// An answer longer than this is refused rather than read into memory.
@@ -101,6 +102,12 @@ impl Client {
         self.get(&["status"], &()).await
     }
 
+    /// Everything, or what changed since the query's cursor. With `wait_seconds` the answer may take
+    /// that long.
+    pub async fn workloads(&self, query: &WorkloadsQuery) -> Result<Workloads, ClientError> {
+        self.get(&["workloads"], query).await
+    }
+
     /// The most troubled first.
     pub async fn apis(&self, query: &ApisQuery) -> Result<Listing<Api>, ClientError> {
         self.get(&["apis"], query).await
@@ -179,15 +186,52 @@ impl Client {
         self.get(&["templates"], query).await
     }
 
+    /// Who wants something of the monitor, in the order in which they are read.
+    pub async fn configurations(&self) -> Result<Listing<ConfigurationSource>, ClientError> {
+        self.get(&["configuration"], &()).await
+    }
+
+    /// What a source put, its secrets as `***`; `None` when it has put nothing.
+    pub async fn configuration(&self, source: &str) -> Result<Option<Configuration>, ClientError> {
+        match self.get(&["configuration", source], &()).await {
+            Ok(found) => Ok(Some(found)),
+            Err(ClientError::Problem(problem)) if problem.status == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts the whole wish of a source in the place of what it wanted before.
+    pub async fn put_configuration(
+        &self,
+        source: &str,
+        wish: &Configuration,
+    ) -> Result<ConfigurationOutcome, ClientError> {
+        let request = self.http.put(self.url(&["configuration", source])?);
+        decode(ask(request.json(wish)).await?).await
+    }
+
+    /// Forgets a source; it is no error when it has put nothing.
+    pub async fn delete_configuration(&self, source: &str) -> Result<(), ClientError> {
+        let request = self.http.delete(self.url(&["configuration", source])?);
+        ask(request).await.map(drop)
+    }
+
+    /// The latest first.
+    pub async fn changes(&self, query: &ChangesQuery) -> Result<Listing<Change>, ClientError> {
+        self.get(&["changes"], query).await
+    }
+
+    pub async fn post_changes(&self, changes: &[Change]) -> Result<ChangesOutcome, ClientError> {
+        let request = self.http.post(self.url(&["changes"])?);
+        decode(ask(request.json(changes)).await?).await
+    }
+
     async fn get<T: DeserializeOwned>(
         &self,
         path: &[&str],
         query: &(impl Serialize + Sync),
     ) -> Result<T, ClientError> {
-        let response = self.send(path, query).await?;
-        let url = response.url().to_string();
-        let body = read(response, &url).await?;
-        serde_json::from_slice(&body).map_err(|source| ClientError::Decode { url, source })
+        decode(self.send(path, query).await?).await
     }
 
     /// The response, if it is a success.
@@ -196,29 +240,7 @@ impl Client {
         path: &[&str],
         query: &(impl Serialize + Sync),
     ) -> Result<reqwest::Response, ClientError> {
-        let url = self.url(path)?;
-        let response = self.http.get(url.clone()).query(query).send().await;
-        let response = response.map_err(|source| ClientError::Unreachable {
-            url: url.to_string(),
-            source: source.without_url(),
-        })?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let url = response.url().to_string();
-        let body = read(response, &url).await?;
-        match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => Err(ClientError::Problem(Box::new(problem))),
-            // Asked for by whatever guards the monitor, which need not speak in problems.
-            Err(_) if status == reqwest::StatusCode::UNAUTHORIZED => {
-                Err(ClientError::Unauthorized { url })
-            }
-            Err(_) => Err(ClientError::Unexpected {
-                url,
-                status: status.as_u16(),
-            }),
-        }
+        ask(self.http.get(self.url(path)?).query(query)).await
     }
 
     /// Escapes each part, so that an id typed by a person cannot lead elsewhere.
@@ -279,6 +301,40 @@ impl Tail {
                 None => return Ok(None),
             }
         }
+    }
+}
+
+async fn decode<T: DeserializeOwned>(response: reqwest::Response) -> Result<T, ClientError> {
+    let url = response.url().to_string();
+    let body = read(response, &url).await?;
+    serde_json::from_slice(&body).map_err(|source| ClientError::Decode { url, source })
+}
+
+/// The response, if it is a success.
+async fn ask(request: reqwest::RequestBuilder) -> Result<reqwest::Response, ClientError> {
+    let response = request.send().await.map_err(|source| {
+        let url = source.url().map(ToString::to_string).unwrap_or_default();
+        ClientError::Unreachable {
+            url,
+            source: source.without_url(),
+        }
+    })?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let url = response.url().to_string();
+    let body = read(response, &url).await?;
+    match serde_json::from_slice::<Problem>(&body) {
+        Ok(problem) => Err(ClientError::Problem(Box::new(problem))),
+        // Asked for by whatever guards the monitor, which need not speak in problems.
+        Err(_) if status == reqwest::StatusCode::UNAUTHORIZED => {
+            Err(ClientError::Unauthorized { url })
+        }
+        Err(_) => Err(ClientError::Unexpected {
+            url,
+            status: status.as_u16(),
+        }),
     }
 }
 

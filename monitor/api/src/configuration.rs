@@ -3,6 +3,11 @@
 //! A source (an operator, a person's script) puts its whole wish at once; what it leaves out is
 //! forgotten. Putting the same again changes nothing. The monitor keeps it over restarts and says
 //! of each part whether it was taken up, and if not, why.
+//!
+//! Several sources hold beside each other, as with configuration folders: they are read in the order
+//! of their names, and in what two of them say of the same workload the later one wins; a list is
+//! replaced whole. What is said of one environment wins over what is said of all. A workload is
+//! paused when any source pauses it. Windows and routes of all sources hold.
 
 use std::collections::BTreeMap;
 
@@ -165,6 +170,16 @@ pub struct Receiver {
 /// Answer to `PUT /configuration/{source}`: 200 also when some parts were refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ConfigurationOutcome {
+    pub revision: String,
+    /// How many parts are in force.
+    pub accepted: u64,
+    pub refused: Vec<Refusal>,
+}
+
+/// Item of `GET /configuration`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ConfigurationSource {
+    pub source: String,
     pub revision: String,
     /// How many parts are in force.
     pub accepted: u64,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::Change;
+
 /// A service in one environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Workload {
@@ -50,6 +52,9 @@ pub struct Incident {
     pub anomalies: Vec<String>,
     /// The likeliest first.
     pub suspects: Vec<Suspect>,
+    /// What was done to its services near its beginning, the nearest first.
+    #[serde(default)]
+    pub changes: Vec<Change>,
 }
 
 /// Filters of `GET /incidents`. All given ones must hold.

@@ -16,7 +16,9 @@ pub struct Workloads {
     /// Everything, or what changed in a way that matters (see [`WorkloadView::changed`]) since the
     /// cursor.
     pub items: Vec<WorkloadView>,
-    /// Numbers move all the time without anything having changed; these have only moved.
+    /// True: these are all that there are, because no cursor was given or one of another time; what
+    /// is not among them is not known any more. False: these are what changed since the cursor.
+    /// Numbers move all the time without anything having changed: to see them, ask without one.
     pub complete: bool,
 }
 
@@ -61,6 +63,21 @@ pub struct WorkloadView {
     pub routes: Vec<RouteView>,
     /// Open incidents in which it has a part.
     pub incidents: Vec<IncidentRef>,
+    /// What the monitor asks it itself. Neither learned from nor alerted on.
+    #[serde(default)]
+    pub probes: Vec<ProbeView>,
+}
+
+/// The last outcome of a probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProbeView {
+    pub name: String,
+    pub ok: bool,
+    /// Why it failed, in a sentence.
+    pub failure: Option<String>,
+    pub duration_seconds: f64,
+    #[schema(format = DateTime)]
+    pub at: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

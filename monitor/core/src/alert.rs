@@ -64,6 +64,8 @@ pub struct Alert {
     pub starts_at: Time,
     /// When it was resolved.
     pub ends_at: Option<Time>,
+    /// Why nobody is told of it, in a sentence; `None` when they are.
+    pub muted: Option<String>,
     /// The anomalies it stands for, the worst first.
     pub anomalies: Vec<Anomaly>,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AnomalyId, Time, Workload};
+use crate::{AnomalyId, Change, Time, Workload};
 
 /// The hash of the anomaly that began it: the same input gives the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub struct Incident {
     pub anomalies: Vec<AnomalyId>,
     /// The likeliest first.
     pub suspects: Vec<Suspect>,
+    /// What was done to its services near its beginning, the nearest first.
+    #[serde(default)]
+    pub changes: Vec<Change>,
 }
 
 impl Incident {

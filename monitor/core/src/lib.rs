@@ -8,11 +8,13 @@ mod alert;
 mod anomaly;
 mod batch;
 mod call;
+mod change;
 mod identity;
 mod ids;
 mod incident;
 mod record;
 mod search;
+mod settings;
 mod signal;
 mod sketch;
 mod time;
@@ -22,6 +24,7 @@ pub use alert::{Alert, AlertId, AlertSeverity, AlertState};
 pub use anomaly::{Anomaly, AnomalyId, Band, Contribution, Direction, Explanation, Score};
 pub use batch::{Batch, HistogramPoint, Item, LogItem, Origin, Payload, Source, SpanItem};
 pub use call::{Call, CallSource, CallStatus, DurationOrigin, Outcome};
+pub use change::Change;
 pub use identity::{ApiKey, Environment, EnvironmentKind, Resource, ServiceKey, UNKNOWN, Workload};
 pub use ids::{IdError, SpanId, TraceId};
 pub use incident::{Incident, IncidentId, Suspect};
@@ -33,13 +36,20 @@ pub use search::{
     FacetCount, HistogramBucket, Hit, LogSearch, RecordId, SearchError, SearchPage, SearchRequest,
     SharedSearch,
 };
+pub use settings::{
+    AlertRoute, FieldMetric, Objective, PathPattern, Probe, Receiver, ReceiverKind, RouteTemplate,
+    Select, Sense, Settings, Tuning, Watching, Window,
+};
 pub use signal::{Measure, Observation, SignalKey, Subject};
 pub use sketch::Sketch;
 pub use time::{Time, TimeError};
 pub use view::{
-    ApiState, ApiView, EdgeCounts, EngineCounts, IngestView, ServiceView, SignalView, StreamView,
-    TemplateView, View,
+    ApiState, ApiView, EdgeCounts, EngineCounts, FieldView, IngestView, LogsView, ObjectiveView,
+    ProbeView, ServiceView, SignalView, StreamView, TemplateView, View,
 };
+
+/// What the user agent of our own probes begins with.
+pub const PROBE_AGENT: &str = "crosswatch-probe/";
 
 /// A short shared string: names, keys, routes. Cloning one is a reference count.
 pub type Name = std::sync::Arc<str>;

@@ -3,11 +3,13 @@
 //! The engine makes one each tick; the HTTP API, the UI and the metrics are renderings of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, Anomaly, ApiKey, Band, CallSource, Environment, Incident, Name, Score, ServiceKey, Time,
+    Alert, Anomaly, ApiKey, Band, CallSource, Change, Environment, Incident, Name, Score,
+    ServiceKey, Time,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -90,6 +92,75 @@ pub struct ServiceView {
     pub log_errors_total: u64,
     pub templates: u64,
     pub last_seen: Time,
+    /// As its logs alone show it.
+    pub state: ApiState,
+    pub reason: String,
+    pub score: Score,
+}
+
+/// What was received of a service's logs, known as soon as they are: the signals come later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogsView {
+    pub service: ServiceKey,
+    pub environment: Name,
+    /// The earliest and the latest time of a record.
+    pub first: Time,
+    pub last: Time,
+    pub records: u64,
+    /// That of most records of late; `None` while none is recognised.
+    pub format: Option<Name>,
+    /// Records that no format fits among those of the last minutes, 0 to 1.
+    pub unrecognised_ratio: f64,
+}
+
+/// How far an objective is kept, over all the Apis that it is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ObjectiveView {
+    pub service: ServiceKey,
+    pub environment: Name,
+    pub name: Name,
+    /// Of the calls, how many should be good; 0 to 1.
+    pub ratio: f64,
+    /// In seconds; slower calls are bad.
+    pub latency_threshold: Option<f64>,
+    pub window: Duration,
+    /// Within the window.
+    pub calls: u64,
+    pub bad: u64,
+    /// 1 when nothing of the error budget is spent, 0 when all is, less when more; `None` without
+    /// calls.
+    pub budget_remaining: Option<f64>,
+    /// How many times faster than evenly the budget is spent, over an hour and over six.
+    pub burn_1h: Option<f64>,
+    pub burn_6h: Option<f64>,
+    pub apis: Vec<Arc<ApiKey>>,
+}
+
+/// The latest of a number that someone wants out of a log field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldView {
+    pub service: ServiceKey,
+    pub environment: Name,
+    pub name: Name,
+    pub unit: Option<Name>,
+    pub value: f64,
+    pub at: Time,
+}
+
+/// The last outcome of a request that the monitor makes itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeView {
+    pub service: ServiceKey,
+    /// `None`: it was not said which.
+    pub environment: Option<Name>,
+    pub name: Name,
+    /// Why it failed, in a sentence; `None` when it did not.
+    pub failure: Option<String>,
+    pub duration: Duration,
+    pub at: Time,
+    /// Since the monitor's start.
+    pub made: u64,
+    pub failed: u64,
 }
 
 /// What the engine counted, since it first started on this data.
@@ -118,11 +189,18 @@ pub struct View {
     /// Ordered by trouble: worst score first, then by key.
     pub apis: Vec<ApiView>,
     pub services: Vec<ServiceView>,
+    /// In order of service and environment.
+    pub logs: Vec<LogsView>,
+    pub objectives: Vec<ObjectiveView>,
+    pub fields: Vec<FieldView>,
+    pub probes: Arc<Vec<ProbeView>>,
     /// Open ones, then those that ended lately, newest first.
     pub anomalies: Vec<Anomaly>,
     /// Open ones, the latest first, then those that ended lately.
     pub incidents: Vec<Incident>,
     pub alerts: Vec<Alert>,
+    /// In order of time.
+    pub changes: Arc<[Arc<Change>]>,
     pub counts: EngineCounts,
 }
 

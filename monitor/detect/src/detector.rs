@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use monitor_core::{Band, Direction, Score, Sketch, Time};
 
-use crate::Progress;
+use crate::{Options, Progress, Sensitivity};
 
 /// Judges one signal, online.
 ///
@@ -22,6 +22,12 @@ pub trait Detector: Debug {
 
     /// Nothing is known of the time up to `time`: begun aggregates are dropped, the model stays.
     fn skip_to(&mut self, time: Time);
+
+    /// Judges by these from now on; what was learned stays.
+    fn tune(&mut self, options: Options, sensitivity: Sensitivity);
+
+    /// While held, samples are judged by what was learned before and teach nothing.
+    fn hold(&mut self, hold: bool);
 }
 
 /// One bucket of a signal.

@@ -64,6 +64,7 @@ pub struct RatioDetector {
     model: Model,
     evidence: Evidence,
     candidate: Option<(Time, Model)>,
+    held: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -98,6 +99,7 @@ impl RatioDetector {
             model: Model::default(),
             evidence: Evidence::default(),
             candidate: None,
+            held: false,
         }
     }
 
@@ -175,7 +177,9 @@ impl Detector for RatioDetector {
             (Some(progress), Phase::Normal) => Phase::Learning(progress),
             (_, phase) => phase,
         };
-        if self.evidence.is_anomalous() {
+        if self.held {
+            self.candidate = None;
+        } else if self.evidence.is_anomalous() {
             let (since, model) = self
                 .candidate
                 .get_or_insert_with(|| (sample.start, Model::default()));
@@ -240,6 +244,15 @@ impl Detector for RatioDetector {
 
     fn skip_to(&mut self, _time: Time) {
         self.candidate = None;
+    }
+
+    fn tune(&mut self, options: Options, sensitivity: Sensitivity) {
+        self.options = options;
+        self.sensitivity = sensitivity;
+    }
+
+    fn hold(&mut self, hold: bool) {
+        self.held = hold;
     }
 }
 

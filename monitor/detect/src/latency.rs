@@ -48,6 +48,7 @@ pub struct LatencyDetector {
     /// Faster than learned: nobody's trouble, but a level to re-learn.
     faster: Evidence,
     candidate: Option<Candidate>,
+    held: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,6 +96,7 @@ impl LatencyDetector {
             evidence: Evidence::default(),
             faster: Evidence::default(),
             candidate: None,
+            held: false,
         }
     }
 
@@ -165,7 +167,9 @@ impl Detector for LatencyDetector {
         }
         let learned_from = self.calls;
         if let Some(progress) = self.rule.progress(self.seconds, self.calls) {
-            self.learn(quantiles, sample.active_secs);
+            if !self.held {
+                self.learn(quantiles, sample.active_secs);
+            }
             let typical = self.model.expect(quantiles)[1];
             return Some(verdict(
                 sample,
@@ -205,7 +209,9 @@ impl Detector for LatencyDetector {
             most: MOST_OF_ONE_WINDOW,
         };
         let (score, mut phase) = self.evidence.weigh(window, self.sensitivity);
-        if self.evidence.is_anomalous() {
+        if self.held {
+            // Neither its stragglers nor what may be a new level is remembered.
+        } else if self.evidence.is_anomalous() {
             self.stragglers.was_anomaly();
         } else {
             self.stragglers.see(deviations);
@@ -220,7 +226,9 @@ impl Detector for LatencyDetector {
             },
             self.sensitivity,
         );
-        if self.has_shifted(sample, quantiles) {
+        if self.held {
+            self.candidate = None;
+        } else if self.has_shifted(sample, quantiles) {
             if let Some(candidate) = self.candidate.take() {
                 self.model = candidate.model;
                 self.calls = candidate.calls;
@@ -250,6 +258,15 @@ impl Detector for LatencyDetector {
     fn skip_to(&mut self, _time: Time) {
         // Between two samples nothing is kept; a candidate's age must not include the blind time.
         self.candidate = None;
+    }
+
+    fn tune(&mut self, options: Options, sensitivity: Sensitivity) {
+        self.options = options;
+        self.sensitivity = sensitivity;
+    }
+
+    fn hold(&mut self, hold: bool) {
+        self.held = hold;
     }
 }
 

@@ -58,6 +58,7 @@ pub struct TrafficDetector {
     evidence: Evidence,
     candidate: Option<(Time, Model)>,
     gaps: Gaps,
+    held: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,6 +109,7 @@ impl TrafficDetector {
             evidence: Evidence::default(),
             candidate: None,
             gaps: Gaps::default(),
+            held: false,
         }
     }
 
@@ -171,7 +173,9 @@ impl TrafficDetector {
         let judged = learning.is_none()
             && !self.is_sparse()
             && self.options.concerns(actual, self.model.rate);
-        let p = if !judged {
+        let p = if learning.is_none() && !self.options.in_range(actual) {
+            f64::MIN_POSITIVE
+        } else if !judged {
             1.0
         } else if actual < self.model.rate {
             count_at_most(window.calls, mean, dispersion)
@@ -191,7 +195,9 @@ impl TrafficDetector {
             Some(progress) => Phase::Learning(progress),
             None => phase,
         };
-        if self.has_shifted(window, end) {
+        if self.held {
+            self.candidate = None;
+        } else if self.has_shifted(window, end) {
             phase = Phase::Shifted;
         } else if self.evidence.teaches(p) {
             self.model.learn(window.calls, span);
@@ -331,7 +337,8 @@ impl Detector for TrafficDetector {
             None
         };
         if calls > 0 {
-            self.gaps.call(sample.start, self.evidence.is_anomalous());
+            let teaches = !self.held && !self.evidence.is_anomalous();
+            self.gaps.call(sample.start, teaches);
         }
         if window.seconds < self.span {
             return gap;
@@ -339,7 +346,7 @@ impl Detector for TrafficDetector {
         self.begun = None;
         if sparse && self.rule.progress(self.active_secs, self.calls).is_none() {
             // The window only teaches the rate; the gaps decide.
-            if !self.evidence.is_anomalous() {
+            if !self.held && !self.evidence.is_anomalous() {
                 self.model.learn(window.calls, f64::from(window.seconds));
                 self.calls = self.calls.saturating_add(window.calls);
                 self.choose_span();
@@ -356,12 +363,21 @@ impl Detector for TrafficDetector {
         self.gaps.since = self.gaps.since.map(|_| time);
         self.gaps.unjudged_secs = 0;
     }
+
+    fn tune(&mut self, options: Options, sensitivity: Sensitivity) {
+        self.options = options;
+        self.sensitivity = sensitivity;
+    }
+
+    fn hold(&mut self, hold: bool) {
+        self.held = hold;
+    }
 }
 
 impl Gaps {
-    fn call(&mut self, at: Time, was_silent: bool) {
+    fn call(&mut self, at: Time, teaches: bool) {
         if let Some(last) = self.last_call
-            && !was_silent
+            && teaches
         {
             let gap = at.since(last).as_secs_f64();
             self.known = (self.known + 1.0).min(MEMORY);

@@ -12,11 +12,12 @@
 //! are resolved, resolved ones for some minutes more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
     Alert, AlertSeverity, AlertState, Anomaly, AnomalyId, Environment, IncidentId, Name,
-    ServiceKey, Subject, Time,
+    ServiceKey, Settings, Subject, Time, Watching,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,8 @@ pub struct Cause {
     pub incident: IncidentId,
     /// The likeliest suspect and why, once there is one.
     pub root_cause: Option<String>,
+    /// What was done near its beginning.
+    pub changes: Option<String>,
 }
 
 type GroupKey = (ServiceKey, Name);
@@ -68,9 +71,11 @@ pub struct AlertBook {
     groups: BTreeMap<GroupKey, Group>,
     /// Told that they are over; told again until their time is up.
     resolved: Vec<Resolved>,
-    paused: BTreeSet<(ServiceKey, Option<Name>)>,
     environments: BTreeMap<Name, Environment>,
     counts: AlertCounts,
+    /// Given anew after a restart.
+    #[serde(skip)]
+    settings: Arc<Settings>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,7 +96,7 @@ struct Firing {
     /// The anomaly that named it.
     leading: AnomalyId,
     starts_at: Time,
-    /// Nobody was told while it was paused.
+    /// Nobody was told while it was muted.
     told: bool,
     last_sent: Option<Time>,
 }
@@ -101,6 +106,35 @@ struct Resolved {
     alert: Alert,
     first_sent: Option<Time>,
     last_sent: Option<Time>,
+}
+
+/// What a group's alert is made of beside its anomalies.
+#[derive(Debug)]
+struct Context<'a> {
+    key: &'a GroupKey,
+    environment: Option<&'a Environment>,
+    settings: &'a Settings,
+}
+
+impl Context<'_> {
+    fn watching(&self) -> Option<&Watching> {
+        let own = self.settings.of(&self.key.0, &self.key.1)?;
+        Some(own)
+    }
+
+    /// Why nobody is told at this moment.
+    fn muted(&self, severity: AlertSeverity, now: Time) -> Option<String> {
+        let window = self.settings.maintenance.iter().find(|window| {
+            window.mute
+                && window.is_open(now)
+                && window.select.holds(&self.key.0, &self.key.1)
+                && window.select.holds_severity(severity)
+        })?;
+        Some(format!(
+            "maintenance `{}` mutes it until {}",
+            window.name, window.ends
+        ))
+    }
 }
 
 impl AlertBook {
@@ -132,7 +166,11 @@ impl AlertBook {
         let mut changed = Vec::new();
         let mut over = Vec::new();
         for (key, group) in &mut self.groups {
-            let paused = is_paused(&self.paused, key);
+            let context = Context {
+                key,
+                environment: self.environments.get(&key.1),
+                settings: &self.settings,
+            };
             let quiet_for = group.quiet_since.map(|since| now.since(since));
             if group.firing.is_none() {
                 if quiet_for.is_some() {
@@ -143,25 +181,25 @@ impl AlertBook {
                 if now.since(group.since) < config.pending_for {
                     continue;
                 }
-                group.fire(key, self.environments.get(&key.1), now);
+                group.fire(&context, now);
             } else if quiet_for.is_some_and(|quiet| quiet >= config.keep_firing_for) {
-                if let Some(alert) = group.resolve(now) {
+                if let Some(alert) = group.resolve(&context, now) {
                     changed.push(alert);
                 }
                 over.push(key.clone());
                 continue;
             } else if group.has_become_worse() {
-                if let Some(alert) = group.resolve(now) {
+                if let Some(alert) = group.resolve(&context, now) {
                     changed.push(alert);
                 }
-                group.fire(key, self.environments.get(&key.1), now);
+                group.fire(&context, now);
             }
-            if !paused
-                && let Some(firing) = group.firing.as_mut()
+            if let Some(firing) = group.firing.as_mut()
                 && !firing.told
+                && context.muted(firing.severity, now).is_none()
             {
                 firing.told = true;
-                changed.extend(group.alert(now));
+                changed.extend(group.alert(&context, now));
             }
         }
         for key in over {
@@ -178,14 +216,20 @@ impl AlertBook {
     pub fn resend(&mut self, now: Time, config: &AlertConfig) -> Vec<Alert> {
         let mut due = Vec::new();
         for (key, group) in &mut self.groups {
-            if is_paused(&self.paused, key) {
-                continue;
-            }
-            let Some(firing) = group.firing.as_mut().filter(|firing| firing.told) else {
+            let context = Context {
+                key,
+                environment: self.environments.get(&key.1),
+                settings: &self.settings,
+            };
+            let Some(firing) = group
+                .firing
+                .as_mut()
+                .filter(|firing| firing.told && context.muted(firing.severity, now).is_none())
+            else {
                 continue;
             };
             if is_due(&mut firing.last_sent, now, config) {
-                due.extend(group.alert(now));
+                due.extend(group.alert(&context, now));
             }
         }
         self.resolved.retain_mut(|resolved| {
@@ -221,17 +265,10 @@ impl AlertBook {
         }
     }
 
-    /// Tells nobody of this service (in one environment, or in all) until it is resumed.
-    pub fn pause(&mut self, service: ServiceKey, environment: Option<Name>) {
-        self.paused.insert((service, environment));
-    }
-
-    pub fn resume(&mut self, service: &ServiceKey, environment: Option<&Name>) {
-        self.paused.remove(&(service.clone(), environment.cloned()));
-    }
-
-    pub fn is_paused(&self, service: &ServiceKey, environment: &Name) -> bool {
-        is_paused(&self.paused, &(service.clone(), environment.clone()))
+    /// Whose alerts are muted when, and who is asked when a service breaks. Alerts that already
+    /// fire keep their labels.
+    pub fn configure(&mut self, settings: Arc<Settings>) {
+        self.settings = settings;
     }
 
     /// Labels `cluster` and `region` come from here; alerts that already fire keep theirs.
@@ -249,9 +286,14 @@ impl AlertBook {
         self.groups
             .iter()
             .filter_map(|(key, group)| {
+                let context = Context {
+                    key,
+                    environment: self.environments.get(&key.1),
+                    settings: &self.settings,
+                };
                 group
-                    .alert(now)
-                    .or_else(|| group.pending(key, self.environments.get(&key.1)))
+                    .alert(&context, now)
+                    .or_else(|| group.pending(&context, now))
             })
             .collect()
     }
@@ -314,12 +356,12 @@ impl Group {
                 .is_some_and(|firing| self.worst() > firing.severity)
     }
 
-    fn fire(&mut self, key: &GroupKey, environment: Option<&Environment>, now: Time) {
+    fn fire(&mut self, context: &Context<'_>, now: Time) {
         let Some(&leading) = self.relevant().first() else {
             return;
         };
         self.firing = Some(Firing {
-            labels: self.labels(key, environment, leading),
+            labels: self.labels(context, leading),
             severity: severity(leading),
             leading: leading.id,
             starts_at: now,
@@ -329,34 +371,40 @@ impl Group {
     }
 
     /// The end of what was told; `None` when nobody was.
-    fn resolve(&mut self, now: Time) -> Option<Alert> {
+    fn resolve(&mut self, context: &Context<'_>, now: Time) -> Option<Alert> {
         let told = self.firing.as_ref().is_some_and(|firing| firing.told);
-        let alert = self.alert(now).filter(|_| told).map(|alert| Alert {
-            state: AlertState::Resolved,
-            ends_at: Some(now),
-            ..alert
-        });
+        let alert = self
+            .alert(context, now)
+            .filter(|_| told)
+            .map(|alert| Alert {
+                state: AlertState::Resolved,
+                ends_at: Some(now),
+                // Who was told of it is told that it is over.
+                muted: None,
+                ..alert
+            });
         self.firing = None;
         alert
     }
 
     /// What it would be if it fired now.
-    fn pending(&self, key: &GroupKey, environment: Option<&Environment>) -> Option<Alert> {
+    fn pending(&self, context: &Context<'_>, now: Time) -> Option<Alert> {
         let leading = *self.relevant().first()?;
-        let labels = self.labels(key, environment, leading);
+        let labels = self.labels(context, leading);
         Some(Alert {
             id: alert_id(&labels),
             state: AlertState::Pending,
             severity: severity(leading),
             labels,
-            annotations: self.annotations(leading, self.since),
+            annotations: self.annotations(context, leading, self.since),
             starts_at: self.since,
             ends_at: None,
+            muted: context.muted(severity(leading), now),
             anomalies: self.relevant().into_iter().cloned().collect(),
         })
     }
 
-    fn alert(&self, now: Time) -> Option<Alert> {
+    fn alert(&self, context: &Context<'_>, now: Time) -> Option<Alert> {
         let firing = self.firing.as_ref()?;
         let anomalies = self.relevant();
         let leading = self
@@ -368,19 +416,16 @@ impl Group {
             state: AlertState::Firing,
             severity: firing.severity,
             labels: firing.labels.clone(),
-            annotations: self.annotations(leading, now),
+            annotations: self.annotations(context, leading, now),
             starts_at: firing.starts_at,
             ends_at: None,
+            muted: context.muted(firing.severity, now),
             anomalies: anomalies.into_iter().cloned().collect(),
         })
     }
 
-    fn labels(
-        &self,
-        (service, environment): &GroupKey,
-        details: Option<&Environment>,
-        leading: &Anomaly,
-    ) -> BTreeMap<Name, Name> {
+    fn labels(&self, context: &Context<'_>, leading: &Anomaly) -> BTreeMap<Name, Name> {
+        let (service, environment) = context.key;
         let mut labels: BTreeMap<Name, Name> = BTreeMap::new();
         let mut label = |name: &str, value: &str| {
             if !value.is_empty() {
@@ -391,9 +436,12 @@ impl Group {
         label("namespace", &service.namespace);
         label("service", &service.name);
         label("environment", environment);
-        if let Some(details) = details {
+        if let Some(details) = context.environment {
             label("cluster", details.cluster.as_deref().unwrap_or_default());
             label("region", details.region.as_deref().unwrap_or_default());
+        }
+        if let Some(criticality) = context.watching().and_then(|own| own.criticality.as_ref()) {
+            label("criticality", criticality);
         }
         label("anomaly_type", &leading.detector);
         let apis: BTreeSet<_> = self
@@ -416,7 +464,12 @@ impl Group {
         labels
     }
 
-    fn annotations(&self, leading: &Anomaly, now: Time) -> BTreeMap<Name, String> {
+    fn annotations(
+        &self,
+        context: &Context<'_>,
+        leading: &Anomaly,
+        now: Time,
+    ) -> BTreeMap<Name, String> {
         let anomalies = self.relevant();
         let sentence =
             |anomaly: &Anomaly| format!("{}: {}", anomaly.signal.subject, anomaly.explanation.why);
@@ -443,6 +496,9 @@ impl Group {
             .cause
             .as_ref()
             .and_then(|cause| cause.root_cause.clone());
+        let changes = self.cause.as_ref().and_then(|cause| cause.changes.clone());
+        let watching = context.watching();
+        let text = |name: &Option<Name>| name.as_ref().map(ToString::to_string);
         [
             ("summary", Some(sentence(leading))),
             ("description", Some(description.join("\n"))),
@@ -452,6 +508,12 @@ impl Group {
             ),
             ("incident", incident),
             ("root_cause", root_cause),
+            ("changes", changes),
+            ("owner", watching.and_then(|own| text(&own.owner))),
+            (
+                "runbook_url",
+                watching.and_then(|own| text(&own.runbook_url)),
+            ),
         ]
         .into_iter()
         .filter_map(|(name, text)| Some((name, text?)))
@@ -477,12 +539,6 @@ impl Group {
 
 fn group_key(subject: &Subject) -> GroupKey {
     (subject.service().clone(), subject.environment().clone())
-}
-
-fn is_paused(paused: &BTreeSet<(ServiceKey, Option<Name>)>, key: &GroupKey) -> bool {
-    !paused.is_empty()
-        && (paused.contains(&(key.0.clone(), None))
-            || paused.contains(&(key.0.clone(), Some(key.1.clone()))))
 }
 
 /// Starts the interval when it is first asked, is true once each interval after that.

@@ -6,12 +6,14 @@
 //! person was told together stays together.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use monitor_core::{Anomaly, AnomalyId, Incident, IncidentId, Suspect, Time, Workload};
+use monitor_core::{Anomaly, AnomalyId, Change, Incident, IncidentId, Suspect, Time, Workload};
 use serde::{Deserialize, Serialize};
 
 use crate::alert_book::AlertConfig;
+use crate::changes::ChangeBook;
 use crate::identity::incident_id;
 use crate::sign::Sign;
 use crate::suspects::{Scene, Vitals, rank};
@@ -48,6 +50,7 @@ pub struct IncidentBook {
     changed: bool,
     /// … which was then.
     looked: Option<Time>,
+    book: ChangeBook,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +92,23 @@ impl IncidentBook {
         case.note_quiet(now);
         let after = case.signs.get(&anomaly.id);
         self.changed |= before.as_ref() != after;
+    }
+
+    /// Something was done to the platform. Whether it is new.
+    pub fn note(&mut self, change: Change) -> bool {
+        let new = self.book.note(change);
+        self.changed |= new && !self.cases.is_empty();
+        new
+    }
+
+    /// What was done to the platform lately, in order of time.
+    pub fn changes(&self) -> Arc<[Arc<Change>]> {
+        self.book.all()
+    }
+
+    /// Builds what a snapshot does not hold.
+    pub fn reindex(&mut self) {
+        self.book.show();
     }
 
     /// Who calls whom is known better than before.
@@ -162,7 +182,7 @@ impl IncidentBook {
             // What is over for now stays as it was told.
             if quiet_for.is_none() {
                 let suspects = case.suspects(topology, vitals);
-                changes.extend(case.tell(*id, suspects, now));
+                changes.extend(case.tell(*id, suspects, &self.book, now));
             }
         }
         for id in over {
@@ -336,7 +356,8 @@ impl Case {
     fn tell(
         &mut self,
         id: IncidentId,
-        suspects: Vec<Suspect>,
+        mut suspects: Vec<Suspect>,
+        book: &ChangeBook,
         now: Time,
     ) -> Option<IncidentChange> {
         let (services, anomalies) = (self.services(), self.anomalies());
@@ -346,6 +367,14 @@ impl Case {
             .map(|sign| sign.start)
             .min()
             .unwrap_or(now);
+        for suspect in &mut suspects {
+            book.explain(began, suspect);
+        }
+        let concerned: Vec<&Workload> = services
+            .iter()
+            .chain(suspects.iter().map(|suspect| &suspect.workload))
+            .collect();
+        let changes = book.near(began, &concerned);
         let Some(told) = &mut self.told else {
             let incident = Incident {
                 id,
@@ -357,6 +386,7 @@ impl Case {
                 services,
                 anomalies,
                 suspects,
+                changes,
             };
             self.told = Some(incident.clone());
             return Some(IncidentChange::Opened(incident));
@@ -368,11 +398,14 @@ impl Case {
                 .map(|suspect| suspect.workload.clone())
                 .collect()
         };
-        let worth_telling = told.services != services || first(&told.suspects) != first(&suspects);
+        let worth_telling = told.services != services
+            || told.changes.len() != changes.len()
+            || first(&told.suspects) != first(&suspects);
         told.began = told.began.min(began);
         told.services = services;
         told.anomalies = anomalies;
         told.suspects = suspects;
+        told.changes = changes;
         if worth_telling {
             told.changed = now;
         }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use monitor_core::{Anomaly, ApiKey, ApiState, ApiView, CallSource, Measure, Score, Subject, Time};
+use monitor_core::{
+    Anomaly, ApiKey, ApiState, ApiView, CallSource, Measure, Objective, Score, Subject, Time,
+    Tuning, Watching,
+};
 use monitor_detect::{Detector, Phase, Progress, Reading, Sample, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +16,7 @@ use crate::contrast::contributions;
 use crate::dimensions::{Dimensions, Selection};
 use crate::episode::{Change, Episode, Origin};
 use crate::models::ApiModels;
+use crate::objectives::{self, Ledger};
 use crate::rollup::Rollups;
 use crate::source::SourceChoice;
 use crate::vitals::Pulse;
@@ -22,6 +26,8 @@ use crate::window::CallWindow;
 pub(crate) const VIEW_SECS: i64 = 60;
 /// Histograms usually come once a minute or more often; four of them smooth the steps.
 const METRIC_SPAN_SECS: u32 = 240;
+pub(crate) const PAUSED: &str = "paused: neither judged nor learned from";
+pub(crate) const NOT_JUDGED: &str = "; this signal is not judged any more";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ApiTrack {
@@ -42,6 +48,16 @@ pub(crate) struct ApiTrack {
     /// `None` once there is a verdict.
     learning: Option<Progress>,
     learned_from: u64,
+    /// How it is wanted to be watched; given anew after a restart.
+    #[serde(skip)]
+    own: Option<Arc<Watching>>,
+    /// Its route is no Api any more, or goes by another name, because a person said so.
+    #[serde(skip)]
+    retired: bool,
+    /// The last second was neither judged nor learned from.
+    rested: bool,
+    held: bool,
+    ledgers: Vec<Ledger>,
 }
 
 impl ApiTrack {
@@ -62,7 +78,51 @@ impl ApiTrack {
             traffic: Episode::default(),
             learning: Some(nothing_learned(config)),
             learned_from: 0,
+            own: None,
+            retired: false,
+            rested: false,
+            held: false,
+            ledgers: Vec::new(),
         }
+    }
+
+    /// Watches as `own` wants from the next second on; what was learned stays.
+    pub(crate) fn configure(&mut self, own: Option<&Arc<Watching>>, config: &EngineConfig) {
+        self.own = own.cloned();
+        self.retired = own.is_some_and(|own| is_retired(&self.key, own));
+        let before = std::mem::take(&mut self.ledgers);
+        self.ledgers = objectives::ledgers(before, self.own.as_deref(), &self.key);
+        self.models.tune(self.own.as_deref(), config);
+    }
+
+    /// Whether what comes now teaches nothing.
+    pub(crate) fn hold(&mut self, hold: bool) {
+        if self.held != hold {
+            self.held = hold;
+            self.models.hold(hold);
+        }
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    /// The objectives that are about it, each with what was counted.
+    pub(crate) fn objectives(&self) -> impl Iterator<Item = (&Objective, &Ledger)> {
+        let own = self.own.as_deref();
+        self.ledgers.iter().filter_map(move |ledger| {
+            let mut objectives = own?.objectives.iter();
+            let objective = objectives.find(|objective| ledger.is_of(objective))?;
+            Some((objective, ledger))
+        })
+    }
+
+    fn is_paused(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.paused)
+    }
+
+    fn is_off(&self, signal: impl Fn(&Watching) -> &Tuning) -> bool {
+        self.own.as_ref().is_some_and(|own| signal(own).is_off())
     }
 
     /// Judges one second; `buckets` is empty when nothing came.
@@ -86,6 +146,18 @@ impl ApiTrack {
             self.errors_total += bucket.server_errors;
             self.last_seen = second;
             self.rollups.add(second, bucket);
+            for ledger in &mut self.ledgers {
+                ledger.count(second, bucket);
+            }
+        }
+        if self.is_paused() || self.retired {
+            self.rest(second, changes);
+            return;
+        }
+        if std::mem::take(&mut self.rested) {
+            self.skip_to(second);
+        }
+        if let Some(bucket) = bucket {
             self.window.add(second, bucket);
         }
         if let Some(window) = self.window.take_complete(second) {
@@ -95,6 +167,17 @@ impl ApiTrack {
             self.judge_traffic(second, bucket, changes);
         }
         self.expire(second, changes);
+    }
+
+    /// A second that is counted, but neither judged nor learned from.
+    fn rest(&mut self, second: i64, changes: &mut Vec<Change>) {
+        if !std::mem::replace(&mut self.rested, true) {
+            let now = Time::from_secs(second);
+            for episode in [&mut self.errors, &mut self.latency, &mut self.traffic] {
+                changes.extend(episode.dismiss(now, "; it is not watched any more"));
+            }
+        }
+        self.window = CallWindow::default();
     }
 
     /// Nothing is known of the time until `second`.
@@ -125,6 +208,8 @@ impl ApiTrack {
             .collect();
         if self.source.see(second, &calls, self.learning.is_some()) {
             self.models = ApiModels::new(config);
+            self.models.tune(self.own.as_deref(), config);
+            self.models.hold(self.held);
             self.window = CallWindow::default();
             self.usual.clear();
             self.learning = Some(nothing_learned(config));
@@ -142,6 +227,8 @@ impl ApiTrack {
             active_secs: window.active_secs,
             reading,
         };
+        let errors_off = self.is_off(|own| &own.error_ratio);
+        let latency_off = self.is_off(|own| &own.latency);
         let usual = &self.usual;
         let mut normal = true;
         if let Some(verdict) = self.models.errors.judge(&sample(Reading::Share {
@@ -156,9 +243,13 @@ impl ApiTrack {
             self.learned_from = verdict.learned_from;
             normal &= !verdict.outside && !verdict.phase.is_anomalous();
             let origin = origin(&subject, Measure::ErrorRatio, self.models.errors.name());
-            changes.extend(self.errors.follow(&verdict, origin, |_| {
-                contributions(&window.dimensions, usual, Selection::Errors)
-            }));
+            changes.extend(if errors_off {
+                self.errors.dismiss(window.end(), NOT_JUDGED)
+            } else {
+                self.errors.follow(&verdict, origin, |_| {
+                    contributions(&window.dimensions, usual, Selection::Errors)
+                })
+            });
         }
         let durations = sample(Reading::Durations(&window.latencies));
         if let Some(verdict) = self.models.latency.judge(&durations) {
@@ -172,9 +263,13 @@ impl ApiTrack {
                 };
                 contributions(&window.dimensions, usual, Selection::SlowerThan(limit))
             };
-            changes.extend(self.latency.follow(&verdict, origin, slow));
+            changes.extend(if latency_off {
+                self.latency.dismiss(window.end(), NOT_JUDGED)
+            } else {
+                self.latency.follow(&verdict, origin, slow)
+            });
         }
-        if normal {
+        if normal && !self.held {
             self.usual.learn(&window.dimensions);
         }
     }
@@ -199,7 +294,11 @@ impl ApiTrack {
         if let Some(verdict) = self.models.traffic.judge(&sample) {
             let subject = Subject::Api(self.key.clone());
             let origin = origin(&subject, Measure::Rate, self.models.traffic.name());
-            changes.extend(self.traffic.follow(&verdict, origin, |_| Vec::new()));
+            changes.extend(if self.is_off(|own| &own.traffic) {
+                self.traffic.dismiss(Time::from_secs(second), NOT_JUDGED)
+            } else {
+                self.traffic.follow(&verdict, origin, |_| Vec::new())
+            });
         }
     }
 
@@ -215,8 +314,9 @@ impl ApiTrack {
     /// What its calls say of how its service is.
     pub(crate) fn pulse(&self) -> Pulse {
         Pulse {
-            judged: self.learning.is_none(),
-            events: self.calls_total,
+            judged: self.learning.is_none() && !self.rested,
+            // Of what is not watched nothing is concluded, least of all from its silence.
+            events: if self.rested { 0 } else { self.calls_total },
             first_seen: self.first_seen,
             last_seen: self.last_seen,
             complains: false,
@@ -229,10 +329,10 @@ impl ApiTrack {
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
     }
 
-    pub(crate) fn view(&self, watermark: i64, paused: bool) -> ApiView {
+    pub(crate) fn view(&self, watermark: i64) -> ApiView {
         let minute = self.rollups.between(watermark - VIEW_SECS, watermark);
         let calls = minute.calls as f64;
-        let (state, reason) = self.state(paused);
+        let (state, reason) = self.state();
         let score = [&self.latency, &self.errors, &self.traffic]
             .into_iter()
             .map(|episode| episode.seen.score.get())
@@ -262,9 +362,9 @@ impl ApiTrack {
         }
     }
 
-    fn state(&self, paused: bool) -> (ApiState, String) {
-        if paused {
-            return (ApiState::Paused, "paused: nobody is told".to_owned());
+    fn state(&self) -> (ApiState, String) {
+        if self.is_paused() {
+            return (ApiState::Paused, PAUSED.to_owned());
         }
         let mut open: Vec<&Anomaly> = self.open_anomalies().collect();
         open.sort_by(|a, b| b.score.get().total_cmp(&a.score.get()));
@@ -296,6 +396,18 @@ impl ApiTrack {
             ),
         }
     }
+}
+
+/// Excluded, or a template of a person's covers it under another name.
+fn is_retired(key: &ApiKey, own: &Watching) -> bool {
+    if !key.route.starts_with('/') {
+        return false;
+    }
+    let method = Some(&*key.method).filter(|method| !method.is_empty());
+    own.excludes(&key.route)
+        || own
+            .route(method, &key.route)
+            .is_some_and(|route| *route != key.route)
 }
 
 fn origin<'a>(subject: &'a Subject, measure: Measure, detector: &'static str) -> Origin<'a> {

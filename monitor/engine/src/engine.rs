@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Alert, Anomaly, ApiKey, CallSource, EngineCounts, Environment, Incident, Measure, Name,
-    Observation, ServiceKey, Time, View, Workload,
+    Alert, Anomaly, ApiKey, CallSource, Change as Deed, EngineCounts, Environment, Incident,
+    Measure, Name, Observation, ServiceKey, Settings, Time, View, Window, Workload,
 };
 use monitor_diagnose::{
     AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Seen, Topology,
@@ -23,6 +23,8 @@ use crate::service::ServiceTrack;
 
 /// The route of the Apis that found no place of their own.
 const OTHER: &str = "~other";
+/// Changes told with an alert.
+const TOLD_CHANGES: usize = 5;
 /// Closed anomalies that the view still shows.
 const CLOSED_KEPT: usize = 200;
 
@@ -48,6 +50,7 @@ pub enum Effect {
 #[derive(Clone, Debug)]
 pub struct Engine {
     config: EngineConfig,
+    settings: Arc<Settings>,
     state: State,
 }
 
@@ -84,6 +87,7 @@ impl Engine {
     pub fn new(config: EngineConfig) -> Engine {
         Engine {
             config,
+            settings: Arc::default(),
             state: State {
                 mean_gap_secs: 1.0,
                 ..State::default()
@@ -211,14 +215,23 @@ impl Engine {
         effects
     }
 
-    /// Tells nobody of this service, in one environment or in all, until it is resumed; it is
-    /// still judged.
-    pub fn pause(&mut self, service: ServiceKey, environment: Option<Name>) {
-        self.state.book.pause(service, environment);
+    /// Watches as is wanted from the next second on. O(Apis).
+    pub fn configure(&mut self, settings: &Arc<Settings>) {
+        self.settings = Arc::clone(settings);
+        self.state.book.configure(Arc::clone(settings));
+        for api in &mut self.state.apis {
+            let own = settings.of(&api.key.service, &api.key.environment);
+            api.configure(own, &self.config);
+        }
+        for service in &mut self.state.services {
+            let own = settings.of(&service.service, &service.environment);
+            service.configure(own, &self.config);
+        }
     }
 
-    pub fn resume(&mut self, service: &ServiceKey, environment: Option<&Name>) {
-        self.state.book.resume(service, environment);
+    /// Something was done to the platform. Whether it is new.
+    pub fn note(&mut self, change: Deed) -> bool {
+        self.state.incidents.note(change)
     }
 
     /// What is known of an environment beyond its name, for alerts' labels and the view.
@@ -242,7 +255,7 @@ impl Engine {
 
     /// The state of everything watched. O(Apis log Apis).
     pub fn view(&self) -> View {
-        crate::view::view(&self.state)
+        crate::view::view(&self.state, &self.config)
     }
 
     /// The recent past of an Api in steps of 10 s, a minute or an hour; empty when unknown.
@@ -260,12 +273,18 @@ impl Engine {
         crate::snapshot::encode(&self.state)
     }
 
-    /// Goes on exactly where [`Engine::snapshot`] was taken.
+    /// Goes on exactly where [`Engine::snapshot`] was taken. The settings are not in it:
+    /// [`Engine::configure`] comes next where there are any.
     pub fn restore(config: EngineConfig, bytes: &[u8]) -> Result<Engine, RestoreError> {
         let mut state: State = crate::snapshot::decode(bytes)?;
         state.api_places.reindex();
         state.service_places.reindex();
-        Ok(Engine { config, state })
+        state.incidents.reindex();
+        Ok(Engine {
+            config,
+            settings: Arc::default(),
+            state,
+        })
     }
 
     fn is_from_the_future(&self, time: Time) -> bool {
@@ -342,9 +361,22 @@ impl Engine {
             .peekable();
         let mut logs = self.route_logs(second, bucket.logs).into_iter().peekable();
         let mut changes = Vec::new();
+        let at = Time::from_secs(second);
+        let untaught: Vec<&Window> = self
+            .settings
+            .maintenance
+            .iter()
+            .filter(|window| window.exclude_learning && window.is_open(at))
+            .collect();
+        let is_untaught = |service: &ServiceKey, environment: &Name| {
+            untaught
+                .iter()
+                .any(|window| window.select.holds(service, environment))
+        };
         for (at, api) in (0u32..).zip(&mut self.state.apis) {
             let buckets = calls.next_if(|(track, _)| *track == at);
             let buckets = buckets.as_ref().map(|(_, buckets)| buckets.as_slice());
+            api.hold(is_untaught(&api.key.service, &api.key.environment));
             api.step(
                 second,
                 buckets.unwrap_or_default(),
@@ -355,6 +387,7 @@ impl Engine {
         for (at, service) in (0u32..).zip(&mut self.state.services) {
             let bucket = logs.next_if(|(track, _)| *track == at);
             let bucket = bucket.as_ref().map(|(_, bucket)| &**bucket);
+            service.hold(is_untaught(&service.service, &service.environment));
             service.step(second, bucket, &self.config, &mut changes);
         }
         self.settle(second.saturating_add(1), changes, effects);
@@ -419,6 +452,7 @@ impl Engine {
             Some(Cause {
                 incident: incident.id,
                 root_cause: root_cause.map(|cause| format!("{}: {}", cause.workload, cause.why)),
+                changes: changes_text(&incident.changes),
             })
         });
         effects.extend(changes.into_iter().map(|change| match change {
@@ -488,7 +522,12 @@ impl Engine {
             };
             let track = state.api_places.track(home).unwrap_or_else(|| {
                 state.own_apis += usize::from(!is_other(&key));
-                state.apis.push(ApiTrack::new(key, second, &self.config));
+                let own = self.settings.of(&key.service, &key.environment).cloned();
+                let mut track = ApiTrack::new(key, second, &self.config);
+                if own.is_some() {
+                    track.configure(own.as_ref(), &self.config);
+                }
+                state.apis.push(track);
                 u32::try_from(state.apis.len() - 1).unwrap_or(u32::MAX)
             });
             state.api_places.set_track(home, track);
@@ -533,12 +572,12 @@ impl Engine {
         for place in new {
             let (service, environment) = state.service_places.key(place).clone();
             let track = u32::try_from(state.services.len()).unwrap_or(u32::MAX);
-            state.services.push(ServiceTrack::new(
-                service,
-                environment,
-                second,
-                &self.config,
-            ));
+            let own = self.settings.of(&service, &environment).cloned();
+            let mut new = ServiceTrack::new(service, environment, second, &self.config);
+            if own.is_some() {
+                new.configure(own.as_ref(), &self.config);
+            }
+            state.services.push(new);
             state.service_places.set_track(place, track);
         }
         logs.into_iter()
@@ -587,6 +626,16 @@ fn api_place(
                 other.clone()
             })
         })
+}
+
+/// One line for each.
+fn changes_text(changes: &[Deed]) -> Option<String> {
+    let lines: Vec<String> = changes
+        .iter()
+        .take(TOLD_CHANGES)
+        .map(|change| format!("{} {change} ({})", change.at, change.source))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn is_other(api: &ApiKey) -> bool {

@@ -138,6 +138,15 @@ impl Episode {
         self.close(|open| open.last_outside)
     }
 
+    /// Ends it because nobody wants to hear of it any more.
+    pub(crate) fn dismiss(&mut self, now: Time, why: &str) -> Option<Change> {
+        self.seen = SignalView::default();
+        self.close(|open| {
+            open.anomaly.explanation.why.push_str(why);
+            now
+        })
+    }
+
     fn close(&mut self, end: impl FnOnce(&mut Open) -> Time) -> Option<Change> {
         let mut open = self.open.take()?;
         open.anomaly.end = Some(end(&mut open));

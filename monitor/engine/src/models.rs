@@ -6,6 +6,8 @@ use monitor_detect::{
 use serde::{Deserialize, Serialize};
 
 use crate::config::EngineConfig;
+use monitor_core::{Sense, Tuning, Watching};
+use monitor_detect::{DetectionDirection, Detector, Options};
 
 /// Response time, failures and traffic share an Api's budget of false alarms.
 const API_DETECTORS: u32 = 3;
@@ -45,6 +47,80 @@ impl ApiModels {
                 config.shift_after,
             ),
         }
+    }
+}
+
+impl ApiModels {
+    /// As `own` wants it; what it does not say is as usual.
+    pub(crate) fn tune(&mut self, own: Option<&Watching>, config: &EngineConfig) {
+        let budget = budget(own, config).shared_by(API_DETECTORS);
+        let options = |usual: Options, tuning: Option<&Tuning>| match tuning {
+            Some(tuning) => tuned(usual, tuning),
+            None => usual,
+        };
+        self.latency.tune(
+            options(
+                LatencyDetector::default_options(),
+                own.map(|own| &own.latency),
+            ),
+            budget,
+        );
+        self.errors.tune(
+            options(
+                RatioDetector::default_options(),
+                own.map(|own| &own.error_ratio),
+            ),
+            budget,
+        );
+        self.traffic.tune(
+            options(
+                TrafficDetector::default_options(),
+                own.map(|own| &own.traffic),
+            ),
+            budget,
+        );
+    }
+
+    pub(crate) fn hold(&mut self, hold: bool) {
+        self.latency.hold(hold);
+        self.errors.hold(hold);
+        self.traffic.hold(hold);
+    }
+}
+
+/// A service's error ratio, or one of its templates, as `own` wants it.
+pub(crate) fn tune_logs(
+    model: &mut RatioDetector,
+    own: Option<&Watching>,
+    config: &EngineConfig,
+    template: bool,
+) {
+    let usual = RatioDetector::default_options();
+    let options = own.map_or(usual, |own| tuned(usual, &own.logs));
+    let parts = if template { 2 * TEMPLATES } else { 2 };
+    model.tune(options, budget(own, config).shared_by(parts));
+}
+
+fn budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
+    let wanted = own.and_then(|own| own.false_alarms_per_week);
+    Sensitivity::per_week(wanted.unwrap_or(config.false_alarms_per_api_week))
+}
+
+fn tuned(usual: Options, tuning: &Tuning) -> Options {
+    Options {
+        data_range: tuning.data_range.unwrap_or(usual.data_range),
+        detection_direction: match tuning.direction {
+            Some(Sense::Both) => DetectionDirection::Both,
+            Some(Sense::Above) => DetectionDirection::AboveExpected,
+            Some(Sense::Below) => DetectionDirection::BelowExpected,
+            None => usual.detection_direction,
+        },
+        min_dev_from_expected: tuning
+            .min_dev_from_expected
+            .unwrap_or(usual.min_dev_from_expected),
+        min_rel_dev_from_expected: tuning
+            .min_rel_dev_from_expected
+            .unwrap_or(usual.min_rel_dev_from_expected),
     }
 }
 

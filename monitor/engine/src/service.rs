@@ -1,14 +1,16 @@
 //! One service in one environment, as its logs show it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use monitor_core::{
-    Anomaly, Contribution, Measure, Name, ServiceKey, ServiceView, Subject, TemplateId, Time,
+    Anomaly, ApiState, Contribution, Measure, Name, Score, ServiceKey, ServiceView, Subject,
+    TemplateId, Time, Watching,
 };
 use monitor_detect::{Detector, RatioDetector, RatioKind, Reading, Sample};
 use serde::{Deserialize, Serialize};
 
-use crate::api::VIEW_SECS;
+use crate::api::{NOT_JUDGED, PAUSED, VIEW_SECS};
 use crate::bucket::{LogBucket, TemplateCount};
 use crate::config::EngineConfig;
 use crate::episode::{Change, Episode, Origin};
@@ -38,6 +40,12 @@ pub(crate) struct ServiceTrack {
     /// Seconds with records, and records, that windows have judged.
     judged_secs: u32,
     judged: u64,
+    /// How it is wanted to be watched; given anew after a restart.
+    #[serde(skip)]
+    own: Option<Arc<Watching>>,
+    /// The last second was neither judged nor learned from.
+    rested: bool,
+    held: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,7 +77,35 @@ impl ServiceTrack {
             watched: BTreeMap::new(),
             judged_secs: 0,
             judged: 0,
+            own: None,
+            rested: false,
+            held: false,
         }
+    }
+
+    /// Watches as `own` wants from the next second on; what was learned stays.
+    pub(crate) fn configure(&mut self, own: Option<&Arc<Watching>>, config: &EngineConfig) {
+        self.own = own.cloned();
+        let own = self.own.as_deref();
+        models::tune_logs(&mut self.model, own, config, false);
+        for watched in self.watched.values_mut() {
+            models::tune_logs(&mut watched.model, own, config, true);
+        }
+    }
+
+    /// Whether what comes now teaches nothing.
+    pub(crate) fn hold(&mut self, hold: bool) {
+        if self.held != hold {
+            self.held = hold;
+            self.model.hold(hold);
+            for watched in self.watched.values_mut() {
+                watched.model.hold(hold);
+            }
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.paused)
     }
 
     /// Judges one second; `None` when nothing came.
@@ -93,6 +129,15 @@ impl ServiceTrack {
             }
             self.recent
                 .push_back((second, bucket.records, bucket.errors));
+        }
+        if self.is_paused() {
+            self.rest(second, changes);
+            return;
+        }
+        if std::mem::take(&mut self.rested) {
+            self.skip_to(second);
+        }
+        if let Some(bucket) = bucket {
             self.window.add(second, bucket);
         }
         if let Some(window) = self.window.take_complete(second) {
@@ -109,6 +154,21 @@ impl ServiceTrack {
                 }
             }
         }
+    }
+
+    /// A second that is counted, but neither judged nor learned from.
+    fn rest(&mut self, second: i64, changes: &mut Vec<Change>) {
+        if !std::mem::replace(&mut self.rested, true) {
+            let now = Time::from_secs(second);
+            let episodes = self
+                .watched
+                .values_mut()
+                .map(|watched| &mut watched.episode);
+            for episode in std::iter::once(&mut self.errors).chain(episodes) {
+                changes.extend(episode.dismiss(now, "; it is not watched any more"));
+            }
+        }
+        self.window = LogWindow::default();
     }
 
     /// Nothing is known of the time until `second`.
@@ -129,6 +189,7 @@ impl ServiceTrack {
 
     fn judge(&mut self, window: &LogWindow, config: &EngineConfig, changes: &mut Vec<Change>) {
         let subject = self.subject();
+        let off = self.own.as_ref().is_some_and(|own| own.logs.is_off());
         let sample = |part| Sample {
             start: window.start(),
             span: window.span(),
@@ -146,7 +207,11 @@ impl ServiceTrack {
                 scale: 1.0,
             };
             let named = self.named(window);
-            changes.extend(self.errors.follow(&verdict, origin, |_| named));
+            changes.extend(if off {
+                self.errors.dismiss(window.end(), NOT_JUDGED)
+            } else {
+                self.errors.follow(&verdict, origin, |_| named)
+            });
         }
         self.watch_new(window, config);
         let per_second = window.sum.records as f64 / window.span().as_secs_f64().max(1.0);
@@ -166,11 +231,17 @@ impl ServiceTrack {
                     detector: watched.model.name(),
                     scale: per_second,
                 };
-                changes.extend(watched.episode.follow(&verdict, origin, |_| Vec::new()));
+                changes.extend(if off {
+                    watched.episode.dismiss(window.end(), NOT_JUDGED)
+                } else {
+                    watched.episode.follow(&verdict, origin, |_| Vec::new())
+                });
             }
         }
-        self.judged_secs = self.judged_secs.saturating_add(window.active_secs);
-        self.judged = self.judged.saturating_add(window.sum.records);
+        if !self.held {
+            self.judged_secs = self.judged_secs.saturating_add(window.active_secs);
+            self.judged = self.judged.saturating_add(window.sum.records);
+        }
     }
 
     /// Begins to watch the window's templates that were not seen before. Once the service is
@@ -186,7 +257,7 @@ impl ServiceTrack {
             if self.watched.len() >= MAX_WATCHED && !(error && self.make_room()) {
                 continue;
             }
-            let model = if known && error {
+            let mut model = if known && error {
                 models::template(config, RatioKind::NewTemplate)
                     .never_seen(self.judged, self.judged_secs)
             } else if known {
@@ -195,6 +266,10 @@ impl ServiceTrack {
                 models::template(config, RatioKind::Template)
                     .never_seen(self.judged, self.judged_secs)
             };
+            if self.own.is_some() {
+                models::tune_logs(&mut model, self.own.as_deref(), config, true);
+            }
+            model.hold(self.held);
             self.watched.insert(
                 *template,
                 Watched {
@@ -262,7 +337,8 @@ impl ServiceTrack {
         let usual = self.log_errors_total as f64 / self.logs_total.max(1) as f64;
         Pulse {
             judged: self.judged_secs >= config.learn_seconds && self.judged >= config.learn_calls,
-            events: self.logs_total,
+            // Of what is not watched nothing is concluded, least of all from its silence.
+            events: if self.rested { 0 } else { self.logs_total },
             first_seen: self.first_seen,
             last_seen: self.last_seen,
             complains: errors >= 3 && errors as f64 >= 2.0 * usual * records as f64,
@@ -284,8 +360,9 @@ impl ServiceTrack {
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
     }
 
-    pub(crate) fn view(&self, watermark: i64) -> ServiceView {
+    pub(crate) fn view(&self, watermark: i64, config: &EngineConfig) -> ServiceView {
         let (records, errors) = self.last_minute(watermark);
+        let (state, reason, score) = self.state(config);
         ServiceView {
             service: self.service.clone(),
             environment: self.environment.clone(),
@@ -299,6 +376,50 @@ impl ServiceTrack {
             log_errors_total: self.log_errors_total,
             templates: self.watched.len() as u64,
             last_seen: Time::from_secs(self.last_seen),
+            state,
+            reason,
+            score,
+        }
+    }
+
+    /// Only what pages counts: a message that is no error may become frequent.
+    fn state(&self, config: &EngineConfig) -> (ApiState, String, Score) {
+        if self.is_paused() {
+            return (ApiState::Paused, PAUSED.to_owned(), Score::NORMAL);
+        }
+        let worst = std::iter::once(&self.errors)
+            .chain(
+                self.watched
+                    .values()
+                    .filter(|watched| watched.errors > 0)
+                    .map(|watched| &watched.episode),
+            )
+            .filter_map(|episode| Some((episode.seen.score, episode.open.as_ref()?)))
+            .max_by(|(a, _), (b, _)| a.get().total_cmp(&b.get()));
+        if let Some((score, open)) = worst {
+            let why = open.anomaly.explanation.why.clone();
+            return (ApiState::Anomalous, why, score);
+        }
+        let learning = if self.judged_secs < config.learn_seconds {
+            Some(format!(
+                "learning: {} of {} seconds with records",
+                self.judged_secs, config.learn_seconds
+            ))
+        } else if self.judged < config.learn_calls {
+            Some(format!(
+                "learning: {} of {} records",
+                self.judged, config.learn_calls
+            ))
+        } else {
+            None
+        };
+        match learning {
+            Some(progress) => (ApiState::Learning, progress, Score::NORMAL),
+            None => (
+                ApiState::Ok,
+                format!("ok: as learned from {} records", self.judged),
+                self.errors.seen.score,
+            ),
         }
     }
 }

@@ -1,20 +1,20 @@
 //! The engine's state as one value for readers.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use monitor_core::{Anomaly, Environment, Name, Time, View};
 
+use crate::config::EngineConfig;
 use crate::engine::State;
 
-pub(crate) fn view(state: &State) -> View {
+pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
     let watermark = state.watermark.unwrap_or_default();
     let mut apis: Vec<_> = state
         .apis
         .iter()
-        .map(|api| {
-            let paused = state.book.is_paused(&api.key.service, &api.key.environment);
-            api.view(watermark, paused)
-        })
+        .filter(|api| !api.is_retired())
+        .map(|api| api.view(watermark))
         .collect();
     apis.sort_by(|a, b| {
         b.score
@@ -25,7 +25,7 @@ pub(crate) fn view(state: &State) -> View {
     let mut services: Vec<_> = state
         .services
         .iter()
-        .map(|service| service.view(watermark))
+        .map(|service| service.view(watermark, config))
         .collect();
     services.sort_by(|a, b| (&a.service, &a.environment).cmp(&(&b.service, &b.environment)));
     let names: BTreeSet<Name> = state
@@ -53,9 +53,17 @@ pub(crate) fn view(state: &State) -> View {
             .collect(),
         apis,
         services,
+        logs: Vec::new(),
+        objectives: crate::objectives::view(
+            state.apis.iter().filter(|api| !api.is_retired()),
+            watermark,
+        ),
+        fields: Vec::new(),
+        probes: Arc::default(),
         anomalies: anomalies(state),
         incidents: state.incidents.incidents(),
         alerts: state.book.alerts(Time::from_secs(watermark)),
+        changes: state.incidents.changes(),
         counts: state.counts,
     }
 }

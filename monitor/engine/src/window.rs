@@ -82,8 +82,12 @@ impl CallWindow {
         Time::from_secs(self.start.unwrap_or(self.end))
     }
 
+    pub(crate) fn end(&self) -> Time {
+        Time::from_secs(self.end)
+    }
+
     pub(crate) fn span(&self) -> Duration {
-        Time::from_secs(self.end).since(self.start())
+        self.end().since(self.start())
     }
 }
 
@@ -118,7 +122,11 @@ impl LogWindow {
         Time::from_secs(self.start.unwrap_or(self.end))
     }
 
+    pub(crate) fn end(&self) -> Time {
+        Time::from_secs(self.end)
+    }
+
     pub(crate) fn span(&self) -> Duration {
-        Time::from_secs(self.end).since(self.start())
+        self.end().since(self.start())
     }
 }

@@ -127,6 +127,54 @@ pub struct Recognizer {
     changes: u64,
     durations: Magnitude,
     table: Option<Table>,
+    /// What a person said that the stream is; given anew after a restart.
+    #[serde(skip)]
+    hint: Option<Hint>,
+}
+
+/// A layout to try before all others, because a person said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    Json,
+    Logfmt,
+    Syslog,
+    Access,
+    /// A time, a level and a message.
+    Header,
+    /// No structure at all: a record is a message, whatever it looks like.
+    Text,
+}
+
+impl Hint {
+    pub const ALL: [Hint; 6] = [
+        Hint::Json,
+        Hint::Logfmt,
+        Hint::Syslog,
+        Hint::Access,
+        Hint::Header,
+        Hint::Text,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Hint::Json => "json",
+            Hint::Logfmt => "logfmt",
+            Hint::Syslog => "syslog",
+            Hint::Access => "access",
+            Hint::Header => "header",
+            Hint::Text => "text",
+        }
+    }
+
+    /// Also by the names of products whose logs are of that layout.
+    pub fn of(name: &str) -> Option<Hint> {
+        Some(match name {
+            "nginx" | "apache" | "httpd" | "combined" | "common" | "clf" => Hint::Access,
+            "log4j" | "logback" | "python" | "klog" | "glog" => Hint::Header,
+            "raw" | "plain" => Hint::Text,
+            _ => return Hint::ALL.into_iter().find(|hint| hint.as_str() == name),
+        })
+    }
 }
 
 /// A stream is said to have changed its format after this many records of another one in a row,
@@ -181,6 +229,11 @@ impl Recognizer {
         gather.finish();
     }
 
+    /// Tries this layout first from now on; the others are still tried where it does not fit.
+    pub fn prefer(&mut self, hint: Option<Hint>) {
+        self.hint = hint;
+    }
+
     /// The format that the stream has now.
     pub fn format(&self) -> Option<&str> {
         self.format.as_deref()
@@ -225,6 +278,11 @@ impl Recognizer {
             durations: &mut self.durations,
             nested: false,
         };
+        if let Some(hint) = self.hint
+            && stream.hinted(hint, text, parsed)
+        {
+            return;
+        }
         // The only layout that depends on earlier lines comes first: its rows look like anything.
         if table::parse(text, &mut self.table, &mut stream, parsed) {
             return;
@@ -243,6 +301,27 @@ struct Stream<'s> {
 }
 
 impl Stream<'_> {
+    /// Tries the one layout; `parsed` is complete when this is true.
+    fn hinted(&mut self, hint: Hint, text: &str, parsed: &mut Parsed) -> bool {
+        match hint {
+            Hint::Json => {
+                // Its reason is the better one only when nothing else fits either.
+                let found = json::parse(text, self, parsed);
+                parsed.unrecognised = None;
+                found
+            }
+            Hint::Logfmt => logfmt::parse(text, self, parsed),
+            Hint::Syslog => syslog::parse(text, self, parsed),
+            Hint::Access => access::parse(text, self, parsed),
+            Hint::Header => header::parse(text, self, parsed),
+            Hint::Text => {
+                parsed.message = within(trimmed(text));
+                parsed.format = Some("text");
+                true
+            }
+        }
+    }
+
     /// Tries the layouts, the most specific first. Leaves `parsed` complete.
     fn understand(&mut self, text: &str, parsed: &mut Parsed) {
         if !self.structured(text, parsed) {

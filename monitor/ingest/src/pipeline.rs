@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    ApiKey, Batch, CallFacts, CallStatus, Correlation, HistogramPoint, IngestView, Kind, LogItem,
-    Message, Name, Observation, Payload, Record, Resource, ServiceKey, Shape, Source, SpanItem,
-    StreamView, TemplateId, TemplateView, Time, TimeOrigin,
+    ApiKey, Batch, CallFacts, CallStatus, Correlation, FieldView, HistogramPoint, IngestView, Kind,
+    LogItem, LogsView, Message, Name, Observation, Payload, Record, Resource, ServiceKey, Settings,
+    Shape, Source, SpanItem, StreamView, TemplateId, TemplateView, Time, TimeOrigin,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,11 @@ use serde::{Deserialize, Serialize};
 use crate::calls;
 use crate::edges::{Edges, Place};
 use crate::formats::{self, Recognizer};
+use crate::gauges::Gauges;
+use crate::presence::Presence;
 use crate::routes::RouteLearner;
 use crate::templates::{Limits, Miner};
+use crate::wanted::Wanted;
 
 /// Streams whose format we remember; a pod that restarts is a new stream, so old ones make room.
 const MAX_STREAMS: usize = 20_000;
@@ -48,8 +51,14 @@ pub struct Pipeline {
     streams: BTreeMap<StreamKey, Stream>,
     services: BTreeMap<ServiceKey, Service>,
     edges: Edges,
+    presence: Presence,
     #[serde(skip)]
     apis: FxHashMap<ApiKey, Arc<ApiKey>>,
+    /// Given anew after a restart.
+    #[serde(skip)]
+    settings: Arc<Settings>,
+    #[serde(skip)]
+    gauges: Gauges,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,6 +106,12 @@ impl Pipeline {
         Pipeline::default()
     }
 
+    /// Reads as is wanted from the next batch on.
+    pub fn configure(&mut self, settings: Arc<Settings>) {
+        self.gauges.forget(&settings);
+        self.settings = settings;
+    }
+
     /// Everything learned, as bytes for [`Pipeline::restore`].
     pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
         Ok(postcard::to_stdvec(self)?)
@@ -105,6 +120,7 @@ impl Pipeline {
     pub fn restore(bytes: &[u8]) -> Result<Pipeline, SnapshotError> {
         let mut pipeline: Pipeline = postcard::from_bytes(bytes)?;
         pipeline.edges.reindex();
+        pipeline.presence.reindex();
         Ok(pipeline)
     }
 
@@ -115,6 +131,12 @@ impl Pipeline {
             observations: Vec::with_capacity(batch.items.len()),
         };
         let mut keys: Vec<Option<StreamKey>> = vec![None; batch.sources.len()];
+        let wanted: Vec<Wanted> = batch
+            .sources
+            .iter()
+            .map(|source| Wanted::of(&self.settings, &source.resource))
+            .collect();
+        let mut heard: Vec<Option<usize>> = vec![None; batch.sources.len()];
         let homes: Vec<Option<Place>> = batch
             .sources
             .iter()
@@ -128,31 +150,45 @@ impl Pipeline {
                 Payload::Log(log) => {
                     let key =
                         keys[item.source as usize].get_or_insert_with(|| StreamKey::of(source));
-                    let record = self.log(key, source, log, batch.received);
+                    let wanted = &wanted[item.source as usize];
+                    let record = self.log(key, source, wanted, log, batch.received);
+                    self.presence.see(&record, &mut heard[item.source as usize]);
                     let home = if Arc::ptr_eq(&record.resource, &source.resource) {
                         homes[item.source as usize]
                     } else {
                         self.edges.place(&record.resource)
                     };
-                    self.observe(&record, home, &mut understood.observations);
+                    self.observe(&record, home, wanted, &mut understood.observations);
                     understood.records.push((place, record));
                 }
                 Payload::Span(span) => {
-                    let record = self.span(source, span, batch.received);
+                    let wanted = &wanted[item.source as usize];
+                    let record = self.span(source, wanted, span, batch.received);
                     let home = homes[item.source as usize];
-                    self.observe(&record, home, &mut understood.observations);
+                    self.observe(&record, home, wanted, &mut understood.observations);
                     understood.records.push((place, record));
                 }
                 Payload::Histogram(point) => {
-                    understood.observations.push(self.histogram(source, point));
+                    let wanted = &wanted[item.source as usize];
+                    understood
+                        .observations
+                        .extend(self.histogram(source, wanted, point));
                 }
             }
         }
         understood
     }
 
-    fn log(&mut self, key: &StreamKey, source: &Source, log: LogItem, received: Time) -> Record {
+    fn log(
+        &mut self,
+        key: &StreamKey,
+        source: &Source,
+        wanted: &Wanted,
+        log: LogItem,
+        received: Time,
+    ) -> Record {
         let stream = stream_of(&mut self.streams, key);
+        stream.recognizer.prefer(wanted.hint());
         let parsed = stream.recognizer.parse(&log.text, log.time, received);
         stream.records += 1;
         stream.last_seen = stream.last_seen.max(received);
@@ -206,7 +242,7 @@ impl Pipeline {
             attributes,
         };
         if let Some(service) = service {
-            service.learn_route(&mut record.facts);
+            service.learn_route(&mut record.facts, wanted);
             if !parsed.header {
                 let matched = service.miner.mine(record.message());
                 service.see(&matched.shape, time);
@@ -216,7 +252,7 @@ impl Pipeline {
         record
     }
 
-    fn span(&mut self, source: &Source, span: SpanItem, received: Time) -> Record {
+    fn span(&mut self, source: &Source, wanted: &Wanted, span: SpanItem, received: Time) -> Record {
         let mut ids = Correlation::default();
         let mut facts = CallFacts::default();
         formats::facts_from_attributes(&span.attributes, &mut facts, &mut ids);
@@ -239,10 +275,10 @@ impl Pipeline {
             facts.error_message.get_or_insert(span.status_message);
         }
         if let Some(service) = service_of(&mut self.services, &source.resource.service) {
-            match &facts.route {
-                Some(route) => service.routes.declare(route),
-                None => service.learn_route(&mut facts),
+            if let Some(route) = &facts.route {
+                service.routes.declare(route);
             }
+            service.learn_route(&mut facts, wanted);
         }
         let (time, time_origin) = believable(None, Some(span.start), received);
         let text = span.name.to_string();
@@ -266,10 +302,19 @@ impl Pipeline {
         }
     }
 
-    fn histogram(&mut self, source: &Source, point: HistogramPoint) -> Observation {
+    fn histogram(
+        &mut self,
+        source: &Source,
+        wanted: &Wanted,
+        point: HistogramPoint,
+    ) -> Option<Observation> {
         let mut ids = Correlation::default();
         let mut facts = CallFacts::default();
         formats::facts_from_attributes(&point.attributes, &mut facts, &mut ids);
+        if wanted.excludes(&facts) {
+            return None;
+        }
+        facts.route = wanted.route(&facts).or(facts.route);
         let resource = &source.resource;
         let (key, failed) = calls::api_of_metric(
             &resource.environment.name,
@@ -277,26 +322,32 @@ impl Pipeline {
             &point.attributes,
             &facts,
         );
-        Observation::Histogram {
+        Some(Observation::Histogram {
             api: intern(&mut self.apis, key),
             point,
             failed,
-        }
+        })
     }
 
     fn observe(
         &mut self,
         record: &Record,
         home: Option<Place>,
+        wanted: &Wanted,
         observations: &mut Vec<Observation>,
     ) {
+        if let Some(own) = wanted.metrics() {
+            self.gauges.read(record, own);
+        }
         match (home, record.kind) {
             (Some(home), Kind::Span) => self.edges.span(home, record, observations),
             (Some(home), Kind::Log) => self.edges.log(home, record, observations),
             (None, _) => {}
         }
         let apis = &mut self.apis;
-        if let Some(call) = calls::call_of(record, &mut |key| intern(apis, key)) {
+        if !wanted.excludes(&record.facts)
+            && let Some(call) = calls::call_of(record, &mut |key| intern(apis, key))
+        {
             observations.push(Observation::Call(call));
         }
         if record.kind == Kind::Log {
@@ -317,6 +368,21 @@ impl Pipeline {
     pub fn template_text(&self, service: &ServiceKey, id: TemplateId) -> Option<String> {
         let sight = self.services.get(service)?.seen.get(&id)?;
         Some(sight.shape.text())
+    }
+
+    /// Who sends logs, and how well they are read. O(n log n) in the workloads.
+    pub fn logs(&self) -> Vec<LogsView> {
+        self.presence.view()
+    }
+
+    /// The latest of the numbers that people want out of log fields.
+    pub fn fields(&self) -> Vec<FieldView> {
+        self.gauges.view(&self.settings)
+    }
+
+    /// Whether a workload was heard for the first time since this was last asked.
+    pub fn take_news(&mut self) -> bool {
+        self.presence.take_news()
     }
 
     /// What is known of streams and templates, for people.
@@ -409,8 +475,12 @@ impl Service {
         }
     }
 
-    fn learn_route(&mut self, facts: &mut CallFacts) {
-        if facts.route.is_none()
+    /// A person's name for it comes first, then the sender's, then what is learned.
+    fn learn_route(&mut self, facts: &mut CallFacts, wanted: &Wanted) {
+        if let Some(route) = wanted.route(facts) {
+            facts.route = Some(route);
+        } else if facts.route.is_none()
+            && !wanted.excludes(facts)
             && let Some(path) = &facts.path
         {
             facts.route = Some(self.routes.route(path));

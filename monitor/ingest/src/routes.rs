@@ -12,4 +12,5 @@ mod segment;
 mod tree;
 
 pub use declared::looks_like_template;
+pub(crate) use learner::strip as path_of;
 pub use learner::{OTHER, RouteLearner};

@@ -2,6 +2,7 @@
 //!
 //! Knows neither tantivy nor the engine: everything comes through [`Ports`].
 
+pub mod configuration;
 mod health;
 mod live;
 mod metrics;
@@ -11,9 +12,10 @@ pub mod ports;
 mod query;
 pub mod receive;
 mod site;
+pub mod workloads;
 
 pub use openapi::openapi_json;
-pub use ports::{Clock, Intake, LiveEvent, Ports, Refused};
+pub use ports::{Changes, Clock, Configurations, Intake, Kept, LiveEvent, NotKept, Ports, Refused};
 pub use site::router;
 
 use site::Shared;

@@ -7,7 +7,8 @@ use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
 use crate::query::{
-    alerts, anomalies, apis, incidents, places, search, status, streams, tail, traces,
+    alerts, anomalies, apis, changes, configuration, incidents, places, search, status, streams,
+    tail, traces, workloads,
 };
 
 #[derive(OpenApi)]
@@ -30,6 +31,7 @@ use crate::query::{
         status::get_status,
         apis::list_apis,
         apis::get_api,
+        workloads::list_workloads,
         places::list_services,
         places::list_environments,
         anomalies::list_anomalies,
@@ -44,6 +46,12 @@ use crate::query::{
         traces::get_trace,
         streams::list_streams,
         streams::list_templates,
+        changes::list_changes,
+        changes::post_changes,
+        configuration::list_sources,
+        configuration::get_configuration,
+        configuration::put_configuration,
+        configuration::delete_configuration,
         crate::live::live,
         document,
     ),

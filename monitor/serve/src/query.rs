@@ -7,6 +7,9 @@
 pub(crate) mod alerts;
 pub(crate) mod anomalies;
 pub(crate) mod apis;
+mod body;
+pub(crate) mod changes;
+pub(crate) mod configuration;
 mod headline;
 pub(crate) mod incidents;
 pub(crate) mod params;
@@ -19,6 +22,7 @@ pub(crate) mod tail;
 pub(crate) mod traces;
 mod when;
 pub(crate) mod words;
+pub(crate) mod workloads;
 
 use axum::Router;
 use axum::routing::get;
@@ -32,6 +36,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/status", get(status::get_status))
         .route("/apis", get(apis::list_apis))
         .route("/apis/{id}", get(apis::get_api))
+        .route("/workloads", get(workloads::list_workloads))
         .route("/services", get(places::list_services))
         .route("/environments", get(places::list_environments))
         .route("/anomalies", get(anomalies::list_anomalies))
@@ -46,6 +51,17 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/traces/{trace_id}", get(traces::get_trace))
         .route("/streams", get(streams::list_streams))
         .route("/templates", get(streams::list_templates))
+        .route(
+            "/changes",
+            get(changes::list_changes).post(changes::post_changes),
+        )
+        .route("/configuration", get(configuration::list_sources))
+        .route(
+            "/configuration/{source}",
+            get(configuration::get_configuration)
+                .put(configuration::put_configuration)
+                .delete(configuration::delete_configuration),
+        )
         .route("/live", get(live::live))
         .route("/openapi.json", get(openapi::document))
         .fallback(unknown_path)

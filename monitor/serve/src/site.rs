@@ -26,6 +26,9 @@ const SEARCH_PATIENCE: Duration = Duration::from_secs(5);
 /// WebSockets and tails open at once. Each costs a task and, for tails, a search a second.
 const READERS_AT_ONCE: usize = 64;
 
+/// Bodies of requests that change something, in memory at once.
+const WRITERS_AT_ONCE: usize = 4;
+
 /// The site. `protect` wraps what shows data (the API and the metrics), for example with a layer
 /// that asks for a bearer token; `std::convert::identity` leaves it open. The page itself, which
 /// holds no data, and the health checks stay open always: a browser cannot send a token before it
@@ -42,6 +45,7 @@ pub fn router(
         stop,
         searches: Arc::new(Semaphore::new(SEARCHES_AT_ONCE)),
         readers: Arc::new(Semaphore::new(READERS_AT_ONCE)),
+        writers: Arc::new(Semaphore::new(WRITERS_AT_ONCE)),
     };
     let data = query::routes()
         .merge(metrics::routes())
@@ -73,6 +77,7 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     searches: Arc<Semaphore>,
     readers: Arc<Semaphore>,
+    writers: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -98,6 +103,14 @@ impl Shared {
                 Err(Failure::internal("the search ended abnormally"))
             }
         }
+    }
+
+    /// A turn to send a body; given back when dropped.
+    pub(crate) fn turn_to_write(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        self.writers
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Failure::too_many("others are changing something at this moment"))
     }
 
     /// A place for one who stays connected; given back when dropped.

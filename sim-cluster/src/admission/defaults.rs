@@ -8,7 +8,7 @@ use crate::registry::Served;
 
 /// Completes an object of a built-in kind; idempotent.
 pub(super) fn complete(served: &Served, object: &mut Value) {
-    if served.is_custom {
+    if served.is_custom() {
         return;
     }
     match (

@@ -11,14 +11,14 @@ use crate::client::Cluster;
 use crate::object;
 use crate::registry::custom;
 use crate::resource::ResourceId;
-use crate::status::{Cause, Status};
+use crate::status::Status;
 use crate::store::Key;
+use crate::structural;
 
 /// Completes a definition, and what its status says about it.
 pub(super) fn admit(attempt: &Attempt<'_>, definition: &mut Value) -> Result<(), Status> {
     complete(definition);
-    let causes = wrong(definition);
-    if !causes.is_empty() {
+    if let Err(causes) = structural::definition(definition) {
         let kind = attempt.served.kind_and_group();
         return Err(Status::invalid(&kind, object::name(definition), &causes));
     }
@@ -89,11 +89,13 @@ pub(super) fn settle(cluster: &Cluster, new: Option<&Value>, old: Option<&Value>
     let definitions = ResourceId::of("customresourcedefinitions.apiextensions.k8s.io");
     // What is there now counts: of two writes at once, either may come here last.
     let mut gone = false;
-    cluster.change_registry(|registry| match cluster.store().get(&definitions, &key) {
-        Some(current) if is_established(&current) => registry.with(&id, custom::served(&current)),
-        current => {
-            gone = current.is_none();
-            registry.without(&id)
+    cluster.change_registry(|registry| {
+        let current = cluster.store().get(&definitions, &key);
+        gone = current.is_none();
+        let established = current.filter(|current| is_established(current));
+        match established.and_then(|current| structural::definition(&current).ok()) {
+            Some(definition) => registry.with(&id, custom::served(&definition)),
+            None => registry.without(&id),
         }
     });
     cluster.store().close(&id, gone);
@@ -118,36 +120,6 @@ fn complete(definition: &mut Value) {
     if definition["spec"]["conversion"].is_null() {
         definition["spec"]["conversion"] = json!({ "strategy": "None" });
     }
-}
-
-fn wrong(definition: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    let name = object::name(definition);
-    let expected = custom::id(definition).to_string();
-    if name != expected {
-        causes.push(Cause {
-            field: "metadata.name".to_owned(),
-            reason: "FieldValueInvalid",
-            message: format!(
-                "Invalid value: \"{name}\": must be spec.names.plural+\".\"+spec.group"
-            ),
-        });
-    }
-    let versions = object::list(definition, &["spec", "versions"]);
-    if versions
-        .iter()
-        .filter(|version| version["storage"] == true)
-        .count()
-        != 1
-    {
-        causes.push(Cause {
-            field: "spec.versions".to_owned(),
-            reason: "FieldValueInvalid",
-            message: "Invalid value: must have exactly one version marked as storage version"
-                .to_owned(),
-        });
-    }
-    causes
 }
 
 /// Another resource of the group that has the kind already.

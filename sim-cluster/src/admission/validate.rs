@@ -34,7 +34,7 @@ pub(super) fn causes(attempt: &Attempt<'_>, object: &Value) -> Vec<Cause> {
         name(attempt, object, &mut causes);
     }
     labels(object, &mut causes);
-    if attempt.served.is_custom {
+    if attempt.served.is_custom() {
         return causes;
     }
     match attempt.served.resource.kind.as_str() {

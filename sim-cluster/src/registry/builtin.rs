@@ -300,7 +300,7 @@ fn served(line: &Line) -> Served {
         counts_generations: has('g'),
         is_question: has('q'),
         storage_version: version.to_owned(),
-        is_custom: false,
+        custom: None,
         shape: OnceLock::new(),
     }
 }

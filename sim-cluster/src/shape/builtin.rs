@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::{List, Merge, Object, Scalar, Shape, lists};
 
 /// Where the schemas of an OpenAPI v3 document refer to each other.
-const REFERENCE: &str = "#/components/schemas/";
+pub(crate) const REFERENCE: &str = "#/components/schemas/";
 
 /// Every built-in kind's schema, and what they refer to.
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use cel::common::ast::Expr;
+use cel::common::ast::{EntryExpr, Expr};
 use cel::common::types::CelOptional;
 use cel::common::value::Val;
 use cel::{Context, ExecutionError, IdedExpr, Value as CelValue};
@@ -28,6 +28,9 @@ pub(super) use budget::Budget;
 
 /// The length up to which rules and messages are read.
 const MOST_LETTERS: usize = 16 * 1024;
+/// Stacks of two megabytes hold twice as many levels where `cel` is compiled with optimisation, as
+/// it is in every profile of this workspace.
+const MOST_LEVELS: usize = 200;
 
 /// One compiled rule.
 #[derive(Debug)]
@@ -222,6 +225,12 @@ fn compiled(
     let program = environment
         .compile(source)
         .map_err(|error| format!("compilation failed: {error}"))?;
+    let deep = depth(program.expression());
+    if deep > MOST_LEVELS {
+        return Err(format!(
+            "compilation failed: expressions nest {MOST_LEVELS} levels deep at most, and this one {deep}"
+        ));
+    }
     check::check(&program, node, optional_old, wanted)
         .map_err(|why| format!("compilation failed: {why}"))?;
     let uses_old = program.references().has_variable("oldSelf");
@@ -253,6 +262,31 @@ fn leads_somewhere(node: &Node, path: &str) -> bool {
         }
     }
     true
+}
+
+/// How deep an expression nests: evaluating it takes that much stack.
+fn depth(expression: &IdedExpr) -> usize {
+    let deepest = |parts: &mut dyn Iterator<Item = &IdedExpr>| parts.map(depth).max().unwrap_or(0);
+    1 + match &expression.expr {
+        Expr::Call(call) => deepest(&mut call.target.as_deref().into_iter().chain(&call.args)),
+        Expr::Comprehension(comprehension) => deepest(
+            &mut [
+                &comprehension.iter_range,
+                &comprehension.accu_init,
+                &comprehension.loop_cond,
+                &comprehension.loop_step,
+                &comprehension.result,
+            ]
+            .into_iter(),
+        ),
+        Expr::List(list) => deepest(&mut list.elements.iter()),
+        Expr::Map(map) => deepest(&mut map.entries.iter().flat_map(|entry| match &entry.expr {
+            EntryExpr::MapEntry(entry) => [&entry.key, &entry.value].into_iter().chain(None),
+            EntryExpr::StructField(field) => [&field.value, &field.value].into_iter().chain(None),
+        })),
+        Expr::Select(select) => depth(&select.operand),
+        Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => 0,
+    }
 }
 
 /// An expression that stands for a name.

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::Request;
 use crate::object;
-use crate::shape::check;
+use crate::registry::Custom;
+use crate::shape::{builtin, check};
 use crate::status::Status;
 
 /// What becomes of fields that nobody knows (`fieldValidation`).
@@ -44,25 +45,11 @@ pub(super) fn built_in(
     without_nulls(&mut value);
     let shape = request.served.shape();
     let report = check::check(shape, &value);
-    let resource = &request.served.resource;
     if let Some(why) = &report.undecodable {
-        return Err(Status::bad_request(format!(
-            "{} in version \"{}\" cannot be handled as a {}: {why}",
-            resource.kind, resource.version, resource.kind
-        )));
+        return Err(cannot_handle(request, why));
     }
     if !report.unknown.is_empty() {
-        match request.field_validation {
-            FieldValidation::Strict => {
-                let why = report.strict_error().unwrap_or_default();
-                return Err(Status::bad_request(format!(
-                    "{} in version \"{}\" cannot be handled as a {}: {why}",
-                    resource.kind, resource.version, resource.kind
-                )));
-            }
-            FieldValidation::Warn => warnings.extend(report.warnings()),
-            FieldValidation::Ignore => {}
-        }
+        tell(request, &report.unknown, warnings)?;
         check::prune(shape, &mut value);
     }
     if !report.missing.is_empty() && request.subresource.is_empty() {
@@ -74,6 +61,70 @@ pub(super) fn built_in(
         ));
     }
     Ok(value)
+}
+
+/// An object of a definition's kind, pruned and completed as its schema says.
+pub(super) fn custom(
+    request: &Request,
+    custom: &Custom,
+    mut value: Value,
+    warnings: &mut Vec<String>,
+) -> Result<Value, Status> {
+    warnings.extend(custom.warning.clone());
+    if let Some(metadata) = value.get_mut("metadata") {
+        without_nulls(metadata);
+        let report = check::check(&builtin::metadata(), metadata);
+        if let Some(why) = &report.undecodable {
+            return Err(cannot_handle(request, why));
+        }
+        if !report.unknown.is_empty() {
+            let unknown: Vec<String> = report
+                .unknown
+                .iter()
+                .map(|field| format!("metadata.{field}"))
+                .collect();
+            tell(request, &unknown, warnings)?;
+            check::prune(&builtin::metadata(), metadata);
+        }
+    }
+    let unknown = custom.schema.prune(&mut value);
+    if !unknown.is_empty() {
+        tell(request, &unknown, warnings)?;
+    }
+    custom.schema.default(&mut value);
+    Ok(value)
+}
+
+/// What becomes of fields that nobody knows.
+fn tell(request: &Request, unknown: &[String], warnings: &mut Vec<String>) -> Result<(), Status> {
+    match request.field_validation {
+        FieldValidation::Strict => {
+            let why = check::strict_error(unknown).unwrap_or_default();
+            Err(cannot_handle(request, &why))
+        }
+        FieldValidation::Warn => {
+            warnings.extend(
+                unknown
+                    .iter()
+                    .map(|field| format!("unknown field \"{field}\"")),
+            );
+            Ok(())
+        }
+        FieldValidation::Ignore => Ok(()),
+    }
+}
+
+fn cannot_handle(request: &Request, why: &str) -> Status {
+    let resource = &request.served.resource;
+    let message = if request.served.is_custom() {
+        why.to_owned()
+    } else {
+        format!(
+            "{} in version \"{}\" cannot be handled as a {}: {why}",
+            resource.kind, resource.version, resource.kind
+        )
+    };
+    Status::bad_request(message)
 }
 
 /// Fields that say nothing are not there, as for types that leave out what is empty.

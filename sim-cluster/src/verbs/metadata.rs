@@ -57,7 +57,7 @@ pub(super) fn prepare_new(
     ] {
         metadata.remove(key);
     }
-    if served.counts_generations || served.is_custom {
+    if served.counts_generations || served.is_custom() {
         metadata.insert("generation".to_owned(), json!(1));
     } else {
         metadata.remove("generation");
@@ -123,33 +123,30 @@ pub(super) fn carry_over(
         );
         return Err(Status::conflict(&name, &request.name, &why));
     }
+    if request.subresource == "status" {
+        return Ok(with_status(current, wished));
+    }
     for key in ["apiVersion", "kind"] {
         wished[key] = current[key].clone();
     }
     if !wished["metadata"].is_object() {
         wished["metadata"] = json!({});
     }
-    let kept: &[&str] = if request.subresource == "status" {
-        wished["metadata"] = current["metadata"].clone();
-        &[]
-    } else {
-        &[
-            "name",
-            "namespace",
-            "uid",
-            "creationTimestamp",
-            "generation",
-            "generateName",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "resourceVersion",
-        ]
-    };
-    for key in kept {
+    for key in [
+        "name",
+        "namespace",
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "generateName",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "resourceVersion",
+    ] {
         let metadata = metadata_of(&mut wished);
-        match current["metadata"].get(*key) {
-            Some(value) => metadata.insert((*key).to_owned(), value.clone()),
-            None => metadata.remove(*key),
+        match current["metadata"].get(key) {
+            Some(value) => metadata.insert(key.to_owned(), value.clone()),
+            None => metadata.remove(key),
         };
     }
     keep_the_other_half(request, current, &mut wished);
@@ -157,42 +154,38 @@ pub(super) fn carry_over(
     Ok(wished)
 }
 
-/// The status is written through its subresource only, and nothing else is written through that.
-fn keep_the_other_half(request: &Request, current: &Value, wished: &mut Value) {
-    let Some(fields) = wished.as_object_mut() else {
-        return;
-    };
-    let mut keep = |key: &str| match current.get(key) {
-        Some(value) => {
-            fields.insert(key.to_owned(), value.clone());
-        }
-        None => {
-            fields.remove(key);
-        }
-    };
-    match request.subresource.as_str() {
-        "status" => {
-            for key in current
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(key, _)| key)
-            {
-                if key != "status" {
-                    keep(key);
-                }
-            }
-            fields.retain(|key, _| key == "status" || current.get(key).is_some());
-        }
-        // The binding writes both.
-        "binding" => {}
-        _ if request.served.resource.has_status => keep("status"),
-        _ => {}
+/// Through the status subresource nothing else is written.
+fn with_status(current: &Value, mut wished: Value) -> Value {
+    let mut next = current.clone();
+    if let Some(fields) = next.as_object_mut() {
+        match wished.get_mut("status").map(Value::take) {
+            Some(status) => fields.insert("status".to_owned(), status),
+            None => fields.remove("status"),
+        };
     }
-    if request.served.resource.kind == "Namespace" && request.subresource != "finalize" {
-        match object::at(current, &["spec", "finalizers"]) {
-            Value::Null => {}
-            kept => wished["spec"]["finalizers"] = kept.clone(),
+    next
+}
+
+/// What this door does not let in: the status, and the finalizers that namespaces have of their own.
+fn keep_the_other_half(request: &Request, current: &Value, wished: &mut Value) {
+    let resource = &request.served.resource;
+    // A binding writes both halves.
+    if resource.has_status
+        && request.subresource != "binding"
+        && let Some(fields) = wished.as_object_mut()
+    {
+        match current.get("status") {
+            Some(status) => fields.insert("status".to_owned(), status.clone()),
+            None => fields.remove("status"),
+        };
+    }
+    if resource.kind == "Namespace" && request.subresource != "finalize" {
+        let finalizers = object::at(current, &["spec", "finalizers"]);
+        if !finalizers.is_null() {
+            if !wished["spec"].is_object() {
+                wished["spec"] = json!({});
+            }
+            wished["spec"]["finalizers"] = finalizers.clone();
         }
     }
 }
@@ -225,7 +218,7 @@ fn check_finalizers(request: &Request, current: &Value, wished: &Value) -> Resul
 
 /// One more when anything but metadata and status has changed.
 pub(super) fn count_generation(served: &Served, current: &Value, next: &mut Value) {
-    if !(served.counts_generations || served.is_custom) {
+    if !(served.counts_generations || served.is_custom()) {
         return;
     }
     fn wish(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -235,7 +228,7 @@ pub(super) fn count_generation(served: &Served, current: &Value, next: &mut Valu
             .flatten()
             .filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status" | "apiVersion"))
     }
-    let changed = if served.is_custom {
+    let changed = if served.is_custom() {
         !wish(current).eq(wish(next))
     } else {
         current.get("spec") != next.get("spec")

@@ -71,7 +71,7 @@ fn write(cluster: &Cluster, request: &Request, patch: &Patch) -> Result<Written,
                 let scaled = patched(&scale::of(&request.served, current)?, plain, None)?;
                 return scale::set(&request.served, current, &scaled).map(Wish::Plain);
             }
-            let shape = (!request.served.is_custom).then(|| &**request.served.shape());
+            let shape = (!request.served.is_custom()).then(|| &**request.served.shape());
             patched(current, plain, shape).map(Wish::Plain)
         }),
     }

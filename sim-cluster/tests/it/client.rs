@@ -1,5 +1,10 @@
 //! The API in process.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which stop where something is amiss"
+)]
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -268,4 +273,70 @@ async fn a_watch_that_is_behind_is_told_to_list_again() {
     }
     let told = watch.next().await.unwrap_err();
     assert_eq!((told.code, told.reason), (410, "Expired"));
+}
+
+#[test]
+fn objects_of_a_definition_are_held_to_its_schema() {
+    let client = admin();
+    let definition = json!({
+        "metadata": { "name": "widgets.example.org" },
+        "spec": {
+            "group": "example.org", "scope": "Cluster",
+            "names": { "plural": "widgets", "kind": "Widget" },
+            "versions": [{
+                "name": "v1", "served": true, "storage": true, "subresources": { "status": {} },
+                "schema": { "openAPIV3Schema": { "type": "object", "properties": {
+                    "spec": {
+                        "type": "object",
+                        "properties": {
+                            "size": { "type": "integer", "minimum": 1 },
+                            "shape": { "type": "string", "default": "round" },
+                        },
+                        "x-kubernetes-validations": [{
+                            "rule": "self.size <= 9 || self.shape == 'square'",
+                            "message": "only squares are large",
+                        }],
+                    },
+                    "status": { "type": "object", "properties": { "seen": { "type": "integer" } } },
+                } } },
+            }],
+        },
+    });
+    client
+        .create("customresourcedefinitions.apiextensions.k8s.io", definition)
+        .unwrap();
+    let widget = |size: u32| {
+        json!({ "metadata": { "name": "a" }, "spec": { "size": size, "extra": 1 },
+            "status": { "seen": 1 } })
+    };
+    let refused = client.create("widgets.example.org", widget(0)).unwrap_err();
+    assert_eq!(
+        refused.message,
+        "Widget.example.org \"a\" is invalid: spec.size: Invalid value: 0: spec.size in body \
+         should be greater than or equal to 1"
+    );
+    let refused = client
+        .create("widgets.example.org", widget(10))
+        .unwrap_err();
+    assert!(
+        refused.message.contains("only squares are large"),
+        "{refused}"
+    );
+    let made = client.create("widgets.example.org", widget(3)).unwrap();
+    assert_eq!(made["spec"], json!({ "size": 3, "shape": "round" }));
+    assert!(made["status"].is_null());
+    let seen = Patch::Merge(json!({ "status": { "seen": "twice" } }));
+    let refused = client
+        .patch("widgets.example.org", "", "a", "status", seen)
+        .unwrap_err();
+    assert_eq!(refused.code, 422);
+    let seen = Patch::Merge(json!({ "spec": { "size": 5 }, "status": { "seen": 2 } }));
+    let seen = client
+        .patch("widgets.example.org", "", "a", "status", seen)
+        .unwrap();
+    assert_eq!(
+        (&seen["spec"]["size"], &seen["status"]["seen"]),
+        (&json!(3), &json!(2))
+    );
+    assert_eq!(seen["metadata"]["generation"], 1);
 }

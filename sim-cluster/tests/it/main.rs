@@ -8,5 +8,6 @@ mod http;
 mod kubectl;
 mod kubelet;
 mod laws;
+mod openapi;
 mod structural;
 mod whole;

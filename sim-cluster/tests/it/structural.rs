@@ -1,5 +1,7 @@
 //! Schemas of custom resources: a table of schemas, objects and what the API says about them.
 
+use std::sync::LazyLock;
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -580,7 +582,11 @@ fn rules_cannot_spend_more_than_their_budget() {
         "self.all(a, self == self)".to_owned(),
     ] {
         let causes = schema(ruled(list(), &rule)).validate(&json!({ "spec": many }), None);
-        assert!(said(&causes).contains(out_of_budget), "{rule}: {}", said(&causes));
+        assert!(
+            said(&causes).contains(out_of_budget),
+            "{rule}: {}",
+            said(&causes)
+        );
     }
     let causes = schema(ruled(list(), "'%.1000000000f'.format([1.0]) == ''"))
         .validate(&json!({ "spec": [] }), None);
@@ -684,8 +690,8 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
-fn tangled() -> Value {
-    json!({ "type": "object", "properties": {
+static TANGLED: LazyLock<Schema> = LazyLock::new(|| {
+    schema(json!({ "type": "object", "properties": {
         "a": { "type": "string", "default": "a", "maxLength": 2 },
         "b": { "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"],
                "items": { "type": "object", "required": ["a"], "properties": {
@@ -694,15 +700,15 @@ fn tangled() -> Value {
         "d": { "type": "object", "x-kubernetes-preserve-unknown-fields": true,
                "properties": { "a": { "x-kubernetes-int-or-string": true } },
                "x-kubernetes-validations": [{ "rule": "!has(self.a) || self.a != oldSelf.a" }] },
-    } })
-}
+    } }))
+});
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn pruning_and_defaulting_are_done_once(value in values()) {
-        let schema = schema(tangled());
+        let schema = &*TANGLED;
         let mut object = json!({ "spec": value });
         schema.prune(&mut object);
         schema.default(&mut object);
@@ -715,7 +721,7 @@ proptest! {
 
     #[test]
     fn nothing_makes_validation_panic(new in values(), old in values()) {
-        let schema = schema(tangled());
+        let schema = &*TANGLED;
         let (new, old) = (json!({ "spec": new }), json!({ "spec": old }));
         schema.validate(&new, None);
         schema.validate(&new, Some(&old));
@@ -725,4 +731,17 @@ proptest! {
     fn no_schema_makes_parsing_panic(schema in values()) {
         prop_assert!(Schema::parse(&schema).is_err());
     }
+}
+
+#[test]
+fn rules_as_deep_as_allowed_are_evaluated_and_deeper_ones_refused() {
+    let deep = |levels: usize| {
+        let rule = format!("size('a'{}) > 0", " + self".repeat(levels));
+        Schema::parse(&whole(ruled(json!({ "type": "string" }), &rule)))
+    };
+    let causes = deep(190)
+        .expect("allowed")
+        .validate(&json!({ "spec": "a" }), None);
+    assert_eq!(causes, []);
+    assert!(said(&deep(250).expect_err("too deep")).contains("200 levels deep at most"));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use expect_test::expect;
 use monitor_core::{
     Alert, AlertId, AlertSeverity, AlertState, Anomaly, ApiKey, Band, Direction, Explanation,
-    Measure, Score, ServiceKey, SignalKey, Subject, Time,
+    Measure, Score, Select, ServiceKey, Settings, SignalKey, Subject, Time, Window,
 };
 use monitor_diagnose::{AlertBook, AlertConfig, anomaly_id};
 use proptest::prelude::*;
@@ -19,6 +19,23 @@ fn config() -> AlertConfig {
         resend_every: Duration::from_secs(60),
         resend_resolved_for: Duration::from_secs(300),
     }
+}
+
+/// Maintenance without end for these services.
+fn muted(services: &BTreeSet<&'static str>) -> Arc<Settings> {
+    let window = |service: &&str| Window {
+        name: (*service).into(),
+        starts: Time::MIN,
+        ends: Time::MAX,
+        mute: true,
+        exclude_learning: false,
+        select: Select {
+            workloads: vec![ServiceKey::new("shop", service)],
+            ..Select::default()
+        },
+    };
+    let windows = services.iter().map(window).collect();
+    Arc::new(Settings::new([], windows, Vec::new()))
 }
 
 fn at(seconds: i64) -> Time {
@@ -266,11 +283,11 @@ proptest! {
                 Event::Close { .. } => {}
                 Event::Pause { service } => {
                     paused.insert(name(service));
-                    book.pause(ServiceKey::new("shop", name(service)), None);
+                    book.configure(muted(&paused));
                 }
                 Event::Resume { service } => {
                     paused.remove(name(service));
-                    book.resume(&ServiceKey::new("shop", name(service)), None);
+                    book.configure(muted(&paused));
                 }
                 Event::Pass { seconds } => {
                     for _ in 0..seconds {

@@ -202,7 +202,7 @@ impl RouteLearner {
 }
 
 /// Without scheme and host, query and fragment.
-fn strip(path: &str) -> &str {
+pub(crate) fn strip(path: &str) -> &str {
     let path = path.trim();
     let path = match path.find("://") {
         Some(scheme) if path[..scheme].bytes().all(|b| b.is_ascii_alphanumeric()) => {

@@ -80,6 +80,7 @@ pub(crate) fn alert(alert: &Alert, at: Time) -> wire::Alert {
             .collect(),
         starts_at: alert.starts_at.to_string(),
         ends_at: alert.ends_at.map(|end| end.to_string()),
+        muted: alert.muted.clone(),
         anomalies: alert
             .anomalies
             .iter()

@@ -6,6 +6,7 @@ use monitor_api as wire;
 use monitor_api::{IncidentsQuery, Listing, Problem};
 use monitor_core::{Incident, Time, View, Workload};
 
+use super::changes::change;
 use super::params::{Paging, Params};
 use super::problem::Failure;
 use super::words::{Place, or_zero, watermark};
@@ -113,6 +114,7 @@ pub(crate) fn incident(incident: &Incident, at: Time) -> wire::Incident {
                 why: suspect.why.clone(),
             })
             .collect(),
+        changes: incident.changes.iter().map(change).collect(),
     }
 }
 

@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use monitor_api::Problem;
 use monitor_core::SearchError;
 
+use crate::ports::Refused;
+
 const UNKNOWN_FIELD: &str = "urn:crosswatch:problem:unknown-field";
 
 /// A problem on its way out of a handler.
@@ -39,6 +41,47 @@ impl Failure {
         .at(parameter)
     }
 
+    pub(crate) fn bad_body(detail: String) -> Failure {
+        Failure::new(
+            StatusCode::BAD_REQUEST,
+            "bad-body",
+            "The body cannot be used",
+            detail,
+        )
+        .at("body")
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Failure {
+        Failure::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "The body is too large",
+            format!("more than {limit} bytes are not read"),
+        )
+        .at("body")
+    }
+
+    pub(crate) fn unsupported(detail: &str) -> Failure {
+        Failure::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-body",
+            "The body is of another kind",
+            detail.to_owned(),
+        )
+    }
+
+    /// 503, to be tried again in a while.
+    pub(crate) fn unavailable(detail: String) -> Failure {
+        let mut failure = Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Not now",
+            detail,
+        );
+        failure.retry_after_seconds = Some(5);
+        failure
+    }
+
     pub(crate) fn not_found(detail: String) -> Failure {
         Failure::new(
             StatusCode::NOT_FOUND,
@@ -53,7 +96,7 @@ impl Failure {
             StatusCode::METHOD_NOT_ALLOWED,
             "method-not-allowed",
             "This path does not take that method",
-            "everything here is read with GET".to_owned(),
+            "GET /api/v1/openapi.json says which methods each path takes".to_owned(),
         )
     }
 
@@ -122,6 +165,17 @@ impl Failure {
 
     pub(crate) fn into_problem(self) -> Problem {
         *self.problem
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Failure {
+        match refused {
+            Refused::Full { .. } => Failure::too_many("the monitor is behind"),
+            Refused::DiskFull { .. } | Refused::Stopping => {
+                Failure::unavailable(refused.to_string())
+            }
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod changes;
 mod client;
+mod configuration;
 mod endpoints;
 mod fixture;
 mod hostile;
@@ -11,6 +13,7 @@ mod metrics;
 mod openapi;
 mod page;
 mod tail;
+mod workloads;
 
 use std::sync::Arc;
 

@@ -13,11 +13,12 @@ use std::time::Duration;
 use axum::Router;
 use futures::future::BoxFuture;
 use monitor_core::{
-    Batch, FacetCount, HistogramBucket, IngestView, LogSearch, Payload, SearchError, SearchPage,
-    SearchRequest, Time, View,
+    Batch, Change, FacetCount, HistogramBucket, IngestView, LogSearch, Payload, SearchError,
+    SearchPage, SearchRequest, Time, View,
 };
+use monitor_serve::configuration::Understood;
 use monitor_serve::receive::{Auth, Limits, Receivers};
-use monitor_serve::{Clock, Intake, Ports, Refused};
+use monitor_serve::{Changes, Clock, Configurations, Intake, Kept, NotKept, Ports, Refused};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 /// An intake that keeps what it gets, and refuses when told to.
@@ -113,6 +114,26 @@ impl LogSearch for NoSearch {
     }
 }
 
+impl Changes for Recorder {
+    fn note(&self, _: Vec<Change>) -> BoxFuture<'_, Result<Vec<bool>, Refused>> {
+        Box::pin(async { Err(Refused::Stopping) })
+    }
+}
+
+impl Configurations for Recorder {
+    fn all(&self) -> Arc<Kept> {
+        Arc::default()
+    }
+
+    fn put(&self, _: String, _: Understood) -> BoxFuture<'_, Result<(), NotKept>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn forget(&self, _: String) -> BoxFuture<'_, Result<(), NotKept>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
 /// Receivers with a recording intake behind them.
 struct Bench {
     recorder: Arc<Recorder>,
@@ -135,9 +156,12 @@ impl Bench {
         let ports = Ports {
             clock: Arc::new(Noon),
             intake: recorder.clone(),
+            changes: recorder.clone(),
+            configurations: recorder.clone(),
             search: Arc::new(NoSearch),
             view: watch::channel(Arc::new(View::default())).1,
             ingest: watch::channel(Arc::new(IngestView::default())).1,
+            workloads: watch::channel(Arc::default()).1,
             live: broadcast::channel(1).0,
             ready: watch::channel(Ok(())).1,
             registry: prometheus::Registry::new(),

@@ -22,7 +22,7 @@ use super::ident;
 pub(super) const CHARGE: &str = "@charge";
 
 /// For all rules of one request: a step of a loop, an item of a list or 16 bytes of a text cost 1.
-const OF_A_REQUEST: u64 = 2_000_000;
+const OF_A_REQUEST: u64 = 1_000_000;
 const BYTES_FOR_ONE: usize = 16;
 
 /// Refuses formats that ask for more digits than anybody reads.
@@ -237,18 +237,24 @@ pub(super) fn charge(expression: &mut IdedExpr) {
             }
             wrap(&mut comprehension.iter_range);
         }
-        Expr::List(list) => list.elements.iter_mut().for_each(charge),
+        // What is put into a list or a map is copied.
+        Expr::List(list) => list.elements.iter_mut().for_each(copied),
         Expr::Map(map) => {
             for entry in &mut map.entries {
                 if let EntryExpr::MapEntry(entry) = &mut entry.expr {
-                    charge(&mut entry.key);
-                    charge(&mut entry.value);
+                    copied(&mut entry.key);
+                    copied(&mut entry.value);
                 }
             }
         }
         Expr::Select(select) => charge(&mut select.operand),
         Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => {}
     }
+}
+
+fn copied(expression: &mut IdedExpr) {
+    charge(expression);
+    wrap(expression);
 }
 
 /// A function pays for what it looks at and for what it makes; where the one says little about the

@@ -375,4 +375,4 @@ const TYPES: &[&str] = &[
 ];
 
 /// What stands before the dot of a function without being a value.
-const NAMESPACES: &[&str] = &["optional", "sets", "strings"];
+const NAMESPACES: &[&str] = &["ip", "optional", "sets", "strings"];

@@ -177,7 +177,7 @@ fn wanted(value: Option<&CowVal<'_, '_>>) -> Result<Value, ExecutionError> {
 }
 
 /// Sets are small: what is compared with what is paid for by nobody else, so it is bounded here.
-fn two_sets(args: &[CowVal<'_, '_>]) -> Result<(Arc<Vec<Value>>, Arc<Vec<Value>>), ExecutionError> {
+fn two_sets(args: &[CowVal<'_, '_>]) -> Result<[Arc<Vec<Value>>; 2], ExecutionError> {
     const MOST_PAIRS: usize = 1_000_000;
     let (one, other) = (list_of(args.first())?, list_of(args.get(1))?);
     if one.len().saturating_mul(other.len()) > MOST_PAIRS {
@@ -186,23 +186,23 @@ fn two_sets(args: &[CowVal<'_, '_>]) -> Result<(Arc<Vec<Value>>, Arc<Vec<Value>>
             "sets are too large",
         ));
     }
-    Ok((one, other))
+    Ok([one, other])
 }
 
 fn set_contains<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let (one, other) = two_sets(&args)?;
+    let [one, other] = two_sets(&args)?;
     given(Value::Bool(other.iter().all(|item| one.contains(item))))
 }
 
 fn set_equivalent<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let (one, other) = two_sets(&args)?;
+    let [one, other] = two_sets(&args)?;
     let same =
         other.iter().all(|item| one.contains(item)) && one.iter().all(|item| other.contains(item));
     given(Value::Bool(same))
 }
 
 fn set_intersects<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let (one, other) = two_sets(&args)?;
+    let [one, other] = two_sets(&args)?;
     given(Value::Bool(one.iter().any(|item| other.contains(item))))
 }
 

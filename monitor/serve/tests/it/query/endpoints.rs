@@ -156,6 +156,7 @@ async fn an_api_comes_with_its_numbers_and_why() {
                 "service": "tariffs",
                 "severity": "critical"
               },
+              "muted": null,
               "severity": "critical",
               "starts_at": "2026-11-21T11:59:49Z",
               "state": "firing"
@@ -266,7 +267,21 @@ async fn an_api_comes_with_its_numbers_and_why() {
             },
             "source": "span",
             "state": "anomalous"
-          }
+          },
+          "objectives": [
+            {
+              "apis": 1,
+              "bad": 250,
+              "burn_rate_1h": 4.5,
+              "burn_rate_6h": null,
+              "calls": 100000,
+              "error_budget_remaining_ratio": 0.75,
+              "latency_threshold_seconds": 0.5,
+              "name": "fast",
+              "objective_ratio": 0.99,
+              "window_seconds": 604800.0
+            }
+          ]
         }
     "#]]).await;
 }
@@ -517,40 +532,41 @@ async fn incidents() {
     check(
         "/api/v1/incidents/0000000000000070",
         expect![[r#"
-        200 application/json
-        {
-          "anomalies": [
-            "0000000000000053"
-          ],
-          "began": "2026-11-21T11:19:58Z",
-          "changed": "2026-11-21T11:25:58Z",
-          "duration_seconds": 360.0,
-          "ended": "2026-11-21T11:25:58Z",
-          "id": "0000000000000070",
-          "open": false,
-          "opened": "2026-11-21T11:20:58Z",
-          "services": [
+            200 application/json
             {
-              "environment": "dc-north",
-              "name": "post/depots @ dc-north",
-              "namespace": "post",
-              "service": "depots"
+              "anomalies": [
+                "0000000000000053"
+              ],
+              "began": "2026-11-21T11:19:58Z",
+              "changed": "2026-11-21T11:25:58Z",
+              "changes": [],
+              "duration_seconds": 360.0,
+              "ended": "2026-11-21T11:25:58Z",
+              "id": "0000000000000070",
+              "open": false,
+              "opened": "2026-11-21T11:20:58Z",
+              "services": [
+                {
+                  "environment": "dc-north",
+                  "name": "post/depots @ dc-north",
+                  "namespace": "post",
+                  "service": "depots"
+                }
+              ],
+              "suspects": [
+                {
+                  "score": 0.86,
+                  "why": "changed at 11:19:58; it calls nobody that we know of",
+                  "workload": {
+                    "environment": "dc-north",
+                    "name": "post/depots @ dc-north",
+                    "namespace": "post",
+                    "service": "depots"
+                  }
+                }
+              ]
             }
-          ],
-          "suspects": [
-            {
-              "score": 0.86,
-              "why": "changed at 11:19:58; it calls nobody that we know of",
-              "workload": {
-                "environment": "dc-north",
-                "name": "post/depots @ dc-north",
-                "namespace": "post",
-                "service": "depots"
-              }
-            }
-          ]
-        }
-    "#]],
+        "#]],
     )
     .await;
     check(

@@ -1,12 +1,14 @@
 //! An invented platform that carries parcels: what the site's tests and the page's example show.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use monitor_core::*;
-use monitor_serve::{Clock, Intake, Ports, Refused};
+use monitor_serve::configuration::Understood;
+use monitor_serve::workloads::{Book, Published, Revisions};
+use monitor_serve::{Changes, Clock, Configurations, Intake, Kept, NotKept, Ports, Refused};
 use tokio::sync::{broadcast, watch};
 
 /// What holds the other ends of the ports.
@@ -14,6 +16,7 @@ use tokio::sync::{broadcast, watch};
 pub(crate) struct Site {
     pub(crate) ports: Ports,
     pub(crate) view: watch::Sender<Arc<View>>,
+    pub(crate) workloads: watch::Sender<Arc<Published>>,
     pub(crate) ingest: watch::Sender<Arc<IngestView>>,
     pub(crate) ready: watch::Sender<Result<(), String>>,
 }
@@ -26,6 +29,8 @@ pub(crate) fn site(clock: Arc<dyn Clock>) -> Site {
     let now = clock.now();
     let (view_in, view) = watch::channel(Arc::new(view(now)));
     let (ingest_in, ingest) = watch::channel(Arc::new(ingest(now)));
+    let published = Book::new(now).take(&view.borrow(), &Revisions::new(), now);
+    let (workloads_in, workloads) = watch::channel(Arc::new(published));
     let (ready_in, ready) = watch::channel(Ok(()));
     let registry = prometheus::Registry::new();
     let syncs = prometheus::IntCounter::new(
@@ -47,9 +52,12 @@ pub(crate) fn site(clock: Arc<dyn Clock>) -> Site {
     let ports = Ports {
         clock,
         intake: Arc::new(NoIntake),
+        changes: Arc::new(Noted::default()),
+        configurations: Arc::new(Memory::default()),
         search: Arc::new(Records(records(now))),
         view,
         ingest,
+        workloads,
         live: broadcast::channel(16).0,
         ready,
         registry,
@@ -57,6 +65,7 @@ pub(crate) fn site(clock: Arc<dyn Clock>) -> Site {
     Site {
         ports,
         view: view_in,
+        workloads: workloads_in,
         ingest: ingest_in,
         ready: ready_in,
     }
@@ -78,6 +87,43 @@ struct NoIntake;
 impl Intake for NoIntake {
     fn submit(&self, _batch: Batch) -> BoxFuture<'_, Result<(), Refused>> {
         Box::pin(async { Err(Refused::Stopping) })
+    }
+}
+
+/// Knows every change by its id.
+#[derive(Debug, Default)]
+pub(crate) struct Noted(Mutex<Vec<Change>>);
+
+impl Changes for Noted {
+    fn note(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<Vec<bool>, Refused>> {
+        let mut noted = self.0.lock().unwrap();
+        let mut new = Vec::new();
+        for change in changes {
+            let known = noted.iter().any(|known| known.id == change.id);
+            new.push(!known);
+            noted.push(change);
+        }
+        Box::pin(async move { Ok(new) })
+    }
+}
+
+/// Keeps what is wanted until the test ends.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<Arc<Kept>>);
+
+impl Configurations for Memory {
+    fn all(&self) -> Arc<Kept> {
+        Arc::clone(&self.0.lock().unwrap())
+    }
+
+    fn put(&self, source: String, wish: Understood) -> BoxFuture<'_, Result<(), NotKept>> {
+        Arc::make_mut(&mut self.0.lock().unwrap()).insert(source, Arc::new(wish));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn forget(&self, source: String) -> BoxFuture<'_, Result<(), NotKept>> {
+        Arc::make_mut(&mut self.0.lock().unwrap()).remove(&source);
+        Box::pin(async { Ok(()) })
     }
 }
 
@@ -133,6 +179,7 @@ pub(crate) fn calm(key: Arc<ApiKey>, now: Time, rate: f64, p50: f64) -> ApiView 
 pub(crate) fn view(now: Time) -> View {
     let at = now - Duration::from_secs(2);
     let slow = key("aws-eu-central-1", "tariffs", "GET", "/quotes/{id}");
+    let slow_again = slow.clone();
     let failing = key("dc-north", "labels", "POST", "/labels");
     let mut first = calm(slow.clone(), at, 41.25, 0.018);
     first.state = ApiState::Anomalous;
@@ -300,11 +347,23 @@ pub(crate) fn view(now: Time) -> View {
         .into(),
         starts_at: at - Duration::from_secs(9),
         ends_at: None,
+        muted: None,
         anomalies: vec![latency.clone()],
     };
     let workload = |environment: &str, service: &str| Workload {
         service: ServiceKey::new("post", service),
         environment: environment.into(),
+    };
+    let rollout = Change {
+        id: "tariffs-42".into(),
+        source: "kubernetes".into(),
+        at: at - Duration::from_secs(400),
+        kind: "rollout".into(),
+        namespace: Some("post".into()),
+        service: Some("tariffs".into()),
+        environment: None,
+        summary: "tariffs went from v41 to v42".to_owned(),
+        attributes: vec![("deployment".into(), "tariffs".into())],
     };
     let incident = Incident {
         id: IncidentId(0x71),
@@ -332,6 +391,7 @@ pub(crate) fn view(now: Time) -> View {
                     .to_owned(),
             },
         ],
+        changes: vec![rollout.clone()],
     };
     let over = Incident {
         id: IncidentId(0x70),
@@ -347,6 +407,7 @@ pub(crate) fn view(now: Time) -> View {
             score: 0.86,
             why: "changed at 11:19:58; it calls nobody that we know of".to_owned(),
         }],
+        changes: Vec::new(),
     };
     View {
         at,
@@ -380,11 +441,63 @@ pub(crate) fn view(now: Time) -> View {
             log_errors_total: (rate * errors * 3_600.0) as u64,
             templates: 14,
             last_seen: at,
+            state: ApiState::Ok,
+            reason: "ok: as learned from 5000 records".to_owned(),
+            score: Score::new(0.2),
         })
         .collect(),
+        logs: [
+            ("aws-eu-central-1", "gateway", "json", 0.0),
+            ("dc-north", "labels", "logfmt", 0.25),
+        ]
+        .map(
+            |(environment, service, format, unrecognised_ratio)| LogsView {
+                service: ServiceKey::new("post", service),
+                environment: environment.into(),
+                first: at - Duration::from_hours(1),
+                last: at,
+                records: 504_000,
+                format: Some(format.into()),
+                unrecognised_ratio,
+            },
+        )
+        .into(),
         anomalies: vec![latency, errors, logs],
         incidents: vec![incident, over],
         alerts: vec![alert],
+        changes: [Arc::new(rollout)].into(),
+        objectives: vec![ObjectiveView {
+            service: ServiceKey::new("post", "tariffs"),
+            environment: "aws-eu-central-1".into(),
+            name: "fast".into(),
+            ratio: 0.99,
+            latency_threshold: Some(0.5),
+            window: Duration::from_hours(7 * 24),
+            calls: 100_000,
+            bad: 250,
+            budget_remaining: Some(0.75),
+            burn_1h: Some(4.5),
+            burn_6h: None,
+            apis: vec![slow_again],
+        }],
+        fields: vec![FieldView {
+            service: ServiceKey::new("post", "depots"),
+            environment: "dc-north".into(),
+            name: "waiting".into(),
+            unit: Some("parcels".into()),
+            value: 14.0,
+            at,
+        }],
+        probes: Arc::new(vec![ProbeView {
+            service: ServiceKey::new("post", "labels"),
+            environment: None,
+            name: "home".into(),
+            failure: Some("it answered 503".to_owned()),
+            duration: Duration::from_millis(12),
+            at,
+            made: 20,
+            failed: 3,
+        }]),
         counts: EngineCounts {
             observations: 1_204_331,
             late: 12,

@@ -21,12 +21,15 @@ async fn it_is_served() {
 async fn every_described_path_is_routed() {
     let document: serde_json::Value = serde_json::from_str(&monitor_serve::openapi_json()).unwrap();
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 19);
+    assert_eq!(paths.len(), 23);
     for (path, item) in paths {
         if path.ends_with("/tail") {
             continue; // Its answer does not end; it has tests of its own.
         }
-        let uri = path.replace("{id}", "0").replace("{trace_id}", "0");
+        let uri = path
+            .replace("{id}", "0")
+            .replace("{trace_id}", "0")
+            .replace("{source}", "a");
         let answer = get(&uri).await;
         assert!(!answer.body.contains("the API has no such path"), "{path}");
         // What it answers with is described too.
