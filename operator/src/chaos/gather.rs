@@ -141,6 +141,10 @@ fn url(service: &Service) -> Option<String> {
     let ports = spec.ports.as_ref()?;
     let admin = ports.iter().find(|it| it.name.as_deref() == Some("admin"));
     let port = admin.or(ports.first())?.port;
+    // A platform outside of the cluster.
+    if let Some(name) = spec.external_name.as_deref().filter(|it| !it.is_empty()) {
+        return Some(format!("http://{name}:{port}"));
+    }
     let address = spec
         .cluster_ip
         .as_deref()

@@ -109,12 +109,25 @@ async fn a_monitor_that_is_away_is_said_to_be_and_gets_everything_when_it_is_bac
     assert!(holds(&api, "LogsFlowing"));
     assert_eq!(api.status.unwrap().state.as_deref(), Some("learning"));
 
+    // Nobody asks without end meanwhile.
+    let (asked, wrote) = (world.monitor.requests(), world.requests("operator-1"));
     // New workloads are discovered all the same.
     world.deployment("orders", 1).await;
     let _: MonitoredApi = world.until("orders", |api| holds(api, "Discovered")).await;
 
+    let asked = world.monitor.requests() - asked;
+    assert!(asked < 20, "{asked} requests to a monitor that is away");
+    if let (Some(before), Some(now)) = (wrote, world.requests("operator-1")) {
+        assert!(
+            now - before < 40,
+            "{} requests while the monitor is away",
+            now - before
+        );
+    }
+
     // It comes back without anything that it was told.
     world.monitor.forget_configurations();
+    let puts = world.monitor.puts();
     world.monitor.away(false);
     world
         .monitor
@@ -122,6 +135,7 @@ async fn a_monitor_that_is_away_is_said_to_be_and_gets_everything_when_it_is_bac
         .await;
     let _: MonitoredApi = world.until("cart", |api| holds(api, "Ready")).await;
     let _: MonitoredApi = world.until("orders", |api| holds(api, "Ready")).await;
+    assert_eq!(world.monitor.puts() - puts, 1);
     operator.stop().await;
 }
 

@@ -250,7 +250,10 @@ where
                 (&a.meta().namespace, &a.meta().name) == (&b.meta().namespace, &b.meta().name)
             };
             match event {
-                watcher::Event::Init => listed.clear(),
+                watcher::Event::Init => {
+                    listed.clear();
+                    continue;
+                }
                 watcher::Event::InitApply(object) => {
                     listed.push(object);
                     continue;
