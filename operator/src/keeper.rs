@@ -38,6 +38,8 @@ const AT_ONCE: usize = 16;
 const WISH_APART: SignedDuration = SignedDuration::from_millis(500);
 /// Secrets are not watched, so that nobody has to allow that: they are read again now and then.
 const SECRETS_APART: SignedDuration = SignedDuration::from_mins(5);
+/// One that is awaited is looked for more often.
+const SECRET_AWAITED: SignedDuration = SignedDuration::from_secs(30);
 /// Changes that wait to be taken out; more are dropped and counted.
 const CHANGES: usize = 4_096;
 
@@ -62,6 +64,10 @@ pub struct KeeperSettings {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large ones are most of those that come"
+)]
 pub enum Input {
     Cluster(ClusterEvent),
     Monitor(MonitorEvent),
@@ -299,7 +305,11 @@ impl Keeper {
                 }
             }
             (Task::Secret(key), Written::Secret(read)) => {
-                self.queue.push_at(task.clone(), later(now, SECRETS_APART));
+                let wait = match read {
+                    SecretRead::Entries(_) => SECRETS_APART,
+                    _ => SECRET_AWAITED,
+                };
+                self.queue.push_at(task.clone(), later(now, wait));
                 self.keep_secret(key.clone(), read);
             }
             _ => {}

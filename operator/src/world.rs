@@ -16,6 +16,10 @@ use crate::table::{Row, Seen, Shift, Table};
 
 /// What a watch said of one kind.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large ones are most of those that come"
+)]
 pub enum ClusterEvent {
     Pod(Seen<PodRecord>),
     Node(Seen<NodeRecord>),

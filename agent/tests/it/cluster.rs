@@ -279,6 +279,7 @@ async fn an_api_server_in_trouble_costs_only_metadata() {
     world.cluster.put_faults(Vec::new());
     let uid = world.pod("pay", json!({}));
     until(|| metric(&running, "crosswatch_agent_pods") == 1.0).await;
+    until(|| metric(&running, "crosswatch_agent_cluster_synced") == 1.0).await;
     log(node.root(), "pay", &uid, "two");
     receiver.taken(2).await;
     let resource = receiver.records().remove(1).resource;
@@ -384,7 +385,7 @@ async fn a_pod_is_explained() {
         .unwrap();
     expect![[r#"
         pod shop/cart-7d4b9c6f5-x2x9k is not watched: the pod is excluded from Fluent Bit's log collection, and that holds here too unless crosswatch.dev/enabled=true on the pod or its workload says otherwise.
-        It belongs to Deployment/cart through ReplicaSet/cart-5f7d.
+        It belongs to Deployment/cart through ReplicaSet/cart-7d4b9c6f5.
 
         Decision (the first that says anything decides)
           crosswatch.dev/enabled on the pod               not set
@@ -395,7 +396,7 @@ async fn a_pod_is_explained() {
           service.name           cart                             Deployment metadata.name
           service.namespace      shop                             pod metadata.namespace
           service.version        1.4                              container image
-          service.instance.id    shop.cart-7d4b9c6f5-x2x9k.web         namespace.pod.container
+          service.instance.id    shop.cart-7d4b9c6f5-x2x9k.web    namespace.pod.container
 
         Environment
           name                   aws-eu-west-1                    node label topology.kubernetes.io/region

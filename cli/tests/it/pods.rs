@@ -137,7 +137,11 @@ fn replicas_are_processes_that_find_each_other_obey_and_end_as_pods_should() {
     assert!(said.contains("grpc.service=things.Books"), "{said}");
     control.ask("DELETE", &format!("experiments/{number}"), "");
     let over = control.ask("GET", &format!("experiments/{number}"), "");
-    assert_eq!((&over["phase"], &over["acted"]["yes"]), (&json!("over"), &json!(true)), "{over}");
+    assert_eq!(
+        (&over["phase"], &over["acted"]["yes"]),
+        (&json!("over"), &json!(true)),
+        "{over}"
+    );
     let (said, code) = front.stop();
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("GET /things/7"), "{said}");

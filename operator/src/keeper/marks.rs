@@ -51,6 +51,13 @@ impl Keeper {
             }
             ClusterEvent::Policy(seen) => {
                 for shift in self.world.policies.see(seen) {
+                    let new = self.world.policies.get(&shift.key);
+                    let same =
+                        |old: &crds::AlertPolicy| new.is_some_and(|new| new.spec == old.spec);
+                    if shift.old.as_deref().is_some_and(same) {
+                        self.queue.push(Task::Policy(shift.key));
+                        continue;
+                    }
                     self.wish_dirty = true;
                     if let Some(policy) = self.world.policies.get(&shift.key) {
                         let secrets = crate::policy::secrets(policy);

@@ -1,4 +1,6 @@
 //! Many at once: everything settles, in a bounded number of writes, and is quiet afterwards.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::print_stdout, reason = "the writes are worth knowing")]
 
 use std::time::Duration;
 
