@@ -87,7 +87,7 @@ impl Command {
             clippy::disallowed_methods,
             reason = "the command is where the simulated cluster gets its clock"
         )]
-        let mut config = SimConfig::new(extent, Arc::new(|| jiff::Timestamp::now()));
+        let mut config = SimConfig::new(extent, Arc::new(jiff::Timestamp::now));
         config.seed = self.seed;
         config.root.clone_from(&self.root);
         config.http.listen = self.listen;
