@@ -1,4 +1,8 @@
 //! Tests through the public interface.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a panic is a failed test"
+)]
 
 mod apply;
 mod client;
