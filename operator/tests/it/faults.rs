@@ -169,7 +169,8 @@ async fn an_operator_that_dies_at_any_write_is_replaced_by_one_that_finishes() {
                 last = survives;
                 break;
             }
-            let operator = world.operator().await;
+            // Its container is started anew: the lease is its own still.
+            let operator = world.operator_with("mortal", |_| ()).await;
             converged(&world).await;
             let twice = |all: &[Event]| {
                 let told = all

@@ -51,7 +51,7 @@ async fn a_policy_without_its_secret_says_what_to_do_and_works_with_it() {
     let told = world.monitor.told(|it| !it.routing.is_empty()).await;
     let route = &told.routing[0];
     assert_eq!(route.receivers[0].url, "http://pager.example/hook");
-    assert_eq!(route.select.namespaces, [namespace.clone()]);
+    assert_eq!(route.select.namespaces, std::slice::from_ref(namespace));
     assert_eq!(route.select.severities, ["critical", "warning"]);
     let in_force = |policy: &AlertPolicy| {
         let status = policy.status.as_ref();
@@ -87,7 +87,10 @@ async fn a_window_is_told_with_its_times_and_says_when_it_is_open() {
         (maintenance.mute, maintenance.exclude_learning),
         (true, false)
     );
-    assert_eq!(maintenance.select.namespaces, [world.namespace.clone()]);
+    assert_eq!(
+        maintenance.select.namespaces,
+        std::slice::from_ref(&world.namespace)
+    );
     let open = |it: &MaintenanceWindow| {
         let status = it.status.as_ref();
         status.is_some_and(|it| it.active && ready(&it.conditions).0 == "True")

@@ -142,9 +142,9 @@ impl World {
             identity: name.to_owned(),
             lease: "crosswatch-operator".to_owned(),
             lease_times: LeaseTimes {
-                duration: Duration::from_millis(1_500),
-                give_up: Duration::from_millis(1_000),
-                renew_every: Duration::from_millis(250),
+                duration: Duration::from_secs(15),
+                give_up: Duration::from_secs(10),
+                renew_every: Duration::from_millis(500),
             },
             numbers_every: Duration::from_millis(500),
             away_after: Duration::from_millis(300),
