@@ -20,7 +20,7 @@ struct Demo {
 impl Demo {
     fn start(scratch: &Path, more: &[&str]) -> Demo {
         let mut child = crosswatch()
-            .arg("demo")
+            .args(["demo", "--in-process"])
             .args(["--http-listen", "127.0.0.1:0", "--history", "20s"])
             .args(more)
             .env("TMPDIR", scratch)
