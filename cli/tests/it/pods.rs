@@ -162,5 +162,8 @@ fn what_the_demo_applies_is_what_kustomize_makes() {
     let there = std::fs::read_to_string(manifests.join("laptop.yaml")).unwrap();
     let (_, there) = there.split_once('\n').unwrap();
     let made = String::from_utf8(made.stdout).unwrap();
-    assert!(made == there, "manifests/laptop.yaml is old; `just manifests` makes it again");
+    assert!(
+        made == there,
+        "manifests/laptop.yaml is old; `just manifests` makes it again"
+    );
 }

@@ -8,7 +8,7 @@ use monitor::config::ConfigError;
 use monitor::signals::StopSignals;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{DemoArgs, label, time_of_day};
@@ -20,8 +20,11 @@ use crate::terminal;
 const MESH: &str = "mesh";
 const APIS: &str = "monitoredapis.crosswatch.dev";
 const EXPERIMENTS: &str = "chaosexperiments.crosswatch.dev";
-/// Rare calls take long to learn from; what is learned by then must do.
-const LEARNED: Duration = Duration::from_secs(240);
+/// A baseline is there after half a minute of calls, but what it expects is wide until it has seen
+/// how much services vary by themselves: so long is waited at least …
+const SEEN: Duration = Duration::from_secs(150);
+/// … and so long at most. Rare calls take long to learn from; what is learned by then must do.
+const LEARNED: Duration = Duration::from_secs(300);
 
 pub(super) fn run(args: &DemoArgs) -> anyhow::Result<()> {
     let experiment = experiment(&args.experiment)?;
@@ -40,7 +43,9 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<()> {
             "A small Kubernetes starts on this machine; its pods are processes.".bold()
         );
         let kubernetes = Kubernetes::start(args.seed).await?;
-        let told = stop.run_until_cancelled(tell(&kubernetes, &experiment)).await;
+        let told = stop
+            .run_until_cancelled(tell(&kubernetes, &experiment))
+            .await;
         let outcome = told.unwrap_or(Ok(()));
         if outcome.is_ok() {
             stop.cancelled().await;
@@ -77,7 +82,10 @@ async fn tell(kubernetes: &Kubernetes, experiment: &Value) -> anyhow::Result<()>
     let begun = Instant::now();
     let sim = &kubernetes.sim;
     let nodes = sim.nodes().count();
-    say(&label("cluster"), &format!("{nodes} nodes at {}", sim.url()));
+    say(
+        &label("cluster"),
+        &format!("{nodes} nodes at {}", sim.url()),
+    );
     let objects = kubernetes.install()?;
     let what = format!("{objects} objects, as `kubectl apply -k manifests/overlays/laptop` would");
     say(&label("applied"), &what);
@@ -103,7 +111,9 @@ async fn ready(kubernetes: &Kubernetes) -> anyhow::Result<usize> {
     let deployments = kubernetes
         .until("deployments.apps", |all| {
             // Until the controllers have seen all of it, nothing can be counted.
-            let seen = all.iter().all(|one| one["status"]["observedGeneration"].is_u64());
+            let seen = all
+                .iter()
+                .all(|one| one["status"]["observedGeneration"].is_u64());
             let wanted = |one: &Arc<Value>| one["spec"]["replicas"].as_u64().unwrap_or(1);
             seen.then(|| all.iter().map(wanted).sum::<u64>())
         })
@@ -150,8 +160,7 @@ async fn onboarded(kubernetes: &Kubernetes) -> anyhow::Result<usize> {
     let services = (kubernetes.until("deployments.apps", |all| {
         let shop = "/metadata/labels/app.kubernetes.io~1part-of";
         let is_api = |one: &&Arc<Value>| {
-            one.pointer(shop).is_some_and(|of| of == "shop")
-                && one["metadata"]["namespace"] != MESH
+            one.pointer(shop).is_some_and(|of| of == "shop") && one["metadata"]["namespace"] != MESH
         };
         Some(all.iter().filter(is_api).count())
     }))
@@ -185,7 +194,10 @@ async fn learned(kubernetes: &Kubernetes, needed: &[String]) -> anyhow::Result<(
     let learning = kubernetes.until(APIS, |all| {
         let ready = |api: &&Arc<Value>| is(api, "BaselineReady");
         known = (all.iter().filter(ready).count(), all.len());
-        bar.set_message(format!("normal is known of {} of {} services", known.0, known.1));
+        bar.set_message(format!(
+            "normal is known of {} of {} services",
+            known.0, known.1
+        ));
         let is_known = |name: &String| {
             let mut named = all.iter().filter(|api| api["metadata"]["name"] == **name);
             named.any(|api| is(api, "BaselineReady"))
@@ -193,6 +205,8 @@ async fn learned(kubernetes: &Kubernetes, needed: &[String]) -> anyhow::Result<(
         needed.iter().all(is_known).then_some(())
     });
     let outcome = timeout(LEARNED, learning).await;
+    bar.set_message("seeing how much services vary by themselves");
+    sleep_until(begun + SEEN).await;
     bar.finish_and_clear();
     let secs = begun.elapsed().as_secs_f64();
     let (ready, all) = known;
@@ -211,7 +225,9 @@ async fn learned(kubernetes: &Kubernetes, needed: &[String]) -> anyhow::Result<(
 async fn perform(kubernetes: &Kubernetes, experiment: &Value) -> anyhow::Result<()> {
     kubernetes.apply(experiment)?;
     let name = experiment["metadata"]["name"].as_str().unwrap_or_default();
-    let namespace = experiment["metadata"]["namespace"].as_str().unwrap_or_default();
+    let namespace = experiment["metadata"]["namespace"]
+        .as_str()
+        .unwrap_or_default();
     let description = experiment["spec"]["description"].as_str().unwrap_or(name);
     say(
         &label("applied").red().bold(),
@@ -225,8 +241,8 @@ async fn perform(kubernetes: &Kubernetes, experiment: &Value) -> anyhow::Result<
             };
             let status = &all.iter().find(of_demo)?["status"];
             let phase = status["phase"].as_str().unwrap_or("Pending").to_owned();
-            if phase != last {
-                let why = status["message"].as_str().unwrap_or_default();
+            let why = status["message"].as_str().unwrap_or_default();
+            if phase != last && !why.is_empty() {
                 say(&label(&phase.to_lowercase()), why);
                 last.clone_from(&phase);
             }
@@ -243,7 +259,10 @@ fn verdict(status: &Value) {
         say(&label("acted"), evidence);
     }
     if let Some(after) = status["timeToDetect"].as_str() {
-        say(&label("found"), &format!("{after} after the first affected request"));
+        say(
+            &label("found"),
+            &format!("{after} after the first affected request"),
+        );
     }
     let verdict = &status["verdict"];
     let result = verdict["result"].as_str().unwrap_or("none");
