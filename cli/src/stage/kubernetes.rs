@@ -28,7 +28,7 @@ impl Kubernetes {
             clippy::disallowed_methods,
             reason = "the command is where the simulated cluster gets its clock"
         )]
-        let mut config = SimConfig::new(Extent::Full, Arc::new(|| jiff::Timestamp::now()));
+        let mut config = SimConfig::new(Extent::Full, Arc::new(jiff::Timestamp::now));
         let own = std::env::current_exe().context("this program cannot find its own file")?;
         config.seed = seed;
         config.nodes = KindConfig::parse(NODES).context("kind-config.yaml")?.nodes;
