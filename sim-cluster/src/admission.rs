@@ -9,7 +9,7 @@ mod validate;
 
 use serde_json::{Value, json};
 
-pub(crate) use addresses::Addresses;
+pub(crate) use addresses::{Addresses, Taken};
 
 use crate::client::Cluster;
 use crate::object;
@@ -50,7 +50,12 @@ pub trait Admission: Send + Sync {
     fn admit(&self, attempt: &Attempt<'_>, object: &mut Value) -> Result<(), Status>;
 }
 
-pub(crate) fn admit(attempt: &Attempt<'_>, object: &mut Value) -> Result<(), Status> {
+/// Completes or refuses a write. What it takes beside its place is to be kept when it has happened.
+pub(crate) fn admit<'a>(
+    attempt: &Attempt<'a>,
+    object: &mut Value,
+) -> Result<Taken<'a>, Status> {
+    let mut taken = Taken::nothing(attempt.cluster.addresses());
     if attempt.operation == Operation::Create {
         check_namespace(attempt, object)?;
     }
@@ -63,7 +68,7 @@ pub(crate) fn admit(attempt: &Attempt<'_>, object: &mut Value) -> Result<(), Sta
             definitions::admit(attempt, object)?;
         }
         if object["kind"] == "Service" {
-            attempt
+            taken = attempt
                 .cluster
                 .addresses()
                 .allocate(object, attempt.old, attempt.dry_run)?;
@@ -86,7 +91,7 @@ pub(crate) fn admit(attempt: &Attempt<'_>, object: &mut Value) -> Result<(), Sta
     for admission in attempt.cluster.admissions() {
         admission.admit(attempt, object)?;
     }
-    Ok(())
+    Ok(taken)
 }
 
 /// What follows from a write that has happened.

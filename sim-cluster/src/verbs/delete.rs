@@ -58,7 +58,7 @@ pub(crate) fn delete(
         let current = current(cluster, request)?;
         check_preconditions(request, &current, options)?;
         let mut next = (*current).clone();
-        admit(
+        let _taken = admit(
             cluster,
             request,
             Operation::Delete,
