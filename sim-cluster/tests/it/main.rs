@@ -3,6 +3,7 @@
 mod apply;
 mod client;
 mod controllers;
+mod expectations;
 mod hollow;
 mod kubectl;
 mod kubelet;
