@@ -15,7 +15,7 @@ use crate::client::Cluster;
 use crate::object;
 use crate::registry::Served;
 use crate::resource::ResourceId;
-use crate::status::Status;
+use crate::status::{Status, about_kind};
 use crate::store::Key;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,7 @@ pub(crate) fn admit<'a>(
     } else if attempt.subresource != "status" {
         defaults::complete(attempt.served, object);
         complete_pod(attempt, object);
+        complete_job(attempt, object);
         if attempt.served.resource.kind == "CustomResourceDefinition" {
             definitions::admit(attempt, object)?;
         }
@@ -146,11 +147,38 @@ fn check_deletion(attempt: &Attempt<'_>, object: &Value) -> Result<(), Status> {
     let name = object::name(object);
     let needed = ["default", "kube-system", "kube-public"];
     if attempt.served.resource.kind == "Namespace" && needed.contains(&name) {
-        return Err(Status::forbidden(format!(
+        let mut status = Status::forbidden(format!(
             "namespaces \"{name}\" is forbidden: this namespace may not be deleted"
-        )));
+        ));
+        status.details = about_kind(name, "", "namespaces");
+        return Err(status);
     }
     Ok(())
+}
+
+/// A job's pods are told apart by its uid, which nobody can know before.
+///
+/// Source: `generateSelector` of `pkg/registry/batch/job/strategy.go`.
+fn complete_job(attempt: &Attempt<'_>, job: &mut Value) {
+    if attempt.served.resource.kind != "Job"
+        || attempt.served.is_custom()
+        || attempt.operation != Operation::Create
+        || job["spec"]["manualSelector"] == true
+        || !job["spec"]["template"].is_object()
+    {
+        return;
+    }
+    let (uid, name) = (object::uid(job).to_owned(), object::name(job).to_owned());
+    let template = &mut job["spec"]["template"];
+    for (key, value) in [
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("controller-uid", &uid),
+        ("job-name", &name),
+    ] {
+        template["metadata"]["labels"][key] = json!(value);
+    }
+    job["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"] = json!(uid);
 }
 
 /// Defaults of pods that need to know the cluster: priority, and tolerations of a node's trouble.

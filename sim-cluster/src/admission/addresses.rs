@@ -52,6 +52,14 @@ impl Addresses {
             .unwrap_or("");
         let asked = object::text(service, &["spec", "clusterIP"]).to_owned();
         let address = match (asked.as_str(), had) {
+            (asked, had) if !asked.is_empty() && !had.is_empty() && asked != had => {
+                let cause = Cause {
+                    field: "spec.clusterIPs[0]".to_owned(),
+                    reason: "FieldValueInvalid",
+                    message: format!("Invalid value: [\"{asked}\"]: may not change once set"),
+                };
+                return Err(Status::invalid("Service", object::name(service), &[cause]));
+            }
             ("None", _) => None,
             ("", "") | ("", "None") => Some(
                 given

@@ -68,10 +68,14 @@ pub(super) async fn read(body: Incoming) -> Result<Bytes, Status> {
 
 /// JSON, or what the content is said to be: YAML, Kubernetes' protobuf.
 pub(super) fn parse(bytes: &[u8], content_type: &str) -> Result<Value, Status> {
-    if content_type.contains("protobuf") {
+    let mime = content_type.split(';').next().unwrap_or("").trim();
+    if mime == "application/vnd.kubernetes.protobuf" {
         return protobuf::read(bytes);
     }
-    if content_type.contains("yaml") {
+    if !(mime.is_empty() || mime.ends_with("json") || mime.ends_with("yaml")) {
+        return Err(unknown_format());
+    }
+    if mime.ends_with("yaml") {
         // YAML of people is mostly JSON of programs; that is read faster.
         if let Ok(value) = serde_json::from_slice(bytes) {
             return Ok(value);
@@ -88,10 +92,10 @@ pub(super) fn parse(bytes: &[u8], content_type: &str) -> Result<Value, Status> {
     })
 }
 
-/// As the API server refuses protobuf of kinds that have none.
+/// As the API server refuses what it cannot read.
 pub(super) fn unknown_format() -> Status {
     Status::unsupported_media_type(
         "the body of the request was in an unknown format - accepted media types include: \
-         application/json, application/yaml",
+         application/json, application/yaml, application/vnd.kubernetes.protobuf",
     )
 }

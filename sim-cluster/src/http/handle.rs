@@ -236,6 +236,9 @@ impl Handler {
                     _ => Err(Status::method_not_allowed()),
                 }
             }
+            Method::PUT | Method::PATCH if call.path.name.is_empty() => {
+                Err(Status::method_not_allowed())
+            }
             Method::PUT => write::update(cluster, &call, body::parse(&bytes, &call.content_type)?),
             Method::PATCH => write::patch(cluster, &call, &bytes),
             _ => Err(Status::method_not_allowed()),

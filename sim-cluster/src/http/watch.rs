@@ -204,7 +204,9 @@ impl Running {
         };
         let as_stored = occurrence.object["apiVersion"] == self.call.served.resource.api_version();
         match (self.call.view, &occurrence.entry) {
-            (View::Objects, Some(entry)) if as_stored => {
+            (View::Objects, Some(entry))
+                if as_stored && Arc::ptr_eq(&entry.object, &occurrence.object) =>
+            {
                 let json = entry
                     .json
                     .get_or_init(|| Bytes::from(view::text(&occurrence.object)));

@@ -12,3 +12,4 @@ mod http;
 mod laws;
 mod openapi;
 mod structural;
+mod typed;

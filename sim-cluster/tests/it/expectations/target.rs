@@ -272,7 +272,10 @@ fn warnings(headers: &HeaderMap) -> Vec<String> {
         .iter()
         .map(|value| {
             let text = value.to_str().unwrap();
-            let text = text.trim_start_matches("299 - ").trim_matches('"');
+            let text = text
+                .strip_prefix("299 - \"")
+                .and_then(|text| text.strip_suffix('"'))
+                .unwrap_or_else(|| panic!("no warning: {text}"));
             text.replace("\\\"", "\"")
         })
         .collect()
