@@ -22,6 +22,12 @@ bless:
     # One test at a time: two that rewrite the same source file would undo each other.
     UPDATE_EXPECT=1 cargo test --workspace -- --test-threads=1
 
+# The manifests that are made from others: the mesh's from its topology, one file from the laptop's overlay.
+manifests:
+    cargo run -- sim manifests --output manifests/mesh
+    (head -n 1 manifests/laptop.yaml; kubectl kustomize manifests/overlays/laptop) > laptop.yaml
+    mv laptop.yaml manifests/laptop.yaml
+
 # What hosted CI runs.
 ci:
     .ci/run

@@ -12,7 +12,7 @@ pub mod spool;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -23,10 +23,12 @@ use crate::metrics::{Attempt, Loss, Metrics};
 use crate::otlp::Encoded;
 use link::Link;
 use send::{Answer, Sender};
-use spool::Spool;
+use spool::{ReadError, Spool};
 
 /// Positions are saved at most this often: after a crash, what was sent since comes again.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// Before a disk that could not be written is tried again.
+const DISK_WAIT: Duration = Duration::from_millis(250);
 /// At the end, how long the monitor has to take what is left.
 const LAST_ATTEMPT: Duration = Duration::from_secs(5);
 
@@ -39,21 +41,12 @@ pub struct Parcel {
     pub seen: Vec<(String, Seen)>,
 }
 
-/// How deliveries go, for `/readyz` and for people.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Health {
-    /// The last attempt was taken.
-    pub connected: bool,
-    pub attempts: u64,
-}
-
 #[derive(Debug)]
 pub struct Deliverer {
     pub sender: Sender,
     pub spool: Option<Spool>,
     pub positions: Positions,
     pub metrics: Metrics,
-    pub health: watch::Sender<Health>,
     pub link: Link,
     /// A request was neither taken nor put on disk before the end: whatever comes behind it must
     /// not move positions past it.
@@ -139,9 +132,13 @@ impl Deliverer {
             if stop.is_cancelled() {
                 return false;
             }
+            let due = self.link.due().max(Instant::now() + DISK_WAIT);
             tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep_until(self.link.due()) => {}
+                () = stop.cancelled() => continue,
+                () = tokio::time::sleep_until(due) => {}
+            }
+            if behind {
+                self.send_oldest().await;
             }
         }
     }
@@ -193,9 +190,15 @@ impl Deliverer {
                     spool.pop();
                 }
             }
-            Err(error) => {
-                let error = format!("{error:#}");
-                tracing::error!(error, records, "a part of the spool is lost");
+            Err(ReadError::Unreadable { path, source }) => {
+                let path = path.display();
+                if self.link.failed(None, Instant::now()) {
+                    tracing::warn!(%path, error = %source, "the spool cannot be read");
+                }
+                self.metrics.spool_failures.inc();
+            }
+            Err(error @ ReadError::Damaged { .. }) => {
+                tracing::error!(%error, records, "a part of the spool is lost");
                 self.metrics.lost(records, Loss::SpoolDamaged);
                 spool.pop();
             }
@@ -252,13 +255,7 @@ impl Deliverer {
             }
         };
         self.metrics.attempt(outcome);
-        self.health.send_if_modified(|health| {
-            let new = Health {
-                connected: done,
-                attempts: health.attempts + 1,
-            };
-            std::mem::replace(health, new) != new
-        });
+        self.metrics.connected.set(i64::from(done));
         done
     }
 }

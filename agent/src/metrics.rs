@@ -21,12 +21,14 @@ pub struct Metrics {
     pub(crate) sent_records: IntCounter,
     pub(crate) sent_bytes: IntCounter,
     pub(crate) send_seconds: Histogram,
+    pub(crate) connected: IntGauge,
     attempts: IntCounterVec,
     dropped: IntCounterVec,
     pub(crate) spool_bytes: IntGauge,
     pub(crate) spool_records: IntGauge,
     pub(crate) spool_failures: IntCounter,
     pub(crate) pods: IntGauge,
+    pub(crate) synced: IntGauge,
     pub(crate) cluster_failures: IntCounter,
     pub(crate) api_bytes: IntCounter,
     pub(crate) api_budget_waits: IntCounter,
@@ -127,6 +129,7 @@ impl Metrics {
             sent_records: counter("sent_records_total", "Records that the monitor has taken.")?,
             sent_bytes: counter("sent_bytes_total", "Bytes of requests taken, compressed.")?,
             send_seconds,
+            connected: gauge("connected", "1 when the monitor answered the last request.")?,
             attempts: by(
                 "attempts_total",
                 "Attempts to deliver a request.",
@@ -146,6 +149,10 @@ impl Metrics {
                 "Times that the spool could not be written; reading waits then.",
             )?,
             pods: gauge("pods", "Pods of the node whose metadata is known.")?,
+            synced: gauge(
+                "cluster_synced",
+                "1 when the Kubernetes API has answered everything at least once.",
+            )?,
             cluster_failures: counter(
                 "cluster_failures_total",
                 "Requests to the Kubernetes API that failed.",

@@ -28,7 +28,7 @@ use crate::cluster::{self, Snapshot};
 use crate::deliver::link::Link;
 use crate::deliver::send::Sender;
 use crate::deliver::spool::Spool;
-use crate::deliver::{Deliverer, Health, Parcel};
+use crate::deliver::{Deliverer, Parcel};
 use crate::follow::positions::Positions;
 use crate::follow::wake::{Happened, Wake};
 use crate::follow::{Follower, Round};
@@ -140,12 +140,10 @@ pub async fn start(
     let pods = KnownPods::new(snapshots.clone(), args.node.clone(), options);
 
     let (parcels, received) = mpsc::channel(PARCELS);
-    let (health, healthy) = watch::channel(Health::default());
     let deliverer = Deliverer {
         sender,
         spool,
         metrics: metrics.clone(),
-        health,
         link: Link::new(tokio::time::Instant::now(), spread(args.node.as_deref())),
         behind_loss: false,
         positions,
@@ -199,7 +197,6 @@ pub async fn start(
         let delivered = deliverer.run(received, stopped).await;
         delivered.map(|()| "delivering")
     });
-    drop(healthy);
 
     let mut address = None;
     if let Some(listen) = args.listen {

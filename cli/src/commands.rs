@@ -2,8 +2,8 @@
 
 pub(crate) mod agent;
 pub(crate) mod chaos;
-pub(crate) mod crds;
 pub(crate) mod cluster;
+pub(crate) mod crds;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod monitor;

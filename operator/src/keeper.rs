@@ -8,7 +8,7 @@
 mod marks;
 mod turns;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -38,8 +38,16 @@ const AT_ONCE: usize = 16;
 const WISH_APART: SignedDuration = SignedDuration::from_millis(500);
 /// Secrets are not watched, so that nobody has to allow that: they are read again now and then.
 const SECRETS_APART: SignedDuration = SignedDuration::from_mins(5);
+/// One that is awaited is looked for more often.
+const SECRET_AWAITED: SignedDuration = SignedDuration::from_secs(30);
+/// What was written is looked at again after this when the watch has not shown it.
+const AWAITED: SignedDuration = SignedDuration::from_secs(5);
 /// Changes that wait to be taken out; more are dropped and counted.
 const CHANGES: usize = 4_096;
+
+/// An operator that takes over tells of changes no older than this: longer than a lease lasts. The
+/// monitor knows by their ids those that it was told of already.
+const CHANGES_KEPT: SignedDuration = SignedDuration::from_secs(60);
 
 /// What does not change while it runs.
 #[derive(Clone, Debug)]
@@ -62,6 +70,10 @@ pub struct KeeperSettings {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large ones are most of those that come"
+)]
 pub enum Input {
     Cluster(ClusterEvent),
     Monitor(MonitorEvent),
@@ -105,6 +117,8 @@ pub struct Keeper {
     released: BTreeSet<Key>,
     /// Names that are being given.
     claims: BTreeMap<Key, WorkloadKey>,
+    /// Workloads whose resource was written and not seen yet, and until when that is believed.
+    awaited: BTreeMap<WorkloadKey, Timestamp>,
     identified: BTreeMap<Key, Identified>,
     /// Resources by what they were last found to be called.
     called: BTreeMap<ServiceKey, BTreeSet<Key>>,
@@ -119,7 +133,7 @@ pub struct Keeper {
     /// The revision that was last given out.
     wish_given: Option<String>,
     secrets: Secrets,
-    changes: Vec<Change>,
+    changes: VecDeque<(Timestamp, Change)>,
     changes_dropped: u64,
     ready: BTreeSet<Key>,
     random: StdRng,
@@ -136,6 +150,7 @@ impl Keeper {
             pace: Pace::new(now),
             released: BTreeSet::new(),
             claims: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             identified: BTreeMap::new(),
             called: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -147,7 +162,7 @@ impl Keeper {
             wish_made: None,
             wish_given: None,
             secrets: Secrets::new(),
-            changes: Vec::new(),
+            changes: VecDeque::new(),
             changes_dropped: 0,
             ready: BTreeSet::new(),
             random: StdRng::seed_from_u64(settings.seed),
@@ -195,8 +210,11 @@ impl Keeper {
             self.mark_everything();
         }
         if !self.leading {
-            // The one that leads tells of them.
-            self.changes.clear();
+            // The one that leads tells of them. Should it be gone, this one tells of the last again.
+            let old = |at: Timestamp| later(at, CHANGES_KEPT) < now;
+            while self.changes.front().is_some_and(|(at, _)| old(*at)) {
+                self.changes.pop_front();
+            }
             return polled;
         }
         self.queue.wake(now);
@@ -222,7 +240,7 @@ impl Keeper {
             polled.wish = self.make_wish(now).or(polled.wish);
         }
         polled.told = std::mem::take(&mut self.told);
-        polled.changes = std::mem::take(&mut self.changes);
+        polled.changes = self.changes.drain(..).map(|(_, change)| change).collect();
         polled
     }
 
@@ -261,7 +279,9 @@ impl Keeper {
 
     fn finish(&mut self, done: Done, now: Timestamp) {
         let Done { task, outcome } = done;
-        if let Task::Workload(workload) = &task {
+        if let Task::Workload(workload) = &task
+            && !matches!(outcome, Ok(Written::Monitored(_)))
+        {
             self.claims.retain(|_, by| by != workload);
         }
         match outcome {
@@ -275,10 +295,17 @@ impl Keeper {
 
     fn written(&mut self, task: &Task, written: Written, now: Timestamp) {
         match (task, written) {
-            (Task::Workload(_), Written::Monitored(api)) => {
-                if let Some(shift) = self.world.put_monitored(*api) {
-                    self.mark_monitored(shift);
+            (Task::Workload(workload), Written::Monitored(api)) => {
+                if self.world.has_seen(&api) {
+                    self.claims.retain(|_, by| by != workload);
+                    self.queue.push(task.clone());
+                    return;
                 }
+                // The watch says when it is there. An answer that is slower than the watch would
+                // bring back what is deleted already.
+                let until = later(now, AWAITED);
+                self.awaited.insert(workload.clone(), until);
+                self.queue.push_at(task.clone(), until);
             }
             (Task::Monitored(key), Written::Monitored(api)) => {
                 self.pace.wrote(key, now);
@@ -299,7 +326,11 @@ impl Keeper {
                 }
             }
             (Task::Secret(key), Written::Secret(read)) => {
-                self.queue.push_at(task.clone(), later(now, SECRETS_APART));
+                let wait = match read {
+                    SecretRead::Entries(_) => SECRETS_APART,
+                    _ => SECRET_AWAITED,
+                };
+                self.queue.push_at(task.clone(), later(now, wait));
                 self.keep_secret(key.clone(), read);
             }
             _ => {}
@@ -349,15 +380,12 @@ impl Keeper {
         known.unwrap_or_else(|| identify(&self.world, pod, &self.settings.identity))
     }
 
-    fn note_change(&mut self, change: Change) {
-        if !self.leading {
-            return;
+    fn note_change(&mut self, change: Change, now: Timestamp) {
+        if self.changes.len() >= CHANGES {
+            self.changes.pop_front();
+            self.changes_dropped += u64::from(self.leading);
         }
-        if self.changes.len() < CHANGES {
-            self.changes.push(change);
-        } else {
-            self.changes_dropped += 1;
-        }
+        self.changes.push_back((now, change));
     }
 }
 

@@ -136,7 +136,10 @@ async fn attempt(
         match api.get_opt(&election.name).await {
             Ok(Some(lease)) => observed.see(lease, Instant::now()),
             Ok(None) => *observed = Observed::default(),
-            Err(error) => return Err(say(&error)),
+            Err(error) => {
+                say(&error);
+                return Err(());
+            }
         }
     }
     if observed.is_taken(me, *times, Instant::now()) {
@@ -161,7 +164,8 @@ async fn attempt(
                 // Somebody else wrote: whose it is now is looked up.
                 *observed = Observed::default();
             }
-            Err(say(&error))
+            say(&error);
+            Err(())
         }
     }
 }

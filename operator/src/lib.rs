@@ -7,6 +7,7 @@
 pub mod access;
 pub mod args;
 mod changes;
+mod chaos;
 mod conditions;
 mod difference;
 pub mod effect;
@@ -36,3 +37,25 @@ pub mod table;
 mod watch;
 mod wish;
 pub mod world;
+
+pub use jiff::Timestamp;
+
+/// A client of the cluster that `KUBECONFIG` names, or that this process runs in.
+///
+/// # Errors
+///
+/// When neither is there, or what is there cannot be used.
+pub async fn connect() -> Result<kube::Client, ConnectError> {
+    let mut config = kube::Config::infer().await.map_err(ConnectError::Config)?;
+    // What fails is tried again by who asked, with pauses that grow: never by two at once.
+    config.default_retry = false;
+    kube::Client::try_from(config).map_err(ConnectError::Client)
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("no configuration of a cluster was found")]
+    Config(#[source] kube::config::InferConfigError),
+    #[error("the configuration of the cluster cannot be used")]
+    Client(#[source] kube::Error),
+}

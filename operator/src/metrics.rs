@@ -99,6 +99,17 @@ impl Metrics {
         }
     }
 
+    /// At an experiment.
+    pub(crate) fn looked(&self, seconds: f64, well: bool) {
+        let kind = ["chaos_experiment"];
+        self.operations.with_label_values(&kind).inc();
+        self.duration.with_label_values(&kind).observe(seconds);
+        if !well {
+            let labels = ["chaos_experiment", Reason::Unavailable.as_str()];
+            self.errors.with_label_values(&labels).inc();
+        }
+    }
+
     pub(crate) fn counts(&self, counts: Counts, ready: bool) {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.depth.set(number(counts.queued));

@@ -41,9 +41,11 @@ impl<T: Ord + Clone> Queue<T> {
     pub(crate) fn push(&mut self, item: T) {
         if self.running.contains(&item) {
             self.again.insert(item);
-        } else if !self.queued.contains_key(&item)
-            && !(self.failures.contains_key(&item) && self.waiting.contains_key(&item))
-        {
+            return;
+        }
+        let queued = self.queued.contains_key(&item);
+        let failed = self.failures.contains_key(&item) && self.waiting.contains_key(&item);
+        if !queued && !failed {
             self.queued.insert(item.clone(), self.next);
             self.ready.insert((self.next, item));
             self.next += 1;

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Onboard, Settings};
+use crate::chaos;
 use crate::effect::{Done, Effect, Task, Told};
 use crate::keeper::{Input, Keeper, KeeperSettings, Polled};
 use crate::lease::{self, Election};
@@ -63,6 +64,11 @@ impl Running {
             Some(Err(error)) => anyhow::Error::new(error).context("a part of the operator failed"),
             None => anyhow::anyhow!("the operator has no parts"),
         }
+    }
+
+    /// Ends all parts where they are, as a crash would: for tests of what comes after one.
+    pub fn abort(mut self) {
+        self.tasks.abort_all();
     }
 
     /// Ends all parts: first what writes, then the lease is given back.
@@ -165,6 +171,21 @@ pub async fn start(settings: Settings, client: Client, clock: Clock) -> anyhow::
     let (told, telling) = mpsc::channel(TOLD);
     let publishing = publish::run(recorder, telling, metrics.clone(), stop.clone());
     tasks.spawn(named("the events", publishing));
+
+    let context = chaos::Context {
+        client: client.clone(),
+        monitor: monitor_api::Client::new(&settings.monitor_url, token)?,
+        http: reqwest::Client::new(),
+        namespaces: settings.namespaces.clone(),
+        leading: leading.clone(),
+        clock: Arc::clone(&clock),
+        metrics: metrics.clone(),
+        found: Arc::default(),
+    };
+    for scope in scopes.clone() {
+        let looking = chaos::run(context.clone(), scope, stop.clone());
+        tasks.spawn(named("the experiments", looking));
+    }
 
     let keeper = Keeper::new(
         KeeperSettings {

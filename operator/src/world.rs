@@ -16,6 +16,10 @@ use crate::table::{Row, Seen, Shift, Table};
 
 /// What a watch said of one kind.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large ones are most of those that come"
+)]
 pub enum ClusterEvent {
     Pod(Seen<PodRecord>),
     Node(Seen<NodeRecord>),
@@ -79,11 +83,24 @@ impl World {
         shifts
     }
 
-    /// The answer to a write of ours.
+    /// The answer to a write of ours, where it is newer than what the watch has said: an answer may
+    /// be slower than the watch, also than the watch's news that the resource is gone.
     pub(crate) fn put_monitored(&mut self, api: MonitoredApi) -> Option<Shift<Box<MonitoredApi>>> {
+        let known = self.monitored.get(&Key::of(&api.metadata))?;
+        if known.metadata.uid != api.metadata.uid || version(&api)? <= version(known)? {
+            return None;
+        }
         let shift = self.monitored.put(Box::new(api))?;
         self.reindex_monitored(&shift);
         Some(shift)
+    }
+
+    /// The watch has shown this version of it, or a later one.
+    pub(crate) fn has_seen(&self, api: &MonitoredApi) -> bool {
+        let known = self.monitored.get(&Key::of(&api.metadata));
+        known.is_some_and(|known| {
+            known.metadata.uid == api.metadata.uid && version(known) >= version(api)
+        })
     }
 
     fn reindex_monitored(&mut self, shift: &Shift<Box<MonitoredApi>>) {
@@ -207,6 +224,11 @@ pub(crate) fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String
     selector.is_ok_and(|selector| selector.matches(labels))
 }
 
+/// Versions of one resource grow: KEP-5504 says so, and it has always been true.
+fn version(api: &MonitoredApi) -> Option<u64> {
+    api.metadata.resource_version.as_ref()?.parse().ok()
+}
+
 /// The workload that a resource names.
 pub(crate) fn named(api: &MonitoredApi) -> Option<WorkloadKey> {
     let namespace = api.metadata.namespace.as_deref().unwrap_or_default();
@@ -242,5 +264,36 @@ fn reindex(
     }
     for group in new {
         index.entry(group.clone()).or_default().insert(key.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn api(version: &str, paused: bool) -> MonitoredApi {
+        serde_json::from_value(json!({
+            "apiVersion": "crosswatch.dev/v1alpha1", "kind": "MonitoredApi",
+            "metadata": { "name": "cart", "namespace": "shop", "uid": "1", "resourceVersion": version },
+            "spec": { "workloadRef": { "kind": "Deployment", "name": "cart" }, "paused": paused },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_answer_that_is_slower_than_the_watch_changes_nothing() {
+        let mut world = World::default();
+        let key = Key::new("shop", "cart");
+        assert!(world.put_monitored(api("10", false)).is_none());
+        world.see_monitored(Seen::Applied(Box::new(api("11", true))));
+        assert!(world.has_seen(&api("10", false)));
+        assert!(world.put_monitored(api("10", false)).is_none());
+        assert!(world.monitored.get(&key).unwrap().spec.paused);
+        assert!(!world.has_seen(&api("12", true)));
+        assert!(world.put_monitored(api("12", true)).is_some());
+        world.see_monitored(Seen::Gone(key.clone()));
+        assert!(world.put_monitored(api("13", true)).is_none());
+        assert!(world.monitored.get(&key).is_none());
     }
 }

@@ -111,7 +111,7 @@ impl Part {
                 root_certificate: settings.root_certificate.clone(),
             }),
             Part::Nodes => Box::new(node::Nodes),
-            Part::Garbage => Box::new(garbage::Garbage),
+            Part::Garbage => Box::<garbage::Garbage>::default(),
             Part::EventExpiry => Box::new(expiry::Expiry),
             Part::Scheduler => Box::<crate::scheduler::Scheduler>::default(),
         }

@@ -29,8 +29,8 @@ pub mod selector;
 pub mod shape;
 pub mod status;
 mod store;
+pub mod structural;
 mod verbs;
 
 pub use client::{Client, Cluster, ClusterConfig, ListOptions};
 pub use cluster::{Extent, SimCluster, SimConfig};
-pub mod structural;

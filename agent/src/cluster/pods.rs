@@ -17,7 +17,8 @@ use crate::otlp::Origin;
 
 /// Answers kept; each container of the node has one for each restart.
 const MAX_CACHED: usize = 20_000;
-/// Says in a record how its resource was found, when that was not the API server.
+/// Says in a record that its resource is not all there is: `path` when nothing but the file's path
+/// was known, `partial` when something around the pod was not.
 const METADATA_ATTRIBUTE: &str = "crosswatch.metadata";
 
 #[derive(Clone, Copy, Debug)]
@@ -125,9 +126,13 @@ impl KnownPods {
             "log.file.path",
             format!("/var/log/pods/{namespace}_{name}_{uid}/{container}/{restart}.log"),
         );
-        if context.is_none() {
-            set("service.name", guess_workload(name).to_owned());
-            set(METADATA_ATTRIBUTE, "path".to_owned());
+        match context {
+            Some(context) if context.complete => {}
+            Some(_) => set(METADATA_ATTRIBUTE, "partial".to_owned()),
+            None => {
+                set("service.name", guess_workload(name).to_owned());
+                set(METADATA_ATTRIBUTE, "path".to_owned());
+            }
         }
         Attribution::Read(Arc::new(Origin {
             attributes,

@@ -85,6 +85,7 @@ pub async fn run(
                 if settled {
                     let snapshot = index.snapshot();
                     metrics.pods.set(snapshot.pods.len() as i64);
+                    metrics.synced.set(i64::from(snapshot.synced));
                     snapshots.send_replace(Arc::new(snapshot));
                 }
             }

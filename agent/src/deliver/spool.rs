@@ -34,7 +34,20 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Oldest {
     pub(super) records: u64,
-    pub(super) body: anyhow::Result<Vec<u8>>,
+    pub(super) body: Result<Vec<u8>, ReadError>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    /// It will not be better next time.
+    #[error("`{path}` is damaged: {why}")]
+    Damaged { path: PathBuf, why: String },
+    /// The disk may come back.
+    #[error("reading `{path}`")]
+    Unreadable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
 }
 
 impl Spool {
@@ -125,7 +138,7 @@ impl Spool {
         let path = path(&self.folder, kept);
         Some(Oldest {
             records: kept.records,
-            body: read(&path).with_context(|| format!("reading `{}`", path.display())),
+            body: read(path),
         })
     }
 
@@ -150,14 +163,25 @@ fn parse(name: &str) -> Option<(u64, u64)> {
     Some((number.parse().ok()?, records.parse().ok()?))
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut content = fs::read(path)?;
-    ensure!(content.len() >= CHECKSUM_BYTES, "it is too short");
+fn read(path: PathBuf) -> Result<Vec<u8>, ReadError> {
+    let damaged = |path, why: &str| {
+        let why = why.to_owned();
+        Err(ReadError::Damaged { path, why })
+    };
+    let mut content = match fs::read(&path) {
+        Ok(content) => content,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return damaged(path, "somebody has removed it");
+        }
+        Err(source) => return Err(ReadError::Unreadable { path, source }),
+    };
+    if content.len() < CHECKSUM_BYTES {
+        return damaged(path, "it is too short");
+    }
     let body = content.split_off(CHECKSUM_BYTES);
-    ensure!(
-        content == crc32c::crc32c(&body).to_le_bytes(),
-        "its checksum does not fit"
-    );
+    if content != crc32c::crc32c(&body).to_le_bytes() {
+        return damaged(path, "its checksum does not fit");
+    }
     Ok(body)
 }
 
@@ -170,7 +194,8 @@ mod tests {
         while let Some(oldest) = spool.oldest() {
             found.push(match oldest.body {
                 Ok(body) => String::from_utf8(body).unwrap(),
-                Err(error) => format!("{:#}", error.root_cause()),
+                Err(ReadError::Damaged { why, .. }) => why,
+                Err(error) => panic!("{error}"),
             });
             spool.pop();
         }

@@ -1,5 +1,6 @@
 //! An agent and an API server: whose logs are whose, with the rights that the agent's role has.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -53,18 +54,14 @@ impl World {
             "serviceaccounts",
             json!({ "metadata": { "name": "crosswatch-agent", "namespace": "crosswatch" } }),
         );
-        let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({ "apiGroups": [group], "resources": resources, "verbs": verbs });
-        let workloads = ["deployments", "replicasets", "statefulsets", "daemonsets"];
+        // What the manifests allow, and what they do not, because it is for `--from-api` only.
+        let mut rules = manifest_rules();
+        rules.push(json!({ "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] }));
         world.create(
             "clusterroles.rbac.authorization.k8s.io",
             json!({
                 "metadata": name("crosswatch-agent"),
-                "rules": [
-                    rule("", &["pods", "namespaces", "nodes"], &["list", "watch"]),
-                    rule("apps", &workloads, &["get"]),
-                    rule("batch", &["jobs", "cronjobs"], &["get"]),
-                    rule("", &["pods/log"], &["get"]),
-                ],
+                "rules": rules,
             }),
         );
         world.create(
@@ -191,6 +188,20 @@ impl World {
     }
 }
 
+/// Of the agent's ClusterRole.
+fn manifest_rules() -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/base/agent.yaml");
+    let text = std::fs::read_to_string(path).expect("the manifest");
+    let mut documents = text
+        .split("\n---\n")
+        .map(|document| serde_saphyr::from_str::<Value>(document).expect("a manifest is YAML"));
+    let role = documents.find(|document| document["kind"] == "ClusterRole");
+    role.expect("a role")["rules"]
+        .as_array()
+        .expect("rules")
+        .clone()
+}
+
 fn folder(root: &Path, pod: &str, uid: &str) -> std::path::PathBuf {
     let folder = root.join(format!("shop_{pod}-7d4b9c6f5-x2x9k_{uid}/web"));
     std::fs::create_dir_all(&folder).expect("a folder");
@@ -279,6 +290,7 @@ async fn an_api_server_in_trouble_costs_only_metadata() {
     world.cluster.put_faults(Vec::new());
     let uid = world.pod("pay", json!({}));
     until(|| metric(&running, "crosswatch_agent_pods") == 1.0).await;
+    until(|| metric(&running, "crosswatch_agent_cluster_synced") == 1.0).await;
     log(node.root(), "pay", &uid, "two");
     receiver.taken(2).await;
     let resource = receiver.records().remove(1).resource;
@@ -306,6 +318,77 @@ async fn at_rest_the_agent_asks_nothing() {
     until(|| metric(&running, "crosswatch_agent_pods") == 20.0).await;
     running.stop().await.unwrap();
     assert_eq!(asked(), 26);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn every_permission_of_the_manifest_is_used() {
+    let world = World::new().await;
+    let (node, receiver) = (Node::new(), Receiver::start(Mood::Takes).await);
+    let owners = [
+        (
+            "apps/v1",
+            "ReplicaSet",
+            "cart-7d4b9c6f5",
+            json!({ "pod-template-hash": "7d4b9c6f5" }),
+        ),
+        ("apps/v1", "ReplicaSet", "alone", json!({})),
+        ("apps/v1", "StatefulSet", "ledger", json!({})),
+        ("apps/v1", "DaemonSet", "proxy", json!({})),
+        ("batch/v1", "Job", "import", json!({})),
+        ("batch/v1", "Job", "nightly-29391840", json!({})),
+    ];
+    for (version, kind, owner, labels) in owners {
+        world.create(
+            "pods",
+            json!({
+                "metadata": {
+                    "name": format!("{owner}-x2x9k"),
+                    "namespace": "shop",
+                    "labels": labels,
+                    "ownerReferences": [{
+                        "apiVersion": version,
+                        "kind": kind,
+                        "name": owner,
+                        "uid": owner,
+                        "controller": true,
+                    }],
+                },
+                "spec": {
+                    "nodeName": "worker-1",
+                    "containers": [{ "name": "web", "image": "web:1" }],
+                },
+            }),
+        );
+    }
+    let running = world.agent(&node, &receiver, &[]).await;
+    let used = || -> BTreeSet<String> {
+        let requests = world.cluster.requests().snapshot();
+        let own = requests.keys().filter(|request| request.user == ACCOUNT);
+        own.map(|it| format!("{} {} {}", it.group, it.resource, it.verb))
+            .collect()
+    };
+    let mut granted = BTreeSet::new();
+    for rule in manifest_rules() {
+        let texts = |key: &str| -> Vec<String> {
+            let list = rule[key].as_array().expect("a list");
+            list.iter()
+                .map(|it| it.as_str().expect("a text").to_owned())
+                .collect()
+        };
+        for group in texts("apiGroups") {
+            for resource in texts("resources") {
+                granted.extend(
+                    texts("verbs")
+                        .iter()
+                        .map(|verb| format!("{group} {resource} {verb}")),
+                );
+            }
+        }
+    }
+    until(|| used().is_superset(&granted)).await;
+    running.stop().await.unwrap();
+    assert_eq!(used(), granted);
     world.end().await;
 }
 
@@ -384,7 +467,7 @@ async fn a_pod_is_explained() {
         .unwrap();
     expect![[r#"
         pod shop/cart-7d4b9c6f5-x2x9k is not watched: the pod is excluded from Fluent Bit's log collection, and that holds here too unless crosswatch.dev/enabled=true on the pod or its workload says otherwise.
-        It belongs to Deployment/cart through ReplicaSet/cart-5f7d.
+        It belongs to Deployment/cart through ReplicaSet/cart-7d4b9c6f5.
 
         Decision (the first that says anything decides)
           crosswatch.dev/enabled on the pod               not set
@@ -395,7 +478,7 @@ async fn a_pod_is_explained() {
           service.name           cart                             Deployment metadata.name
           service.namespace      shop                             pod metadata.namespace
           service.version        1.4                              container image
-          service.instance.id    shop.cart-7d4b9c6f5-x2x9k.web         namespace.pod.container
+          service.instance.id    shop.cart-7d4b9c6f5-x2x9k.web    namespace.pod.container
 
         Environment
           name                   aws-eu-west-1                    node label topology.kubernetes.io/region

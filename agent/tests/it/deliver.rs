@@ -198,6 +198,28 @@ async fn a_spool_that_is_full_loses_its_oldest_and_counts_them() {
 }
 
 #[tokio::test]
+async fn a_disk_that_cannot_be_written_makes_the_files_wait() {
+    let (node, receiver) = (Node::new(), Receiver::start(Mood::Away).await);
+    let state = tempfile::tempdir().unwrap();
+    let mut web = node.container("cart-0", "web");
+    web.line("one");
+    let running = agent(&node, &receiver, Some(state.path()), &[]).await;
+    until(|| metric(&running, "crosswatch_agent_spool_records") == 1.0).await;
+    let spool = state.path().join("spool");
+    let moved = state.path().join("moved");
+    std::fs::rename(&spool, &moved).unwrap();
+    std::fs::write(&spool, "in the way").unwrap();
+    web.line("two");
+    until(|| metric(&running, "crosswatch_agent_spool_failures_total") >= 1.0).await;
+    std::fs::remove_file(&spool).unwrap();
+    std::fs::rename(&moved, &spool).unwrap();
+    receiver.set(Mood::Takes);
+    receiver.taken(2).await;
+    running.stop().await.unwrap();
+    assert_eq!(receiver.texts(), ["one", "two"]);
+}
+
+#[tokio::test]
 async fn what_is_refused_for_good_is_counted_and_holds_nothing_up() {
     let (node, receiver) = (Node::new(), Receiver::start(Mood::Refuses).await);
     let mut web = node.container("cart-0", "web");

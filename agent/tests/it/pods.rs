@@ -98,7 +98,9 @@ fn a_log_waits_a_moment_for_its_pod_and_then_says_that_it_knows_only_its_path() 
 fn a_pod_whose_workload_was_not_looked_at_yet_waits_too() {
     let (_snapshots, mut pods) = pods(Mode::OptOut, &[("u", context(&[], false))]);
     assert_eq!(about(&mut pods, 0.5), None);
-    assert_eq!(about(&mut pods, 2.5).unwrap()["container.id"], "c0ffee");
+    let found = about(&mut pods, 2.5).unwrap();
+    assert_eq!(found["container.id"], "c0ffee");
+    assert_eq!(found["crosswatch.metadata"], "partial");
 }
 
 #[test]

@@ -164,6 +164,20 @@ pub(crate) fn plan(named: &str, topology: &Topology) -> anyhow::Result<Plan> {
         .map_err(|error| ConfigError(error.to_string()).into())
 }
 
+/// The YAML of an experiment: a file, or a shipped one.
+pub(crate) fn text(named: &str) -> anyhow::Result<String> {
+    if Path::new(named).exists() {
+        return fs::read_to_string(named).with_context(|| format!("cannot read `{named}`"));
+    }
+    shipped(named).map(|(_, yaml)| yaml.to_owned()).ok_or_else(|| {
+        let what = format!(
+            "there is no file `{named}`, and no shipped experiment of that name: `crosswatch chaos \
+             list` tells which there are"
+        );
+        ConfigError(what).into()
+    })
+}
+
 fn shipped(name: &str) -> Option<(&'static str, &'static str)> {
     chaos::shipped()
         .iter()

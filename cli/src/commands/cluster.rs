@@ -41,7 +41,12 @@ pub(crate) struct Command {
     images: Vec<String>,
 
     /// The API server's address, on loopback. [default: a free port of 127.0.0.1]
-    #[arg(long, default_value = "127.0.0.1:0", hide_default_value = true, value_name = "ADDRESS")]
+    #[arg(
+        long,
+        default_value = "127.0.0.1:0",
+        hide_default_value = true,
+        value_name = "ADDRESS"
+    )]
     listen: SocketAddr,
 
     /// Pods run and are ready at once, without processes.
@@ -82,7 +87,7 @@ impl Command {
             clippy::disallowed_methods,
             reason = "the command is where the simulated cluster gets its clock"
         )]
-        let mut config = SimConfig::new(extent, Arc::new(|| jiff::Timestamp::now()));
+        let mut config = SimConfig::new(extent, Arc::new(jiff::Timestamp::now));
         config.seed = self.seed;
         config.root.clone_from(&self.root);
         config.http.listen = self.listen;

@@ -7,6 +7,8 @@ use std::io::Write as _;
 pub(crate) struct Command {}
 
 pub(crate) fn run(_command: &Command) -> anyhow::Result<()> {
-    std::io::stdout().lock().write_all(crds::yaml().as_bytes())?;
+    std::io::stdout()
+        .lock()
+        .write_all(crds::yaml().as_bytes())?;
     Ok(())
 }

@@ -34,7 +34,10 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
         #[expect(clippy::disallowed_methods, reason = "the operator's only clock")]
         let clock = Arc::new(operator::Timestamp::now);
         let mut running = operator::run::start(settings, client, clock).await?;
-        tracing::info!(metrics = format!("http://{}/metrics", running.http), "watching the cluster");
+        tracing::info!(
+            metrics = format!("http://{}/metrics", running.http),
+            "watching the cluster"
+        );
         let failure = tokio::select! {
             () = signals.asked_to_stop() => None,
             error = running.failed() => Some(error),

@@ -18,11 +18,15 @@ struct Demo {
 }
 
 impl Demo {
-    fn start(scratch: &Path, more: &[&str]) -> Demo {
+    fn start(scratch: &Path) -> Demo {
+        let small = ["--http-listen", "127.0.0.1:0", "--history", "20s"];
+        Demo::with(scratch, &[&["--in-process"], &small[..]].concat())
+    }
+
+    fn with(scratch: &Path, arguments: &[&str]) -> Demo {
         let mut child = crosswatch()
             .arg("demo")
-            .args(["--http-listen", "127.0.0.1:0", "--history", "20s"])
-            .args(more)
+            .args(arguments)
             .env("TMPDIR", scratch)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -71,7 +75,7 @@ fn listens(address: SocketAddr) -> bool {
 #[test]
 fn the_first_screen_says_what_to_look_at_and_ctrl_c_leaves_nothing() {
     let scratch = tempfile::tempdir().unwrap();
-    let mut demo = Demo::start(scratch.path(), &[]);
+    let mut demo = Demo::start(scratch.path());
     let page = demo.page();
     assert!(listens(page));
     let shop = demo.until("Be a customer");
@@ -96,11 +100,45 @@ fn the_first_screen_says_what_to_look_at_and_ctrl_c_leaves_nothing() {
 #[test]
 fn killed_without_warning_it_leaves_no_process_and_no_port() {
     let scratch = tempfile::tempdir().unwrap();
-    let mut demo = Demo::start(scratch.path(), &[]);
+    let mut demo = Demo::start(scratch.path());
     let page = demo.page();
     demo.until("learned");
     demo.signal(Signal::KILL);
     demo.child.wait().unwrap();
     assert!(!listens(page));
     rustix::process::test_kill_process_group(demo.pid()).expect_err("no process is left");
+}
+
+#[test]
+fn on_a_cluster_pods_are_onboarded_and_ctrl_c_leaves_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut demo = Demo::with(scratch.path(), &[]);
+    let line = demo.until("The page");
+    let page: SocketAddr = line
+        .split("http://")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next())
+        .unwrap()
+        .parse()
+        .unwrap();
+    let line = demo.until("onboarded");
+    assert!(line.contains("16 MonitoredApis"), "{line}");
+    assert!(listens(page));
+    demo.signal(Signal::INT);
+    let status = demo.child.wait().unwrap();
+    assert!(status.success(), "{status}\n{}", demo.said.join("\n"));
+    assert!(!listens(page));
+    let left: Vec<_> = std::fs::read_dir(scratch.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+#[ignore = "six minutes, and a machine that has nothing else to do"]
+fn on_a_cluster_an_experiment_reaches_its_verdict() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut demo = Demo::with(scratch.path(), &[]);
+    let line = demo.until("verdict");
+    assert!(line.contains("Passed"), "{}", demo.said.join("\n"));
+    demo.signal(Signal::INT);
+    assert!(demo.child.wait().unwrap().success());
 }

@@ -137,10 +137,33 @@ fn replicas_are_processes_that_find_each_other_obey_and_end_as_pods_should() {
     assert!(said.contains("grpc.service=things.Books"), "{said}");
     control.ask("DELETE", &format!("experiments/{number}"), "");
     let over = control.ask("GET", &format!("experiments/{number}"), "");
-    assert_eq!((&over["phase"], &over["acted"]["yes"]), (&json!("over"), &json!(true)), "{over}");
+    assert_eq!(
+        (&over["phase"], &over["acted"]["yes"]),
+        (&json!("over"), &json!(true)),
+        "{over}"
+    );
     let (said, code) = front.stop();
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("GET /things/7"), "{said}");
     assert_eq!(events.stop().1, Some(0));
     assert_eq!(control.process.stop().1, Some(0));
+}
+
+#[test]
+#[ignore = "needs kubectl"]
+fn what_the_demo_applies_is_what_kustomize_makes() {
+    let manifests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests");
+    let made = std::process::Command::new("kubectl")
+        .arg("kustomize")
+        .arg(manifests.join("overlays/laptop"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let there = std::fs::read_to_string(manifests.join("laptop.yaml")).unwrap();
+    let (_, there) = there.split_once('\n').unwrap();
+    let made = String::from_utf8(made.stdout).unwrap();
+    assert!(
+        made == there,
+        "manifests/laptop.yaml is old; `just manifests` makes it again"
+    );
 }

@@ -51,6 +51,13 @@ impl Keeper {
             }
             ClusterEvent::Policy(seen) => {
                 for shift in self.world.policies.see(seen) {
+                    let new = self.world.policies.get(&shift.key);
+                    let same =
+                        |old: &crds::AlertPolicy| new.is_some_and(|new| new.spec == old.spec);
+                    if shift.old.as_deref().is_some_and(same) {
+                        self.queue.push(Task::Policy(shift.key));
+                        continue;
+                    }
                     self.wish_dirty = true;
                     if let Some(policy) = self.world.policies.get(&shift.key) {
                         let secrets = crate::policy::secrets(policy);
@@ -103,6 +110,13 @@ impl Keeper {
     /// A resource came, changed or went.
     pub(super) fn mark_monitored(&mut self, shift: Shift<Box<MonitoredApi>>) {
         let Shift { key, old } = shift;
+        if let Some(workload) = self.claims.remove(&key) {
+            self.awaited.remove(&workload);
+            self.queue.push(Task::Workload(workload));
+        } else if let Some(api) = self.world.monitored.get(&key) {
+            self.awaited
+                .retain(|workload, _| Some(workload) != named(api).as_ref());
+        }
         let new = self.world.monitored.get(&key);
         let asks = |api: &MonitoredApi| {
             let metadata = &api.metadata;
@@ -171,7 +185,7 @@ impl Keeper {
         {
             let about = self.about(&key);
             for change in changes::pod(old.as_ref(), new, &about, now) {
-                self.note_change(change);
+                self.note_change(change, now);
             }
         }
     }
@@ -226,7 +240,7 @@ impl Keeper {
             let pod = self.world.pods.iter().find(|(_, pod)| on_it(pod));
             let environment = pod.map(|(_, pod)| self.identity_of(pod).environment);
             for change in changes::node(old, new, environment.as_deref(), now) {
-                self.note_change(change);
+                self.note_change(change, now);
             }
         }
     }
@@ -263,7 +277,7 @@ impl Keeper {
                 ..about
             };
             for change in changes::workload(old, new, &about, now) {
-                self.note_change(change);
+                self.note_change(change, now);
             }
         }
     }
@@ -288,7 +302,7 @@ impl Keeper {
         }
         for about in services {
             if let Some(change) = changes::config_map(&old, &new, &about, now) {
-                self.note_change(change);
+                self.note_change(change, now);
             }
         }
     }

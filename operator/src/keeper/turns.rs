@@ -23,7 +23,7 @@ use crate::wish::{self, Asking, wish};
 impl Keeper {
     pub(super) fn turn(&mut self, task: &Task, now: Timestamp) -> Option<Effect> {
         match task {
-            Task::Workload(workload) => self.workload_turn(workload),
+            Task::Workload(workload) => self.workload_turn(workload, now),
             Task::Monitored(key) => self.monitored_turn(key, now),
             Task::Policy(key) => self.policy_turn(key, now),
             Task::Window(key) => self.window_turn(key, now),
@@ -31,7 +31,14 @@ impl Keeper {
         }
     }
 
-    fn workload_turn(&mut self, workload: &WorkloadKey) -> Option<Effect> {
+    fn workload_turn(&mut self, workload: &WorkloadKey, now: Timestamp) -> Option<Effect> {
+        if let Some(until) = self.awaited.get(workload) {
+            if *until > now {
+                return None;
+            }
+            self.awaited.remove(workload);
+            self.claims.retain(|_, by| by != workload);
+        }
         let plan = onboard::plan(&self.world, &self.claims, workload, self.settings.mode);
         tracing::debug!(%workload, %plan, "planned");
         match plan {

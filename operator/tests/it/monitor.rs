@@ -10,8 +10,8 @@ use axum::http::StatusCode;
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use monitor_api::{
-    ApiState, Change, ChangesOutcome, Configuration, ConfigurationOutcome, Refusal, WorkloadView,
-    Workloads, WorkloadsQuery,
+    ApiState, Change, ChangesOutcome, Configuration, ConfigurationOutcome, Incident, Listing,
+    Refusal, WorkloadView, Workloads, WorkloadsQuery,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -36,6 +36,7 @@ struct Known {
     configurations: BTreeMap<String, Configuration>,
     refuse: Vec<Refusal>,
     changes: BTreeMap<String, Change>,
+    incidents: Vec<Incident>,
     requests: u64,
     puts: u64,
 }
@@ -52,6 +53,7 @@ impl FakeMonitor {
             .route("/api/v1/workloads", get(workloads))
             .route("/api/v1/configuration/{source}", put(configuration))
             .route("/api/v1/changes", post(changes))
+            .route("/api/v1/incidents", get(incidents))
             .with_state(Arc::clone(&state));
         tokio::spawn(async move {
             let serving = axum::serve(listener, router);
@@ -84,6 +86,10 @@ impl FakeMonitor {
             view.environment.clone(),
         );
         self.change(|known, version| known.views.insert(key, (version, view)));
+    }
+
+    pub(crate) fn incident(&self, incident: Incident) {
+        self.change(|known, _| known.incidents.push(incident));
     }
 
     /// From now on it answers nothing, or everything again.
@@ -252,4 +258,20 @@ async fn changes(
     drop(known);
     state.version.send_modify(|version| *version += 1);
     Ok(Json(outcome))
+}
+
+async fn incidents(
+    State(state): State<Arc<State_>>,
+) -> Result<Json<Listing<Incident>>, StatusCode> {
+    let known = state.known.lock().unwrap();
+    if known.away {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let items = known.incidents.clone();
+    let total = items.len() as u64;
+    Ok(Json(Listing {
+        at: None,
+        items,
+        total,
+    }))
 }

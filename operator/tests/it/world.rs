@@ -7,7 +7,7 @@ use crds::{AlertPolicy, ChaosExperiment, MaintenanceWindow, MonitoredApi};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::api::{Api, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Config, CustomResourceExt, Resource};
@@ -46,15 +46,21 @@ impl World {
             None => World::simulated(stop).await,
         };
         world.namespace = format!("test-{:08x}", mark());
-        let namespaces: Api<Namespace> = Api::all(world.client.clone());
-        let namespace = json!({ "metadata": { "name": world.namespace } });
-        let namespace = serde_json::from_value(namespace).unwrap();
-        namespaces
-            .create(&PostParams::default(), &namespace)
-            .await
-            .unwrap();
+        let name = world.namespace.clone();
+        world.namespace_named(&name).await;
         world.define().await;
         world
+    }
+
+    /// Makes sure that there is a namespace of this name.
+    pub(crate) async fn namespace_named(&self, name: &str) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let namespace = json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name },
+        });
+        let params = PatchParams::apply("tests");
+        let patch = Patch::Apply(namespace);
+        namespaces.patch(name, &params, &patch).await.unwrap();
     }
 
     async fn simulated(stop: CancellationToken) -> World {
@@ -106,16 +112,17 @@ impl World {
     }
 
     /// A client as the operator has one; on a simulated cluster its requests are counted apart.
-    pub(crate) async fn operators_client(&self, name: &str) -> Client {
-        match (&self.cluster, &self.server) {
+    pub(crate) async fn operators_config(&self, name: &str) -> Config {
+        let kubeconfig = match (&self.cluster, &self.server) {
             (Some(cluster), Some(server)) => {
                 let mut user = sim_cluster::access::User::admin();
                 user.name = name.to_owned();
                 let token = cluster.issue_token(user);
-                connect(Kubeconfig::from_yaml(&server.kubeconfig(&token)).unwrap()).await
+                Kubeconfig::from_yaml(&server.kubeconfig(&token)).unwrap()
             }
-            _ => connect(self.kubeconfig.clone().unwrap()).await,
-        }
+            _ => self.kubeconfig.clone().unwrap(),
+        };
+        config_of(kubeconfig).await
     }
 
     pub(crate) fn settings(&self, name: &str) -> Settings {
@@ -135,9 +142,9 @@ impl World {
             identity: name.to_owned(),
             lease: "crosswatch-operator".to_owned(),
             lease_times: LeaseTimes {
-                duration: Duration::from_millis(1_500),
-                give_up: Duration::from_millis(1_000),
-                renew_every: Duration::from_millis(250),
+                duration: Duration::from_secs(15),
+                give_up: Duration::from_secs(10),
+                renew_every: Duration::from_millis(500),
             },
             numbers_every: Duration::from_millis(500),
             away_after: Duration::from_millis(300),
@@ -156,10 +163,12 @@ impl World {
     ) -> Running {
         let mut settings = self.settings(name);
         change(&mut settings);
-        let client = self.operators_client(name).await;
-        #[expect(clippy::disallowed_methods, reason = "the operator's clock")]
-        let clock = Arc::new(jiff::Timestamp::now);
-        start(settings, client, clock).await.unwrap()
+        let client = Client::try_from(self.operators_config(name).await).unwrap();
+        run(settings, client).await
+    }
+
+    pub(crate) async fn operator_of(&self, name: &str, client: Client) -> Running {
+        run(self.settings(name), client).await
     }
 
     pub(crate) fn api<K>(&self) -> Api<K>
@@ -193,13 +202,23 @@ fn mark() -> u32 {
     RandomState::new().hash_one("test") as u32
 }
 
+async fn run(settings: Settings, client: Client) -> Running {
+    #[expect(clippy::disallowed_methods, reason = "the operator's clock")]
+    let clock = Arc::new(jiff::Timestamp::now);
+    start(settings, client, clock).await.unwrap()
+}
+
 async fn connect(kubeconfig: Kubeconfig) -> Client {
+    Client::try_from(config_of(kubeconfig).await).unwrap()
+}
+
+async fn config_of(kubeconfig: Kubeconfig) -> Config {
     let options = KubeConfigOptions::default();
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
         .unwrap();
     config.default_retry = false;
-    Client::try_from(config).unwrap()
+    config
 }
 
 fn established(crd: &CustomResourceDefinition) -> bool {
@@ -231,7 +250,10 @@ where
                 (&a.meta().namespace, &a.meta().name) == (&b.meta().namespace, &b.meta().name)
             };
             match event {
-                watcher::Event::Init => listed.clear(),
+                watcher::Event::Init => {
+                    listed.clear();
+                    continue;
+                }
                 watcher::Event::InitApply(object) => {
                     listed.push(object);
                     continue;

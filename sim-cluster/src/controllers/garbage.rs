@@ -4,6 +4,7 @@
 //! gone, looked up by uid and for certain (not as last seen). An owner deleted in the foreground
 //! waits for the dependants that block it; one that orphans has their references removed first.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -20,8 +21,15 @@ use crate::object;
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 
-#[derive(Debug)]
-pub(super) struct Garbage;
+#[derive(Debug, Default)]
+pub(super) struct Garbage {
+    /// Owners that were seen to go, the oldest first: for certain, even when their kind is served
+    /// no more and nobody can be asked.
+    absent: VecDeque<String>,
+}
+
+/// As many as Kubernetes remembers.
+const REMEMBERED: usize = 500;
 
 impl Controller for Garbage {
     fn name(&self) -> &'static str {
@@ -34,8 +42,16 @@ impl Controller for Garbage {
             return;
         };
         if change.is_gone() {
+            let mut is_missed = false;
             for (dependant, _) in world.dependants(object::uid(object)) {
                 wake_at(dependant);
+                is_missed = true;
+            }
+            if is_missed {
+                self.absent.push_back(object::uid(object).to_owned());
+                if self.absent.len() > REMEMBERED {
+                    self.absent.pop_front();
+                }
             }
         } else {
             let itself = Reference::of(change.resource, object);
@@ -76,7 +92,13 @@ impl Controller for Garbage {
         }
         let owners: Vec<Owner> = object::owners(&item)
             .iter()
-            .map(|owner| look_up(owner, &item, view))
+            .map(|owner| {
+                let uid = object::text(owner, &["uid"]);
+                if self.absent.iter().any(|absent| absent == uid) {
+                    return Owner::Absent;
+                }
+                look_up(owner, &item, view)
+            })
             .collect();
         let has_dependants = !dependants.is_empty();
         match verdict(&owners, has_dependants) {

@@ -89,6 +89,7 @@ impl Manager {
         for (resource, ..) in resources::FOLLOWED {
             self.follow(&mut sources, resource);
         }
+        self.follow_defined(&mut sources);
         while !stop.is_cancelled() {
             self.take_news(&mut sources);
             if self.work() {
@@ -114,6 +115,18 @@ impl Manager {
         }
     }
 
+    /// Custom resources too own and are owned.
+    fn follow_defined(&mut self, sources: &mut Sources) {
+        let defined: Vec<String> = self
+            .world
+            .all(CRDS)
+            .map(|definition| resources::defined_by(definition))
+            .collect();
+        for resource in defined {
+            self.follow(sources, &resource);
+        }
+    }
+
     fn sleep(&self) -> Duration {
         let until = |due: Timestamp| {
             let left = due.duration_since(self.cluster.now());
@@ -134,16 +147,26 @@ impl Manager {
     }
 
     fn hear(&mut self, sources: &mut Sources, news: News) {
-        match news {
-            News::Listed(resource, objects) => self.listed(&resource, objects),
+        let may_define = match news {
+            News::Listed(resource, objects) => {
+                self.listed(&resource, objects);
+                *resource == *CRDS
+            }
             News::Changed(resource, object) => {
                 self.changed(&resource, &object);
-                if *resource == *CRDS {
-                    self.follow(sources, &resources::defined_by(&object));
-                }
+                *resource == *CRDS
             }
-            News::Gone(resource, object) => self.gone(&resource, &object, false),
-            News::Unserved(resource) => self.listed(&resource, Vec::new()),
+            News::Gone(resource, object) => {
+                self.gone(&resource, &object, false);
+                false
+            }
+            News::Unserved(resource) => {
+                self.listed(&resource, Vec::new());
+                false
+            }
+        };
+        if may_define {
+            self.follow_defined(sources);
         }
     }
 

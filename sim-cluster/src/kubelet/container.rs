@@ -18,6 +18,7 @@ use super::{
     event::Tone,
     launch,
     node::Node,
+    place,
     probe::{Probe, Tally},
     process::{Exit, Launch, Process},
     quantity,
@@ -279,6 +280,15 @@ impl Job {
         }
         let log = LogWriter::open(&folder, restart, site.config.rotation, run.progress)
             .map_err(|error| format!("cannot write the log in {}: {error}", folder.display()))?;
+        let path = folder.join(format!("{restart}.log"));
+        place::link_log(
+            &self.node,
+            pod,
+            &self.container.name,
+            &self.container.id,
+            &path,
+        )
+        .map_err(|error| format!("cannot link the log {}: {error}", path.display()))?;
         let cluster = site.cluster.clone();
         let clock: Clock = Arc::new(move || cluster.now());
         Process::start(launch, log.completing(), &clock, guardian)

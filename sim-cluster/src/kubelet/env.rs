@@ -9,6 +9,7 @@ use base64::Engine as _;
 use serde_json::Value;
 
 use super::{
+    Ports,
     downward::{self, Placed},
     expand::expand,
 };
@@ -159,6 +160,7 @@ pub(super) fn of_services(
     pod: &Value,
     services: &[Arc<Value>],
     api: SocketAddr,
+    listening: Ports,
 ) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
     let wants_links = at(pod, &["spec", "enableServiceLinks"]) != &Value::Bool(false);
@@ -177,6 +179,8 @@ pub(super) fn of_services(
             .map(|port| {
                 let protocol = port["protocol"].as_str().unwrap_or("TCP").to_owned();
                 let number = port["port"].as_u64().unwrap_or(0);
+                let moved = u16::try_from(number).map(|port| listening.listening(port));
+                let number = moved.map_or(number, u64::from);
                 (text(port, &["name"]).to_owned(), number, protocol)
             })
             .collect();
@@ -320,7 +324,7 @@ mod tests {
         let service = |name: &str, namespace: &str, address: &str| {
             Arc::new(json!({
                 "metadata": { "name": name, "namespace": namespace },
-                "spec": { "clusterIP": address, "ports": [{ "name": "http-api", "port": 80 }] },
+                "spec": { "clusterIP": address, "ports": [{ "name": "http-api", "port": 8080 }, { "port": 81 }] },
             }))
         };
         let services = [
@@ -330,7 +334,7 @@ mod tests {
         ];
         let pod = json!({ "metadata": { "namespace": "shop" } });
         let api: SocketAddr = "127.0.0.1:6443".parse().unwrap();
-        let said: String = of_services(&pod, &services, api)
+        let said: String = of_services(&pod, &services, api, Ports { first_free: 1024 })
             .iter()
             .map(|(name, value)| format!("{name}={value}\n"))
             .collect();
@@ -343,14 +347,18 @@ mod tests {
             KUBERNETES_SERVICE_HOST=127.0.0.1
             KUBERNETES_SERVICE_PORT=6443
             KUBERNETES_SERVICE_PORT_HTTPS=6443
-            WEB_SHOP_PORT=tcp://127.20.1.1:80
-            WEB_SHOP_PORT_80_TCP=tcp://127.20.1.1:80
-            WEB_SHOP_PORT_80_TCP_ADDR=127.20.1.1
-            WEB_SHOP_PORT_80_TCP_PORT=80
-            WEB_SHOP_PORT_80_TCP_PROTO=tcp
+            WEB_SHOP_PORT=tcp://127.20.1.1:8080
+            WEB_SHOP_PORT_20081_TCP=tcp://127.20.1.1:20081
+            WEB_SHOP_PORT_20081_TCP_ADDR=127.20.1.1
+            WEB_SHOP_PORT_20081_TCP_PORT=20081
+            WEB_SHOP_PORT_20081_TCP_PROTO=tcp
+            WEB_SHOP_PORT_8080_TCP=tcp://127.20.1.1:8080
+            WEB_SHOP_PORT_8080_TCP_ADDR=127.20.1.1
+            WEB_SHOP_PORT_8080_TCP_PORT=8080
+            WEB_SHOP_PORT_8080_TCP_PROTO=tcp
             WEB_SHOP_SERVICE_HOST=127.20.1.1
-            WEB_SHOP_SERVICE_PORT=80
-            WEB_SHOP_SERVICE_PORT_HTTP_API=80
+            WEB_SHOP_SERVICE_PORT=8080
+            WEB_SHOP_SERVICE_PORT_HTTP_API=8080
         "#]]
         .assert_eq(&said);
     }

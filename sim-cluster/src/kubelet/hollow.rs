@@ -28,7 +28,12 @@ pub(super) fn run(node: &Node, found: &Arc<Value>) {
     ) {
         return;
     }
-    let Some(address) = node.site.addresses.take() else {
+    let address = if pod::of_host(found) {
+        Some(node.address)
+    } else {
+        node.site.addresses.take()
+    };
+    let Some(address) = address else {
         let message = "all addresses of pods are taken";
         node.events.pod(
             found,
@@ -61,7 +66,7 @@ pub(super) fn run(node: &Node, found: &Arc<Value>) {
     let facts = Facts {
         host_ip: node.address.to_string(),
         pod_ip: address.to_string(),
-        started_at: now,
+        started_at: pod::started_at(found, now),
         ended_by_kubelet: None,
         is_over: false,
     };

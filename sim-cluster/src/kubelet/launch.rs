@@ -40,7 +40,8 @@ pub(super) fn prepare(
         namespace: namespace(pod),
     };
     let services = node.services(namespace(pod));
-    let services = env::of_services(pod, &services, node.site.config.api);
+    let config = &node.site.config;
+    let services = env::of_services(pod, &services, config.api, config.ports);
     let placed = node.placed(place.address);
     let variables = env::environment(pod, spec, &placed, &services, &objects)?;
     let folder = container_folder(place, text(spec, &["name"]));

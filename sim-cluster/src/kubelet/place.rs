@@ -54,6 +54,38 @@ pub(super) fn make(node: &Node, pod: &Value, address: Ipv4Addr) -> Result<Place,
     Ok(place)
 }
 
+/// Links `/var/log/containers/<pod>_<namespace>_<container>-<id>.log` to the log of a run, as
+/// kubelets do for agents that know no other layout.
+pub(super) fn link_log(
+    node: &Node,
+    pod: &Value,
+    container: &str,
+    id: &str,
+    log: &Path,
+) -> io::Result<()> {
+    let folder = node.folder.join("var/log/containers");
+    fs::create_dir_all(&folder)?;
+    let digits = id.rsplit('/').next().unwrap_or(id);
+    let link = format!("{}_{}_{container}-{digits}.log", name(pod), namespace(pod));
+    match std::os::unix::fs::symlink(log, folder.join(link)) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    }
+}
+
+/// Removes the links of a pod whose logs are gone.
+fn unlink_logs(folder: &Path, pod: &str, namespace: &str) -> io::Result<()> {
+    let prefix = format!("{pod}_{namespace}_");
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_of_pod = entry.file_name().to_string_lossy().starts_with(&prefix);
+        if is_of_pod && !entry.path().exists() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes volumes anew whose objects have changed.
 pub(super) fn refresh(node: &Node, pod: &Value, place: &Place, generation: u64) {
     for volume in list(pod, &["spec", "volumes"]) {
@@ -72,6 +104,8 @@ pub(super) fn refresh(node: &Node, pod: &Value, place: &Place, generation: u64) 
 pub(super) async fn remove(node: &Node, pod: &Value) {
     let folder = node.pod_folder(uid(pod));
     let logs = pod_folder(&node.pods_folder(), namespace(pod), name(pod), uid(pod));
+    let links = node.folder.join("var/log/containers");
+    let (pod_name, pod_namespace) = (name(pod).to_owned(), namespace(pod).to_owned());
     let removed = tokio::task::spawn_blocking(move || {
         for path in [folder, logs] {
             match fs::remove_dir_all(&path) {
@@ -80,6 +114,11 @@ pub(super) async fn remove(node: &Node, pod: &Value) {
                 }
                 _ => {}
             }
+        }
+        if let Err(error) = unlink_logs(&links, &pod_name, &pod_namespace)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %links.display(), %error, "links to a pod's logs stay");
         }
     });
     if removed.await.is_err() {

@@ -18,7 +18,7 @@ use super::{
     event::Tone,
     node::Node,
     place,
-    status::{self, Container, Facts, Kind, State, is_initialised},
+    status::{self, Container, Facts, Kind, is_initialised},
 };
 use crate::{
     client::DeleteOptions,
@@ -45,7 +45,7 @@ pub(super) async fn run(
         facts: Facts {
             host_ip: node.address.to_string(),
             pod_ip: String::new(),
-            started_at: node.now(),
+            started_at: started_at(&first, node.now()),
             ended_by_kubelet: None,
             is_over: false,
         },
@@ -68,6 +68,7 @@ struct Life {
     halt: CancellationToken,
     containers: Vec<Container>,
     facts: Facts,
+    /// Of its own, to be given back.
     address: Option<Ipv4Addr>,
 }
 
@@ -144,10 +145,15 @@ impl Life {
             if is_being_deleted(&pod) || self.halt.is_cancelled() {
                 return None;
             }
-            if self.address.is_none() {
-                self.address = self.node.site.addresses.take();
-            }
-            let made = match self.address {
+            let address = if of_host(&pod) {
+                Some(self.node.address)
+            } else {
+                if self.address.is_none() {
+                    self.address = self.node.site.addresses.take();
+                }
+                self.address
+            };
+            let made = match address {
                 Some(address) => place::make(&self.node, &pod, address),
                 None => Err("all addresses of pods are taken".to_owned()),
             };
@@ -309,6 +315,17 @@ impl Tasks {
         self.stop_main.send_replace(Some(grace));
         self.stop_sidecars.send_replace(Some(grace));
     }
+}
+
+/// When the kubelet first saw the pod, which an earlier task of it may have written.
+pub(super) fn started_at(pod: &Value, now: Timestamp) -> Timestamp {
+    let written = text(pod, &["status", "startTime"]).parse();
+    written.unwrap_or(now)
+}
+
+/// Whether the pod has the address of its node.
+pub(super) fn of_host(pod: &Value) -> bool {
+    at(pod, &["spec", "hostNetwork"]) == &Value::Bool(true)
 }
 
 /// Containers that may begin now.

@@ -198,7 +198,7 @@ fn phase(pod: &Value, containers: &[Container], facts: &Facts) -> &'static str {
         Kind::Main => matches!(container.state, State::Ended(_)),
         Kind::Init | Kind::Sidecar => !matches!(container.state, State::Running { .. }),
     });
-    let any_failed = main.iter().any(|container| failed(container));
+    let any_failed = main.iter().any(failed);
     match (all_ended, any_failed, restarts) {
         (true, false, "Never" | "OnFailure") => "Succeeded",
         (true, true, "Never") => "Failed",

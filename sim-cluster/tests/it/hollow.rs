@@ -1,6 +1,7 @@
 //! A cluster whose pods run nowhere: a hollow kubelet says of each what a real one would, at once.
 //!
 //! Time is tokio's, paused: whatever waits is over as soon as nobody has anything else to do.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -108,7 +108,7 @@ impl Stage {
         let path = path.join(format!("default_{name}_{uid}/{container}/{restart}.log"));
         let text = std::fs::read_to_string(&path).unwrap();
         text.lines()
-            .map(|line| format!("{}\n", line.splitn(2, ' ').nth(1).unwrap()))
+            .map(|line| format!("{}\n", line.split_once(' ').unwrap().1))
             .collect()
     }
 
@@ -184,6 +184,18 @@ async fn a_pod_runs_a_process_and_its_output_is_in_the_log() {
         ]
     );
     assert_eq!(stage.events("a"), ["Pulled", "Created", "Started"]);
+    let links = stage.root.path().join("nodes/n1/var/log/containers");
+    let link = std::fs::read_dir(&links).unwrap().next().unwrap().unwrap();
+    let named = link.file_name().into_string().unwrap();
+    assert!(
+        named.starts_with("a_default_main-") && named.ends_with(".log"),
+        "{named}"
+    );
+    assert!(
+        std::fs::read_to_string(link.path())
+            .unwrap()
+            .contains("oops")
+    );
     stage.kubelets.stop().await;
 }
 

@@ -1,15 +1,19 @@
 //! Tests through the public interface.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a panic is a failed test"
+)]
 
 mod apply;
 mod client;
 mod controllers;
 mod expectations;
 mod hollow;
+mod http;
 mod kubectl;
 mod kubelet;
-mod whole;
-mod http;
 mod laws;
 mod openapi;
 mod structural;
 mod typed;
+mod whole;

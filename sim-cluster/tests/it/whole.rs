@@ -63,8 +63,7 @@ pub(crate) async fn start(extent: Extent) -> SimCluster {
         second: Duration::from_millis(100),
         ..Pace::default()
     };
-    let sim = SimCluster::start(config).await.unwrap();
-    sim
+    SimCluster::start(config).await.unwrap()
 }
 
 pub(crate) fn web(replicas: u32) -> Vec<Value> {
@@ -127,7 +126,12 @@ async fn until(
             let told: Vec<String> = events
                 .items
                 .iter()
-                .map(|event| format!("{} {} {}", event["involvedObject"]["name"], event["reason"], event["message"]))
+                .map(|event| {
+                    format!(
+                        "{} {} {}",
+                        event["involvedObject"]["name"], event["reason"], event["message"]
+                    )
+                })
                 .collect();
             panic!("{resource} {name} stays {last:#}\n{}", told.join("\n"))
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -10,6 +11,7 @@ use monitor::signals::StopSignals;
 use sim_services::clock::Clock;
 use sim_services::load::Rate;
 use sim_services::mesh::pods::{Control, ControlConfig, Peer};
+use sim_services::random::length;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::chaos;
@@ -28,6 +30,10 @@ pub(super) struct Command {
     /// there are no clients.
     #[arg(long, value_name = "SERVICE=URL")]
     entry: Option<Peer>,
+
+    /// How long clients wait for every service to have a replica before they come.
+    #[arg(long, default_value = "60s", value_parser = length::parse, value_name = "LENGTH")]
+    patience: Duration,
 
     /// The platform, as a file. [default: the shipped shop]
     #[arg(long, value_name = "FILE")]
@@ -58,6 +64,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
             clock: Clock::wall().await,
             seed: command.seed,
             entry: command.entry.clone(),
+            patience: command.patience,
             rate: command.requests_per_second.map(Rate::Requests),
             constant: command.constant,
             tell: Arc::new(super::announce),

@@ -29,7 +29,11 @@ pub(super) struct Command {
     requests_per_second: Option<f64>,
 
     /// Where replicas send spans, as OTLP over HTTP; `none` for nowhere.
-    #[arg(long, default_value = "http://monitor.crosswatch:4318", value_name = "URL")]
+    #[arg(
+        long,
+        default_value = "http://monitor.crosswatch:4318",
+        value_name = "URL"
+    )]
     otlp: String,
 
     /// The platform, as a file; it goes into a ConfigMap. [default: the shipped shop]

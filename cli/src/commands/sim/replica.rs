@@ -164,7 +164,10 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
             probes.abort();
         }
         if out.lost() > 0 {
-            anstream::eprintln!("{} lines and spans were lost for want of a reader", out.lost());
+            anstream::eprintln!(
+                "{} lines and spans were lost for want of a reader",
+                out.lost()
+            );
         }
         // The last spans are still on their way.
         drop(out);

@@ -24,7 +24,8 @@ fn write_objectives(out: &mut Exposition, view: &View) {
         ]
     };
     type Read = fn(&ObjectiveView) -> Option<f64>;
-    let families: [(&str, &str, &[(&str, Read)]); 3] = [
+    type Family<'a> = (&'a str, &'a str, &'a [(&'a str, Read)]);
+    let families: [Family<'_>; 3] = [
         (
             "crosswatch_objective_ratio",
             "Of the calls, how many should be good.",

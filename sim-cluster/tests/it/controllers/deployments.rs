@@ -1,4 +1,5 @@
 //! Deployments and their ReplicaSets.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::time::Duration;
 

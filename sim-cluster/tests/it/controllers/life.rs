@@ -1,4 +1,5 @@
 //! Services, namespaces, budgets, ownership: the controllers around workloads.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -365,9 +366,73 @@ async fn in_the_foreground_an_owner_outlives_what_it_owns() {
     hollow.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn custom_resources_own_and_are_owned_like_others() {
+    let hollow = Hollow::start();
+    let definitions = "customresourcedefinitions.apiextensions.k8s.io";
+    let definition = json!({
+        "metadata": { "name": "widgets.example.org" },
+        "spec": {
+            "group": "example.org", "scope": "Namespaced",
+            "names": { "plural": "widgets", "kind": "Widget", "singular": "widget" },
+            "versions": [{ "name": "v1", "served": true, "storage": true, "schema": {
+                "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+            }}],
+        },
+    });
+    hollow.client.create(definitions, definition).unwrap();
+    hollow.rest().await;
+    let reference = |api: &str, kind: &str, owner: &Value| json!([{ "apiVersion": api, "kind": kind, "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"] }]);
+    let deployment = hollow
+        .client
+        .create(
+            "deployments.apps",
+            workload("web", json!({ "replicas": 1 })),
+        )
+        .unwrap();
+    let widget = |name: &str, owners: Value| json!({ "metadata": { "name": name, "namespace": "default", "ownerReferences": owners } });
+    let owned = widget("owned", reference("apps/v1", "Deployment", &deployment));
+    hollow.client.create("widgets.example.org", owned).unwrap();
+    let owner = hollow
+        .client
+        .create("widgets.example.org", widget("owner", json!([])))
+        .unwrap();
+    let map = widget("map", reference("example.org/v1", "Widget", &owner));
+    hollow.client.create("configmaps", map).unwrap();
+    let nobody = json!({ "metadata": { "name": "owner", "uid": "another" } });
+    let stray = widget("stray", reference("example.org/v1", "Widget", &nobody));
+    hollow.client.create("configmaps", stray).unwrap();
+    hollow.rest().await;
+    assert_eq!(hollow.names("widgets.example.org"), ["owned", "owner"]);
+    hollow.client.get("configmaps", "default", "map").unwrap();
+    // Another object of the same name is no owner.
+    hollow
+        .client
+        .get("configmaps", "default", "stray")
+        .unwrap_err();
+
+    delete(&hollow, "deployments.apps", "web", Propagation::Background);
+    hollow.rest().await;
+    assert_eq!(hollow.names("widgets.example.org"), ["owner"]);
+    // With its definition gone, so is the owner.
+    hollow
+        .client
+        .delete(definitions, "", "widgets.example.org", &Default::default())
+        .unwrap();
+    hollow.rest().await;
+    hollow
+        .client
+        .get("configmaps", "default", "map")
+        .unwrap_err();
+    hollow.stop().await;
+}
+
+/// Of each object: who owns it, and whether it blocks the owner's deletion.
+type Owners = Vec<Vec<(usize, bool)>>;
+
 /// Objects that own each other as they like, each by what came before it; and the order in which
 /// some are deleted.
-fn ownerships() -> impl Strategy<Value = (Vec<Vec<(usize, bool)>>, Vec<(usize, u8)>)> {
+fn ownerships() -> impl Strategy<Value = (Owners, Vec<(usize, u8)>)> {
     (2_usize..9).prop_flat_map(|count| {
         let owners = (0..count)
             .map(|at| {
@@ -395,7 +460,7 @@ proptest! {
     }
 }
 
-async fn collects(owners: Vec<Vec<(usize, bool)>>, deletions: Vec<(usize, u8)>) {
+async fn collects(owners: Owners, deletions: Vec<(usize, u8)>) {
     let hollow = Hollow::with(&[Part::Furniture], |_| Fate::Ready);
     let name = |at: usize| format!("object-{at}");
     let mut uids: Vec<String> = Vec::new();

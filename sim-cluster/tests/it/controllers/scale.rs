@@ -1,4 +1,6 @@
 //! Many at once: everything settles, in a bounded number of writes, and is quiet afterwards.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::print_stdout, reason = "the writes are worth knowing")]
 
 use std::time::Duration;
 
@@ -8,14 +10,24 @@ use sim_cluster::object;
 use super::{number, template, workload};
 use crate::hollow::{Fate, Hollow};
 
-const DEPLOYMENTS: u64 = 1_000;
 const PODS_EACH: u64 = 3;
 
 #[tokio::test(start_paused = true)]
+async fn a_hundred_deployments_settle_in_few_writes_each() {
+    settle(100).await;
+}
+
+/// `cargo test -p sim-cluster --test it a_thousand -- --ignored --nocapture` prints the writes.
+#[tokio::test(start_paused = true)]
+#[ignore = "takes a quarter of a minute unoptimised"]
 async fn a_thousand_deployments_settle_in_few_writes_each() {
+    settle(1_000).await;
+}
+
+async fn settle(deployments: u64) {
     let hollow = Hollow::start();
     let beginning = hollow.cluster.revision();
-    for at in 0..DEPLOYMENTS {
+    for at in 0..deployments {
         let name = format!("web-{at}");
         let mut service = json!({
             "metadata": { "name": name, "namespace": "default" },
@@ -31,14 +43,13 @@ async fn a_thousand_deployments_settle_in_few_writes_each() {
     }
     // Time stands still while anybody works.
     hollow.rest().await;
-    let deployments = hollow.all("deployments.apps");
+    let all = hollow.all("deployments.apps");
     assert!(
-        deployments
-            .iter()
+        all.iter()
             .all(|it| number(it, "availableReplicas") == PODS_EACH)
     );
     let (settled, addresses) = (hollow.cluster.revision(), ready_addresses(&hollow));
-    assert_eq!(addresses, DEPLOYMENTS * PODS_EACH);
+    assert_eq!(addresses, deployments * PODS_EACH);
     hollow.pass(Duration::from_secs(1_800)).await;
     assert_eq!(hollow.cluster.revision(), settled, "written at rest");
     let tally = hollow.stop().await;
@@ -48,7 +59,7 @@ async fn a_thousand_deployments_settle_in_few_writes_each() {
         settled - beginning
     );
     // A ReplicaSet, its pods and their places; statuses as they change; Events about each.
-    let each = writes / DEPLOYMENTS;
+    let each = writes / deployments;
     assert!(each <= 26, "{each} writes for each deployment: {tally:#?}");
 }
 

@@ -1,4 +1,5 @@
 //! StatefulSets and DaemonSets.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use serde_json::{Value, json};
 use sim_cluster::object;

@@ -17,7 +17,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::interval;
+use tokio::time::{interval, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::peers::Peer;
@@ -50,6 +50,9 @@ pub struct ControlConfig {
     pub seed: u64,
     /// Where the entry service is; without it there are no clients.
     pub entry: Option<Peer>,
+    /// Clients come when every service has a replica that follows, or after this at the latest: a
+    /// shop opens when it is built.
+    pub patience: Duration,
     /// Instead of the topology's.
     pub rate: Option<Rate>,
     /// The same load at all hours, instead of the topology's shape.
@@ -100,6 +103,7 @@ impl Control {
             clock,
             seed,
             entry,
+            patience,
             rate,
             constant,
             tell,
@@ -152,7 +156,7 @@ impl Control {
         if let Some(entry) = entry {
             let topology = Arc::clone(&shared.topology);
             tasks.spawn(entry.keep(Arc::clone(&net), topology, stop.clone()));
-            tasks.spawn(Arc::clone(&shared.load).run(stop.clone()));
+            tasks.spawn(Arc::clone(&shared).clients(patience));
         }
         tasks.spawn(Arc::clone(&shared).experiments(tell));
         tasks.spawn(Arc::clone(&shared).sweep());
@@ -202,6 +206,22 @@ impl Shared {
                 self.record.note(&tell, happening);
             })
             .await;
+    }
+
+    async fn clients(self: Arc<Self>, patience: Duration) {
+        let mut news = self.roster.news();
+        let built = async {
+            let services = || self.topology.services.keys();
+            while !services().all(|service| self.roster.serves(service)) {
+                // Whoever says it lives as long as this.
+                news.changed().await.unwrap_or_default();
+            }
+        };
+        let waited = self.stop.run_until_cancelled(timeout(patience, built));
+        // Whether it is built or not, the time has come; unless all is over.
+        if waited.await.is_some() {
+            Arc::clone(&self.load).run(self.stop.clone()).await;
+        }
     }
 
     async fn sweep(self: Arc<Self>) {

@@ -15,7 +15,7 @@ use super::words::{Report, Touched};
 use crate::broker::Depth;
 use crate::change::Conditions;
 use crate::clock::Moment;
-use crate::mesh::state::ReplicaState;
+use crate::mesh::state::{Phase, ReplicaState};
 use crate::meter::{LinkCounts, Meters, ReplicaCounts, count_by};
 
 /// A pod that has not been heard of for so long is no more.
@@ -174,6 +174,14 @@ impl Roster {
         of_service.map(|_| 1).sum()
     }
 
+    /// Whether a pod of a service has told that it takes requests.
+    pub(super) fn serves(&self, service: &str) -> bool {
+        let replicas = self.replicas(service);
+        replicas
+            .iter()
+            .any(|replica| replica.phase == Phase::Running)
+    }
+
     pub(super) fn queues(&self) -> BTreeMap<String, Depth> {
         let seats = self.lock();
         let reports = seats.values().filter_map(|seat| seat.told.last.as_ref());
@@ -237,7 +245,6 @@ fn renumber(seats: &mut BTreeMap<String, Seat>) -> bool {
 mod tests {
     use super::*;
     use crate::change::{Active, Change, Target};
-    use crate::mesh::state::Phase;
     use std::sync::Arc;
 
     fn at(secs: i64) -> Moment {

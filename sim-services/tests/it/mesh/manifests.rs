@@ -13,7 +13,9 @@ fn shop(layout: &Layout) -> Vec<File> {
 
 /// Every object of every file but kustomize's.
 fn objects(files: &[File]) -> Vec<Value> {
-    let resources = files.iter().filter(|file| file.name != "kustomization.yaml");
+    let resources = files
+        .iter()
+        .filter(|file| file.name != "kustomization.yaml");
     resources
         .flat_map(|file| file.text.split("\n---\n"))
         .map(|text| serde_saphyr::from_str(text).unwrap())
@@ -49,7 +51,12 @@ fn every_service_has_a_deployment_that_its_callers_can_find() {
     let address = |service: &Value| {
         let metadata = &service["metadata"];
         let name = |field: &str| metadata[field].as_str().unwrap().to_owned();
-        format!("http://{}.{}:{}", name("name"), name("namespace"), service["spec"]["ports"][0]["port"])
+        format!(
+            "http://{}.{}:{}",
+            name("name"),
+            name("namespace"),
+            service["spec"]["ports"][0]["port"]
+        )
     };
     let services = of_kind(&objects, "Service");
     let addresses: BTreeSet<String> = services.iter().copied().map(address).collect();
@@ -78,7 +85,10 @@ fn pods_are_as_the_restricted_level_asks() {
         let container = &pod["containers"][0];
         let security = &container["securityContext"];
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
-        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        assert_eq!(
+            pod["securityContext"]["seccompProfile"]["type"],
+            "RuntimeDefault"
+        );
         assert_eq!(pod["automountServiceAccountToken"], false);
         assert_eq!(security["allowPrivilegeEscalation"], false);
         assert_eq!(security["readOnlyRootFilesystem"], true);
@@ -86,7 +96,10 @@ fn pods_are_as_the_restricted_level_asks() {
         for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
             let port = &container[probe]["httpGet"]["port"];
             let ports = container["ports"].as_array().unwrap();
-            assert!(ports.iter().any(|listed| listed["name"] == *port), "{container}");
+            assert!(
+                ports.iter().any(|listed| listed["name"] == *port),
+                "{container}"
+            );
         }
     }
 }
@@ -105,7 +118,10 @@ fn a_small_machine_gets_one_of_each_and_another_topology_comes_along() {
         assert_eq!(deployment["spec"]["replicas"], 1);
         let pod = &deployment["spec"]["template"]["spec"];
         let text = pod.to_string();
-        assert!(text.contains("--topology=/etc/mesh/topology.yaml"), "{text}");
+        assert!(
+            text.contains("--topology=/etc/mesh/topology.yaml"),
+            "{text}"
+        );
         assert!(!text.contains("OTEL_"), "{text}");
     }
     let configured: Vec<&Value> = of_kind(&objects, "ConfigMap");

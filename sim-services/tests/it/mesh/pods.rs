@@ -32,6 +32,7 @@ impl Tower {
             clock: Clock::wall().await,
             seed: 1,
             entry: entry.map(|address| peer("front", address)),
+            patience: 10 * SECOND,
             rate: None,
             constant: true,
             tell: Arc::new(|_| {}),
