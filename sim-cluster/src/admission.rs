@@ -51,10 +51,7 @@ pub trait Admission: Send + Sync {
 }
 
 /// Completes or refuses a write. What it takes beside its place is to be kept when it has happened.
-pub(crate) fn admit<'a>(
-    attempt: &Attempt<'a>,
-    object: &mut Value,
-) -> Result<Taken<'a>, Status> {
+pub(crate) fn admit<'a>(attempt: &Attempt<'a>, object: &mut Value) -> Result<Taken<'a>, Status> {
     let mut taken = Taken::nothing(attempt.cluster.addresses());
     if attempt.operation == Operation::Create {
         check_namespace(attempt, object)?;

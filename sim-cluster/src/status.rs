@@ -80,9 +80,12 @@ impl Status {
         let (short, group) = kind.split_once('.').unwrap_or((kind, ""));
         let mut details = about_kind(name, group, short);
         details["causes"] = json!(
-            causes.iter().map(|cause| json!({
-                "field": cause.field, "reason": cause.reason, "message": cause.message,
-            })).collect::<Vec<_>>()
+            causes
+                .iter()
+                .map(|cause| json!({
+                    "field": cause.field, "reason": cause.reason, "message": cause.message,
+                }))
+                .collect::<Vec<_>>()
         );
         Status::new(
             422,

@@ -155,9 +155,8 @@ fn write_at(out: &mut Vec<u8>, object: &Value, depth: Depth) {
         value: object,
         depth,
     };
-    serde_json::to_writer(out, &wire).expect(
-        "a JSON value has only keys that are texts, and memory takes everything",
-    );
+    serde_json::to_writer(out, &wire)
+        .expect("a JSON value has only keys that are texts, and memory takes everything");
 }
 
 /// An object whose managed fields are kept as text: they are put back as the objects they are.
@@ -187,9 +186,7 @@ impl Serialize for Wire<'_> {
             _ => None,
         };
         match self.value {
-            Value::Object(fields)
-                if !matches!(self.depth, Depth::Entries | Depth::Fields) =>
-            {
+            Value::Object(fields) if !matches!(self.depth, Depth::Entries | Depth::Fields) => {
                 let is_said =
                     |key: &str| self.depth == Depth::Item && matches!(key, "apiVersion" | "kind");
                 let mut map = serializer.serialize_map(None)?;

@@ -139,7 +139,12 @@ fn check_preconditions(
     options: &DeleteOptions,
 ) -> Result<(), Status> {
     let expectations = [
-        ("UID", &options.uid, object::uid(current), "deleted and then recreated"),
+        (
+            "UID",
+            &options.uid,
+            object::uid(current),
+            "deleted and then recreated",
+        ),
         (
             "ResourceVersion",
             &options.resource_version,

@@ -363,8 +363,11 @@ fn a_service_that_is_not_made_takes_no_address_and_no_port() {
 
     let second = client.create("services", service("b", "NodePort")).unwrap();
     let after = |service: &Value| {
-        let address: std::net::Ipv4Addr =
-            service["spec"]["clusterIP"].as_str().unwrap().parse().unwrap();
+        let address: std::net::Ipv4Addr = service["spec"]["clusterIP"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
         let port = service["spec"]["ports"][0]["nodePort"].as_u64().unwrap();
         (address.to_bits() + 1, port + 1)
     };

@@ -63,7 +63,12 @@ fn every_story_has_a_source_and_every_step_a_name_of_its_own() {
         assert!(names.insert(story.story.clone()), "{} twice", story.story);
         let mut within = BTreeSet::new();
         for step in &story.steps {
-            assert!(within.insert(&step.name), "{}: {} twice", story.story, step.name);
+            assert!(
+                within.insert(&step.name),
+                "{}: {} twice",
+                story.story,
+                step.name
+            );
             steps += 1;
         }
     }

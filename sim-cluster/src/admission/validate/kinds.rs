@@ -38,7 +38,11 @@ pub(super) fn lease(object: &Value, causes: &mut Vec<Cause>) {
 /// its object is (of objects without a namespace, in `default`).
 pub(super) fn event(group: &str, object: &Value, causes: &mut Vec<Cause>) {
     let is_new = !group.is_empty();
-    let about = if is_new { "regarding" } else { "involvedObject" };
+    let about = if is_new {
+        "regarding"
+    } else {
+        "involvedObject"
+    };
     let of_object = object::text(object, &[about, "namespace"]);
     let namespace = object::namespace(object);
     let fits = match of_object {

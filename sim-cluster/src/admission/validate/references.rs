@@ -32,7 +32,10 @@ pub(super) fn check(object: &Value, causes: &mut Vec<Cause>) {
         if owner["controller"] != true {
             continue;
         }
-        let (kind, name) = (object::text(owner, &["kind"]), object::text(owner, &["name"]));
+        let (kind, name) = (
+            object::text(owner, &["kind"]),
+            object::text(owner, &["name"]),
+        );
         let this = format!("{kind}/{name}");
         if let Some(other) = &controller {
             let rule = format!(

@@ -31,7 +31,13 @@ fn bytes(field: u64, content: impl AsRef<[u8]>) -> Vec<u8> {
 
 fn body(api_version: &str, kind: &str, object: Vec<u8>) -> Vec<u8> {
     let type_meta = [bytes(1, api_version), bytes(2, kind)].concat();
-    let envelope = [bytes(1, type_meta), bytes(2, object), bytes(3, ""), bytes(4, "")].concat();
+    let envelope = [
+        bytes(1, type_meta),
+        bytes(2, object),
+        bytes(3, ""),
+        bytes(4, ""),
+    ]
+    .concat();
     [MAGIC, &envelope].concat()
 }
 
@@ -67,7 +73,10 @@ fn what_nobody_set_is_not_there() {
 #[test]
 fn a_zero_that_somebody_set_is_kept() {
     let time_out = number(1, -5);
-    let job = bytes(2, [number(1, 0), number(7, 0), number(3, 9), time_out].concat());
+    let job = bytes(
+        2,
+        [number(1, 0), number(7, 0), number(3, 9), time_out].concat(),
+    );
     let read = read(&body("batch/v1", "Job", job)).unwrap();
     assert_eq!(
         read["spec"],

@@ -55,7 +55,10 @@ impl Processes {
             format!("--secure-port={}", address.port()),
             format!("--token-auth-file={}", path("tokens.csv")),
             format!("--service-account-key-file={}", path("accounts.pem")),
-            format!("--service-account-signing-key-file={}", path("accounts.pem")),
+            format!(
+                "--service-account-signing-key-file={}",
+                path("accounts.pem")
+            ),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
             "--authorization-mode=RBAC".to_owned(),
