@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sim_cluster::access::User;
@@ -13,6 +14,9 @@ use sim_cluster::{Cluster, ClusterConfig};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
+
+/// As long as no command may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What kubectl says, however it ends.
 async fn kubectl(home: &Path, line: &str, input: &str) -> String {
@@ -29,7 +33,10 @@ async fn kubectl(home: &Path, line: &str, input: &str) -> String {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input.as_bytes()).await.unwrap();
     drop(stdin);
-    let output = child.wait_with_output().await.unwrap();
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output())
+        .await
+        .unwrap_or_else(|_| panic!("kubectl {line} does not end"))
+        .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
 }
@@ -125,7 +132,11 @@ async fn what_kubectl_sends_in_protobuf_is_understood() {
             "scale deployment web --replicas=2 --current-replicas=0",
             "scaled",
         ),
-        ("delete configmap a --cascade=foreground", "deleted"),
+        // Nobody collects here, so that it stays marked.
+        (
+            "delete configmap a --cascade=foreground --wait=false",
+            "deleted",
+        ),
     ] {
         let said = kubectl(home.path(), line, "").await;
         assert!(said.contains(says), "kubectl {line}: {said}");
