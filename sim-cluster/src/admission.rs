@@ -9,13 +9,13 @@ mod validate;
 
 use serde_json::{Value, json};
 
-pub(crate) use addresses::Addresses;
+pub(crate) use addresses::{Addresses, Taken};
 
 use crate::client::Cluster;
 use crate::object;
 use crate::registry::Served;
 use crate::resource::ResourceId;
-use crate::status::Status;
+use crate::status::{Status, about_kind};
 use crate::store::Key;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,9 @@ pub trait Admission: Send + Sync {
     fn admit(&self, attempt: &Attempt<'_>, object: &mut Value) -> Result<(), Status>;
 }
 
-pub(crate) fn admit(attempt: &Attempt<'_>, object: &mut Value) -> Result<(), Status> {
+/// Completes or refuses a write. What it takes beside its place is to be kept when it has happened.
+pub(crate) fn admit<'a>(attempt: &Attempt<'a>, object: &mut Value) -> Result<Taken<'a>, Status> {
+    let mut taken = Taken::nothing(attempt.cluster.addresses());
     if attempt.operation == Operation::Create {
         check_namespace(attempt, object)?;
     }
@@ -59,11 +61,12 @@ pub(crate) fn admit(attempt: &Attempt<'_>, object: &mut Value) -> Result<(), Sta
     } else if attempt.subresource != "status" {
         defaults::complete(attempt.served, object);
         complete_pod(attempt, object);
+        complete_job(attempt, object);
         if attempt.served.resource.kind == "CustomResourceDefinition" {
             definitions::admit(attempt, object)?;
         }
         if object["kind"] == "Service" {
-            attempt
+            taken = attempt
                 .cluster
                 .addresses()
                 .allocate(object, attempt.old, attempt.dry_run)?;
@@ -86,7 +89,7 @@ pub(crate) fn admit(attempt: &Attempt<'_>, object: &mut Value) -> Result<(), Sta
     for admission in attempt.cluster.admissions() {
         admission.admit(attempt, object)?;
     }
-    Ok(())
+    Ok(taken)
 }
 
 /// What follows from a write that has happened.
@@ -141,11 +144,38 @@ fn check_deletion(attempt: &Attempt<'_>, object: &Value) -> Result<(), Status> {
     let name = object::name(object);
     let needed = ["default", "kube-system", "kube-public"];
     if attempt.served.resource.kind == "Namespace" && needed.contains(&name) {
-        return Err(Status::forbidden(format!(
+        let mut status = Status::forbidden(format!(
             "namespaces \"{name}\" is forbidden: this namespace may not be deleted"
-        )));
+        ));
+        status.details = about_kind(name, "", "namespaces");
+        return Err(status);
     }
     Ok(())
+}
+
+/// A job's pods are told apart by its uid, which nobody can know before.
+///
+/// Source: `generateSelector` of `pkg/registry/batch/job/strategy.go`.
+fn complete_job(attempt: &Attempt<'_>, job: &mut Value) {
+    if attempt.served.resource.kind != "Job"
+        || attempt.served.is_custom()
+        || attempt.operation != Operation::Create
+        || job["spec"]["manualSelector"] == true
+        || !job["spec"]["template"].is_object()
+    {
+        return;
+    }
+    let (uid, name) = (object::uid(job).to_owned(), object::name(job).to_owned());
+    let template = &mut job["spec"]["template"];
+    for (key, value) in [
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("controller-uid", &uid),
+        ("job-name", &name),
+    ] {
+        template["metadata"]["labels"][key] = json!(value);
+    }
+    job["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"] = json!(uid);
 }
 
 /// Defaults of pods that need to know the cluster: priority, and tolerations of a node's trouble.

@@ -171,10 +171,18 @@ pub fn track(
         return after;
     }
     take_managed_fields(&mut after);
+    // Who creates an object does not own the status that it is given.
+    let status = match after.as_object_mut() {
+        Some(fields) if before.is_none() && may_set && writer.has_status => fields.remove("status"),
+        _ => None,
+    };
     // That `after` has no `managedFields` by now looks like a removal, of what nobody owns.
     let difference = walk::compare(shape, before.unwrap_or(&Value::Null), &after);
     let mut changed = difference.changed();
     changed.subtract(&NEVER_OWNED);
+    if let Some(status) = status {
+        after["status"] = status;
+    }
     for entry in &mut entries {
         entry.fields.subtract(&changed);
         entry.fields.subtract(&difference.removed);

@@ -521,7 +521,14 @@ pub(crate) fn scope(
     for path in options.fields.paths() {
         let everywhere = matches!(path, "metadata.name" | "metadata.namespace");
         if !everywhere && !served.resource.selectable.iter().any(|it| it == path) {
-            let message = format!("field label not supported: {path}");
+            let message = if served.resource.selectable.is_empty() && !served.is_custom() {
+                format!(
+                    "{path:?} is not a known field selector: only \"metadata.name\", \
+                     \"metadata.namespace\""
+                )
+            } else {
+                format!("field label not supported: {path}")
+            };
             return Err(Status::bad_request(message));
         }
     }

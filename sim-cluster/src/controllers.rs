@@ -33,6 +33,7 @@ use std::collections::BTreeSet;
 
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use cronjob::check_schedule;
 pub use disruption::evict;
 use manager::Manager;
 pub use manager::Tally;

@@ -10,6 +10,7 @@ mod handle;
 mod logs;
 mod openapi;
 mod path;
+mod protobuf;
 mod query;
 mod read;
 mod review;

@@ -55,6 +55,12 @@ impl Status {
         Status::new(409, "AlreadyExists", message, about(resource, name))
     }
 
+    /// A parameter of the request is not as it may be: one of the kind `CreateOptions`,
+    /// `PatchOptions`, … of `meta.k8s.io`.
+    pub(crate) fn invalid_option(kind: &str, cause: Cause) -> Status {
+        Status::invalid(&format!("{kind}.meta.k8s.io"), "", &[cause])
+    }
+
     /// The object has changed since it was read.
     pub fn conflict(resource: &str, name: &str, why: &str) -> Status {
         let message = format!("Operation cannot be fulfilled on {resource} \"{name}\": {why}");
@@ -72,12 +78,15 @@ impl Status {
             many => format!("[{}]", many.join(", ")),
         };
         let (short, group) = kind.split_once('.').unwrap_or((kind, ""));
-        let details = json!({
-            "name": name, "group": group, "kind": short,
-            "causes": causes.iter().map(|cause| json!({
-                "field": cause.field, "reason": cause.reason, "message": cause.message,
-            })).collect::<Vec<_>>(),
-        });
+        let mut details = about_kind(name, group, short);
+        details["causes"] = json!(
+            causes
+                .iter()
+                .map(|cause| json!({
+                    "field": cause.field, "reason": cause.reason, "message": cause.message,
+                }))
+                .collect::<Vec<_>>()
+        );
         Status::new(
             422,
             "Invalid",
@@ -137,5 +146,16 @@ impl Status {
 
 fn about(resource: &str, name: &str) -> Value {
     let (kind, group) = resource.split_once('.').unwrap_or((resource, ""));
-    json!({ "name": name, "group": group, "kind": kind })
+    about_kind(name, group, kind)
+}
+
+/// What an answer is about; what is empty is left out, as everywhere on the wire.
+pub(crate) fn about_kind(name: &str, group: &str, kind: &str) -> Value {
+    let mut details = json!({ "kind": kind });
+    for (key, value) in [("name", name), ("group", group)] {
+        if !value.is_empty() {
+            details[key] = json!(value);
+        }
+    }
+    details
 }

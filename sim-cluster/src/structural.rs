@@ -22,6 +22,7 @@ mod validate;
 mod values;
 
 pub use definition::{Definition, Version, definition};
+pub(crate) use metadata::key_trouble;
 pub use metadata::metadata_causes;
 
 use rules::Rule;

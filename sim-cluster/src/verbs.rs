@@ -22,7 +22,7 @@ pub(crate) use metadata::seconds;
 pub use patch::Patch;
 pub(crate) use patch::patch;
 
-use crate::admission::{self, Attempt, Operation};
+use crate::admission::{self, Attempt, Operation, Taken};
 use crate::client::Cluster;
 use crate::convert;
 use crate::object;
@@ -114,7 +114,7 @@ pub(super) fn create_as(
             object["metadata"]["name"] = json!(prefix + &cluster.random_suffix());
         }
         let mut candidate = object.clone();
-        admit(cluster, request, Operation::Create, &mut candidate, None)?;
+        let taken = admit(cluster, request, Operation::Create, &mut candidate, None)?;
         if !applied {
             candidate = owners::track(cluster, request, None, candidate);
         }
@@ -130,6 +130,7 @@ pub(super) fn create_as(
         match cluster.store().create(&request.served.stored_as, candidate) {
             Ok(object) => {
                 admission::settled(cluster, &request.served, Some(&object), None);
+                taken.keep();
                 return Ok(Written {
                     object,
                     created: true,
@@ -224,7 +225,7 @@ fn store_change(
     let (wished, applied) = wish.parts();
     let wished = metadata::carry_over(request, shown, wished)?;
     let mut next = decoded(request, wished, &mut warnings)?;
-    admit(cluster, request, Operation::Update, &mut next, Some(shown))?;
+    let taken = admit(cluster, request, Operation::Update, &mut next, Some(shown))?;
     metadata::count_generation(&request.served, shown, &mut next);
     if !applied {
         next = owners::track(cluster, request, Some(shown), next);
@@ -256,6 +257,7 @@ fn store_change(
         return Ok(None);
     };
     admission::settled(cluster, &request.served, Some(&stored), Some(current));
+    taken.keep();
     written(stored)
 }
 
@@ -276,13 +278,13 @@ fn decoded(request: &Request, object: Value, warnings: &mut Vec<String>) -> Resu
     }
 }
 
-fn admit(
-    cluster: &Cluster,
-    request: &Request,
+fn admit<'a>(
+    cluster: &'a Cluster,
+    request: &'a Request,
     operation: Operation,
     candidate: &mut Value,
-    old: Option<&Value>,
-) -> Result<(), Status> {
+    old: Option<&'a Value>,
+) -> Result<Taken<'a>, Status> {
     let attempt = Attempt {
         cluster,
         served: &request.served,

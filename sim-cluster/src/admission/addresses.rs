@@ -34,24 +34,32 @@ impl Addresses {
     }
 
     /// Completes a service with what it has, or else with something free. What a service asks for
-    /// by itself must be free and within the range.
-    pub(crate) fn allocate(
+    /// by itself must be free and within the range. What is newly taken is free again unless it is
+    /// kept.
+    pub(super) fn allocate(
         &self,
         service: &mut Value,
         old: Option<&Value>,
         dry_run: bool,
-    ) -> Result<(), Status> {
+    ) -> Result<Taken<'_>, Status> {
         let kind = object::text(service, &["spec", "type"]).to_owned();
         if kind == "ExternalName" {
-            return Ok(());
+            return Ok(Taken::nothing(self));
         }
         let mut given = self.given();
-        let mut taken = Vec::new();
         let had = old
             .map(|old| object::text(old, &["spec", "clusterIP"]))
             .unwrap_or("");
         let asked = object::text(service, &["spec", "clusterIP"]).to_owned();
         let address = match (asked.as_str(), had) {
+            (asked, had) if !asked.is_empty() && !had.is_empty() && asked != had => {
+                let cause = Cause {
+                    field: "spec.clusterIPs[0]".to_owned(),
+                    reason: "FieldValueInvalid",
+                    message: format!("Invalid value: [\"{asked}\"]: may not change once set"),
+                };
+                return Err(Status::invalid("Service", object::name(service), &[cause]));
+            }
             ("None", _) => None,
             ("", "") | ("", "None") => Some(
                 given
@@ -63,11 +71,11 @@ impl Addresses {
             (asked, _) => Some(self.check(service, asked, &given)?),
         };
         let written = address.map_or_else(|| "None".to_owned(), |it| it.to_string());
-        taken.extend(address);
         service["spec"]["clusterIP"] = json!(written);
         service["spec"]["clusterIPs"] = json!([written]);
+        let mut ports = BTreeSet::new();
         if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
-            given.complete_ports(service, old, dry_run)?;
+            ports = given.complete_ports(service, old)?;
         } else if old.is_some_and(|old| object::text(old, &["spec", "type"]) != kind)
             && let Some(ports) = service["spec"]["ports"].as_array_mut()
         {
@@ -75,16 +83,17 @@ impl Addresses {
                 port.remove("nodePort");
             }
         }
+        let mut taken = Taken::nothing(self);
         if !dry_run {
-            given.addresses.extend(taken);
+            taken.address = address.filter(|it| given.addresses.insert(*it));
+            ports.retain(|it| given.ports.insert(*it));
+            taken.ports = ports;
         }
-        Ok(())
+        Ok(taken)
     }
 
-    /// Takes back what a service had and no longer has. (What was taken for a write that failed in
-    /// the end is found again when the range is next searched from its start: it is lost only as
-    /// long as the cluster lives.)
-    pub(crate) fn settle(&self, new: Option<&Value>, old: Option<&Value>) {
+    /// Takes back what a service had and no longer has.
+    pub(super) fn settle(&self, new: Option<&Value>, old: Option<&Value>) {
         let mut given = self.given();
         for object in old.into_iter() {
             let (addresses, ports) = held(object);
@@ -140,11 +149,10 @@ impl Given {
     }
 
     fn complete_ports(
-        &mut self,
+        &self,
         service: &mut Value,
         old: Option<&Value>,
-        dry_run: bool,
-    ) -> Result<(), Status> {
+    ) -> Result<BTreeSet<u16>, Status> {
         let had: BTreeSet<u16> = old.map(|old| held(old).1).unwrap_or_default();
         let name = object::name(service).to_owned();
         let mut taken = held(service).1;
@@ -180,10 +188,47 @@ impl Given {
             port["nodePort"] = json!(chosen);
             taken.insert(chosen);
         }
-        if !dry_run {
-            self.ports.extend(taken);
+        Ok(taken)
+    }
+}
+
+/// What one write has newly taken: free again when this is dropped, for most writes that fail do
+/// so after they have passed here.
+#[derive(Debug)]
+pub(crate) struct Taken<'a> {
+    from: &'a Addresses,
+    address: Option<Ipv4Addr>,
+    ports: BTreeSet<u16>,
+}
+
+impl<'a> Taken<'a> {
+    pub(super) fn nothing(from: &'a Addresses) -> Taken<'a> {
+        Taken {
+            from,
+            address: None,
+            ports: BTreeSet::new(),
         }
-        Ok(())
+    }
+
+    /// The write has happened.
+    pub(crate) fn keep(mut self) {
+        self.address = None;
+        self.ports.clear();
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if self.address.is_none() && self.ports.is_empty() {
+            return;
+        }
+        let mut given = self.from.given();
+        if let Some(address) = &self.address {
+            given.addresses.remove(address);
+        }
+        for port in &self.ports {
+            given.ports.remove(port);
+        }
     }
 }
 

@@ -53,6 +53,22 @@ pub(super) fn complete(served: &Served, object: &mut Value) {
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => binding(object),
         _ => {}
     }
+    untold_status(served, object);
+}
+
+/// What a status says before anybody has written it: in Go these fields are always written.
+fn untold_status(served: &Served, object: &mut Value) {
+    let status = match served.resource.kind.as_str() {
+        "ReplicaSet" | "ReplicationController" => json!({ "replicas": 0 }),
+        "StatefulSet" => json!({ "replicas": 0, "availableReplicas": 0 }),
+        "DaemonSet" => json!({
+            "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0,
+            "numberReady": 0,
+        }),
+        "Deployment" | "Job" | "CronJob" => json!({}),
+        _ => return,
+    };
+    set(object, "status", status);
 }
 
 /// Sets a field that is absent or null.

@@ -3,6 +3,9 @@
 //! Types of fields and unknown fields are the schemas' business; these are rules between fields, and
 //! between an object and what it was.
 
+mod kinds;
+mod references;
+
 use serde_json::Value;
 
 use super::{Attempt, Operation};
@@ -34,6 +37,7 @@ pub(super) fn causes(attempt: &Attempt<'_>, object: &Value) -> Vec<Cause> {
         name(attempt, object, &mut causes);
     }
     labels(object, &mut causes);
+    references::check(object, &mut causes);
     if attempt.served.is_custom() {
         return causes;
     }
@@ -59,9 +63,12 @@ pub(super) fn causes(attempt: &Attempt<'_>, object: &Value) -> Vec<Cause> {
                 job_restarts(object, &mut causes);
             }
         }
-        "CronJob" if object::text(object, &["spec", "schedule"]).is_empty() => {
-            causes.push(required("spec.schedule"));
+        "CronJob" => kinds::cron_job(object, &mut causes),
+        "Lease" => kinds::lease(object, &mut causes),
+        "Event" if attempt.operation == Operation::Create => {
+            kinds::event(&attempt.served.resource.id.group, object, &mut causes);
         }
+        "Role" | "ClusterRole" => kinds::rules(object, &mut causes),
         "Service" => service(object, &mut causes),
         "RoleBinding" | "ClusterRoleBinding" => {
             if let Some(old) = attempt.old
@@ -75,6 +82,11 @@ pub(super) fn causes(attempt: &Attempt<'_>, object: &Value) -> Vec<Cause> {
             }
         }
         "ConfigMap" | "Secret" => {
+            if let Some(old) = attempt.old
+                && old["type"] != object["type"]
+            {
+                causes.push(invalid("type", &object["type"], "field is immutable"));
+            }
             if let Some(old) = attempt.old
                 && old["immutable"] == true
                 && old["data"] != object["data"]

@@ -70,6 +70,11 @@ fn name_is(job: &Value, reference: &Value) -> bool {
     reference["uid"] == object::uid(job)
 }
 
+/// Why a schedule in a time zone (empty for UTC) cannot be read; for those who admit cron jobs.
+pub(crate) fn check_schedule(schedule: &str, zone: &str) -> Result<(), String> {
+    Schedule::read(schedule, zone).map(|_| ())
+}
+
 /// Brings the list of running jobs up to date, and gives those that run.
 fn settle<'a>(
     plan: &mut Plan,

@@ -11,6 +11,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 
+use super::protobuf;
 use crate::status::Status;
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -65,15 +66,16 @@ pub(super) async fn read(body: Incoming) -> Result<Bytes, Status> {
     }
 }
 
-/// JSON, or YAML where the content says so.
+/// JSON, or what the content is said to be: YAML, Kubernetes' protobuf.
 pub(super) fn parse(bytes: &[u8], content_type: &str) -> Result<Value, Status> {
-    if content_type.contains("protobuf") {
-        return Err(Status::unsupported_media_type(
-            "the body of the request was in an unknown format - accepted media types include: \
-             application/json, application/yaml",
-        ));
+    let mime = content_type.split(';').next().unwrap_or("").trim();
+    if mime == "application/vnd.kubernetes.protobuf" {
+        return protobuf::read(bytes);
     }
-    if content_type.contains("yaml") {
+    if !(mime.is_empty() || mime.ends_with("json") || mime.ends_with("yaml")) {
+        return Err(unknown_format());
+    }
+    if mime.ends_with("yaml") {
         // YAML of people is mostly JSON of programs; that is read faster.
         if let Ok(value) = serde_json::from_slice(bytes) {
             return Ok(value);
@@ -88,4 +90,12 @@ pub(super) fn parse(bytes: &[u8], content_type: &str) -> Result<Value, Status> {
             "couldn't get version/kind; json parse error: {error}"
         ))
     })
+}
+
+/// As the API server refuses what it cannot read.
+pub(super) fn unknown_format() -> Status {
+    Status::unsupported_media_type(
+        "the body of the request was in an unknown format - accepted media types include: \
+         application/json, application/yaml, application/vnd.kubernetes.protobuf",
+    )
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::body::{self, Body};
 use super::openapi::Documents;
 use super::path::{self, ResourcePath, Target};
-use super::query::Query;
+use super::query::{Query, unsupported};
 use super::view::View;
 use super::{discovery, evict, logs, read, review, watch, write};
 use crate::access::User;
@@ -45,6 +45,8 @@ pub(super) struct Call {
     pub(super) trouble: Trouble,
     pub(super) content_type: String,
     pub(super) manager: String,
+    /// The kind that the parameters form.
+    pub(super) options: &'static str,
 }
 
 impl Call {
@@ -57,8 +59,16 @@ impl Call {
             subresource: self.path.subresource.clone(),
             user: self.user.name.clone(),
             manager: self.manager.clone(),
-            field_validation: FieldValidation::parse(self.query.text("fieldValidation"))?,
-            dry_run: self.query.dry_run()?,
+            field_validation: self.field_validation()?,
+            dry_run: self.query.dry_run(self.options)?,
+        })
+    }
+
+    fn field_validation(&self) -> Result<FieldValidation, Status> {
+        let word = self.query.text("fieldValidation");
+        FieldValidation::parse(word).ok_or_else(|| {
+            let supported = ["Ignore", "Strict", "Warn"];
+            unsupported(self.options, "fieldValidation", word, &supported)
         })
     }
 
@@ -169,6 +179,7 @@ impl Handler {
                 let call = Call {
                     view: View::wanted(&header(ACCEPT)),
                     content_type: header(CONTENT_TYPE),
+                    options: options(&head.method),
                     served,
                     path,
                     query,
@@ -224,6 +235,9 @@ impl Handler {
                     "" if call.path.name.is_empty() => write::create(cluster, &call, sent),
                     _ => Err(Status::method_not_allowed()),
                 }
+            }
+            Method::PUT | Method::PATCH if call.path.name.is_empty() => {
+                Err(Status::method_not_allowed())
             }
             Method::PUT => write::update(cluster, &call, body::parse(&bytes, &call.content_type)?),
             Method::PATCH => write::patch(cluster, &call, &bytes),
@@ -377,6 +391,16 @@ fn verb(method: &Method, target: &Target, query: &Query) -> &'static str {
         _ if matches!(target, Target::Resource(_)) && query.truth("watch") => "watch",
         _ if one => "get",
         _ => "list",
+    }
+}
+
+fn options(method: &Method) -> &'static str {
+    match *method {
+        Method::POST => "CreateOptions",
+        Method::PUT => "UpdateOptions",
+        Method::PATCH => "PatchOptions",
+        Method::DELETE => "DeleteOptions",
+        _ => "GetOptions",
     }
 }
 

@@ -2,8 +2,25 @@
 
 use crate::client::ListOptions;
 use crate::selector::{FieldSelector, LabelSelector};
-use crate::status::Status;
+use crate::status::{Cause, Status};
 use crate::verbs::{DeleteOptions, Propagation};
+
+/// A word that is none of those that a parameter may be.
+pub(super) fn unsupported(options: &str, field: &str, word: &str, supported: &[&str]) -> Status {
+    let supported: Vec<String> = supported.iter().map(|it| format!("{it:?}")).collect();
+    let message = format!(
+        "Unsupported value: {word:?}: supported values: {}",
+        supported.join(", ")
+    );
+    Status::invalid_option(
+        options,
+        Cause {
+            field: field.to_owned(),
+            reason: "FieldValueNotSupported",
+            message,
+        },
+    )
+}
 
 /// The parameters of a request, as they came.
 #[derive(Clone, Debug, Default)]
@@ -49,13 +66,12 @@ impl Query {
         })
     }
 
-    pub(super) fn dry_run(&self) -> Result<bool, Status> {
+    /// `options` is the kind that the request's parameters form, such as `CreateOptions`.
+    pub(super) fn dry_run(&self, options: &str) -> Result<bool, Status> {
         match self.text("dryRun") {
             "" => Ok(false),
             "All" => Ok(true),
-            other => Err(Status::bad_request(format!(
-                "Invalid value: [{other:?}]: supported values of dryRun: \"All\""
-            ))),
+            other => Err(unsupported(options, "dryRun", other, &["All"])),
         }
     }
 
@@ -72,10 +88,13 @@ impl Query {
             "Background" => Some(Propagation::Background),
             "Foreground" => Some(Propagation::Foreground),
             other => {
-                return Err(Status::bad_request(format!(
-                    "invalid propagationPolicy {other:?}: supported values: \"Orphan\", \
-                     \"Background\", \"Foreground\""
-                )));
+                let supported = ["Foreground", "Background", "Orphan", "nil"];
+                return Err(unsupported(
+                    "DeleteOptions",
+                    "propagationPolicy",
+                    other,
+                    &supported,
+                ));
             }
         };
         let precondition = |key: &str| body["preconditions"][key].as_str().map(str::to_owned);

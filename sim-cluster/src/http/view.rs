@@ -93,7 +93,12 @@ pub(super) fn many(
                 if i > 0 {
                     out.push(b',');
                 }
-                write(&mut out, object);
+                let depth = if call.served.is_custom() {
+                    Depth::Object
+                } else {
+                    Depth::Item
+                };
+                write_at(&mut out, object, depth);
             }
             out.extend_from_slice(b"]}");
             out
@@ -142,14 +147,16 @@ pub(super) fn text(object: &Value) -> String {
 }
 
 pub(super) fn write(out: &mut Vec<u8>, object: &Value) {
-    serde_json::to_writer(
-        out,
-        &Wire {
-            value: object,
-            depth: Depth::Object,
-        },
-    )
-    .expect("a JSON value has only keys that are texts, and memory takes everything");
+    write_at(out, object, Depth::Object);
+}
+
+fn write_at(out: &mut Vec<u8>, object: &Value, depth: Depth) {
+    let wire = Wire {
+        value: object,
+        depth,
+    };
+    serde_json::to_writer(out, &wire)
+        .expect("a JSON value has only keys that are texts, and memory takes everything");
 }
 
 /// An object whose managed fields are kept as text: they are put back as the objects they are.
@@ -162,6 +169,8 @@ struct Wire<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
     Object,
+    /// Of a list of a built-in kind, whose items do not repeat what the list says.
+    Item,
     Metadata,
     Entries,
     Entry,
@@ -171,17 +180,17 @@ enum Depth {
 impl Serialize for Wire<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let next = |key: &str| match (self.depth, key) {
-            (Depth::Object, "metadata") => Some(Depth::Metadata),
+            (Depth::Object | Depth::Item, "metadata") => Some(Depth::Metadata),
             (Depth::Metadata, "managedFields") => Some(Depth::Entries),
             (Depth::Entry, "fieldsV1") => Some(Depth::Fields),
             _ => None,
         };
         match self.value {
-            Value::Object(fields)
-                if matches!(self.depth, Depth::Object | Depth::Metadata | Depth::Entry) =>
-            {
-                let mut map = serializer.serialize_map(Some(fields.len()))?;
-                for (key, value) in fields {
+            Value::Object(fields) if !matches!(self.depth, Depth::Entries | Depth::Fields) => {
+                let is_said =
+                    |key: &str| self.depth == Depth::Item && matches!(key, "apiVersion" | "kind");
+                let mut map = serializer.serialize_map(None)?;
+                for (key, value) in fields.iter().filter(|(key, _)| !is_said(key)) {
                     match next(key) {
                         Some(depth) => map.serialize_entry(key, &Wire { value, depth })?,
                         None => map.serialize_entry(key, value)?,

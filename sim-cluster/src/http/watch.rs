@@ -22,7 +22,7 @@ use crate::client::{Cluster, scope};
 use crate::convert;
 use crate::faults::{Asked, Interruption};
 use crate::selector::FieldSelector;
-use crate::status::Status;
+use crate::status::{Cause, Status};
 use crate::store::{EventKind, Occurrence, Watch, too_old};
 
 /// Pieces grow to this when events are waiting.
@@ -56,8 +56,15 @@ pub(super) fn start(handler: &Handler, call: Call) -> Result<Response<Body>, Sta
     let wants_state = call.query.truth("sendInitialEvents");
     let asked = call.query.number("resourceVersion")?.unwrap_or(0);
     if wants_state && call.query.text("resourceVersionMatch") != "NotOlderThan" {
-        return Err(Status::bad_request(
-            "sendInitialEvents requires resourceVersionMatch set to NotOlderThan",
+        return Err(Status::invalid_option(
+            "ListOptions",
+            Cause {
+                field: "resourceVersionMatch".to_owned(),
+                reason: "FieldValueForbidden",
+                message: "Forbidden: sendInitialEvents requires setting resourceVersionMatch to \
+                          NotOlderThan"
+                    .to_owned(),
+            },
         ));
     }
     let from = if wants_state { 0 } else { asked };
@@ -197,7 +204,9 @@ impl Running {
         };
         let as_stored = occurrence.object["apiVersion"] == self.call.served.resource.api_version();
         match (self.call.view, &occurrence.entry) {
-            (View::Objects, Some(entry)) if as_stored => {
+            (View::Objects, Some(entry))
+                if as_stored && Arc::ptr_eq(&entry.object, &occurrence.object) =>
+            {
                 let json = entry
                     .json
                     .get_or_init(|| Bytes::from(view::text(&occurrence.object)));

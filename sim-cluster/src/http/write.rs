@@ -11,7 +11,7 @@ use super::handle::Call;
 use super::view;
 use crate::client::Cluster;
 use crate::object;
-use crate::status::Status;
+use crate::status::{Cause, Status, about_kind};
 use crate::verbs::{self, Patch, Written};
 
 pub(super) fn create(
@@ -46,9 +46,13 @@ pub(super) fn patch(
         "application/apply-patch+yaml" | "application/apply-patch+json" => {
             let manager = call.query.text("fieldManager").to_owned();
             if manager.is_empty() {
-                return Err(Status::bad_request(
-                    "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is \
-                     required for apply patch",
+                return Err(Status::invalid_option(
+                    "PatchOptions",
+                    Cause {
+                        field: "fieldManager".to_owned(),
+                        reason: "FieldValueRequired",
+                        message: "Required value: is required for apply patch".to_owned(),
+                    },
                 ));
             }
             Patch::Apply {
@@ -65,6 +69,16 @@ pub(super) fn patch(
             )));
         }
     };
+    if !matches!(patch, Patch::Apply { .. }) && !call.query.text("force").is_empty() {
+        return Err(Status::invalid_option(
+            "PatchOptions",
+            Cause {
+                field: "force".to_owned(),
+                reason: "FieldValueForbidden",
+                message: "Forbidden: may not be specified for non-apply patch".to_owned(),
+            },
+        ));
+    }
     let patched = verbs::patch(cluster, &call.request()?, patch)?;
     Ok(written(cluster, call, &patched))
 }
@@ -98,16 +112,14 @@ pub(super) fn delete(
     if !deleted.gone || call.served.resource.kind == "Pod" {
         return Ok(view::one(cluster, call, 200, &deleted.object));
     }
+    let id = &call.served.resource.id;
+    let mut details = about_kind(object::name(&deleted.object), &id.group, &id.plural);
+    details["uid"] = json!(object::uid(&deleted.object));
     Ok(body::json(
         200,
         &json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-            "details": {
-                "name": object::name(&deleted.object),
-                "group": call.served.resource.id.group,
-                "kind": call.served.resource.id.plural,
-                "uid": object::uid(&deleted.object),
-            },
+            "details": details,
         }),
     ))
 }

@@ -52,6 +52,7 @@ pub fn check(shape: &Shape, object: &Value) -> Report {
     let mut walk = Walk {
         report: &mut report,
         path: String::new(),
+        decoded: String::new(),
         root: "",
         asks_required: true,
     };
@@ -85,6 +86,8 @@ pub fn prune(shape: &Shape, value: &mut Value) {
 struct Walk<'a> {
     report: &'a mut Report,
     path: String,
+    /// The path as the Go decoder says it: without indices and keys of maps.
+    decoded: String,
     /// `Deployment`: errors of the Go decoder name the type that a path starts from.
     root: &'a str,
     asks_required: bool,
@@ -101,7 +104,7 @@ impl Walk<'_> {
             (Shape::Object(kind), Value::Object(_)) => self.object(kind, shape, value),
             (Shape::List(list), Value::Array(items)) => {
                 for (at, item) in items.iter().enumerate() {
-                    self.below(&format!("[{at}]"), |walk| {
+                    self.below(&format!("[{at}]"), "", |walk| {
                         walk.value(&list.items, item, owner);
                     });
                 }
@@ -123,7 +126,13 @@ impl Walk<'_> {
             let is_filled = self.path.is_empty() && matches!(name.as_str(), "status" | "metadata");
             let asked = self.asks_required;
             self.asks_required &= !is_filled;
-            self.below(&step, |walk| {
+            let is_field = kind.fields.contains_key(name);
+            let decoded = match self.decoded.as_str() {
+                _ if !is_field => String::new(),
+                "" => name.clone(),
+                _ => format!(".{name}"),
+            };
+            self.below(&step, &decoded, |walk| {
                 if known {
                     walk.value(shape.field(name), value, &kind.type_name);
                 } else {
@@ -169,7 +178,7 @@ impl Walk<'_> {
             Value::Array(_) => "array",
             Value::Object(_) | Value::Null => "object",
         };
-        let path = without_indices(&self.path);
+        let path = &self.decoded;
         let holder = if owner.is_empty() { self.root } else { owner };
         self.report.undecodable = Some(match (shape, value) {
             (Shape::Scalar(Scalar::Time), Value::String(text)) => {
@@ -185,11 +194,13 @@ impl Walk<'_> {
         });
     }
 
-    fn below(&mut self, step: &str, then: impl FnOnce(&mut Self)) {
-        let before = self.path.len();
+    fn below(&mut self, step: &str, decoded: &str, then: impl FnOnce(&mut Self)) {
+        let before = (self.path.len(), self.decoded.len());
         self.path.push_str(step);
+        self.decoded.push_str(decoded);
         then(self);
-        self.path.truncate(before);
+        self.path.truncate(before.0);
+        self.decoded.truncate(before.1);
     }
 }
 
@@ -229,21 +240,6 @@ fn go_type(shape: &Shape) -> String {
             None => format!("v1.{}", object.type_name),
         },
     }
-}
-
-/// The Go decoder leaves the indices of lists out.
-fn without_indices(path: &str) -> String {
-    let mut kept = String::with_capacity(path.len());
-    let mut inside = false;
-    for letter in path.chars() {
-        match letter {
-            '[' => inside = true,
-            ']' => inside = false,
-            letter if !inside => kept.push(letter),
-            _ => {}
-        }
-    }
-    kept
 }
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ impl Watch {
             if let Some(kind) = seen_by(&self.scope, entry) {
                 self.ahead.push_back(Occurrence {
                     kind,
-                    object: Arc::clone(&entry.object),
+                    object: shown_by(kind, entry),
                     entry: Some(Arc::clone(entry)),
                 });
             }
@@ -194,6 +194,19 @@ fn seen_by(scope: &Scope, entry: &Entry) -> Option<EventKind> {
         (_, false, true) => Some(EventKind::Added),
         (_, true, true) => Some(EventKind::Modified),
         (_, true, false) => Some(EventKind::Deleted),
+    }
+}
+
+/// What ceases to match is shown as it was when it last did, with the version of the change
+/// (`convertToWatchEvent` of the API server's `cache_watcher.go`).
+fn shown_by(kind: EventKind, entry: &Entry) -> Arc<Value> {
+    match &entry.previous {
+        Some(previous) if kind == EventKind::Deleted && entry.kind != EventKind::Deleted => {
+            let mut last = (**previous).clone();
+            last["metadata"]["resourceVersion"] = json!(entry.revision.to_string());
+            Arc::new(last)
+        }
+        _ => Arc::clone(&entry.object),
     }
 }
 

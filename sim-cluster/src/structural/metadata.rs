@@ -69,7 +69,7 @@ pub fn metadata_causes(metadata: &Value, at: &str) -> Vec<Cause> {
 }
 
 /// Why a text is no qualified name such as `example.com/name`.
-fn key_trouble(key: &str) -> Option<String> {
+pub(crate) fn key_trouble(key: &str) -> Option<String> {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),

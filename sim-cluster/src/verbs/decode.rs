@@ -20,17 +20,13 @@ pub(crate) enum FieldValidation {
 }
 
 impl FieldValidation {
-    /// # Errors
-    /// 400 for a word that is none of the three.
-    pub(crate) fn parse(word: &str) -> Result<FieldValidation, Status> {
+    /// None for a word that is none of the three.
+    pub(crate) fn parse(word: &str) -> Option<FieldValidation> {
         match word {
-            "" | "Warn" => Ok(FieldValidation::Warn),
-            "Ignore" => Ok(FieldValidation::Ignore),
-            "Strict" => Ok(FieldValidation::Strict),
-            other => Err(Status::bad_request(format!(
-                "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \
-                 \"Strict\", \"Warn\""
-            ))),
+            "" | "Warn" => Some(FieldValidation::Warn),
+            "Ignore" => Some(FieldValidation::Ignore),
+            "Strict" => Some(FieldValidation::Strict),
+            _ => None,
         }
     }
 }

@@ -139,26 +139,29 @@ fn check_preconditions(
     options: &DeleteOptions,
 ) -> Result<(), Status> {
     let expectations = [
-        ("UID", &options.uid, object::uid(current)),
+        (
+            "UID",
+            &options.uid,
+            object::uid(current),
+            "deleted and then recreated",
+        ),
         (
             "ResourceVersion",
             &options.resource_version,
             object::text(current, &["metadata", "resourceVersion"]),
+            "modified",
         ),
     ];
-    for (what, expected, found) in expectations {
+    for (what, expected, found, suspicion) in expectations {
         if let Some(expected) = expected
             && expected != found
         {
             let why = format!(
-                "Precondition failed: {what} in precondition: {expected}, {what} in object meta: \
-                 {found}"
+                "the {what} in the precondition ({expected}) does not match the {what} in record \
+                 ({found}). The object might have been {suspicion}"
             );
-            return Err(Status::conflict(
-                &request.served.name(),
-                &request.name,
-                &why,
-            ));
+            let kind = request.served.kind_and_group();
+            return Err(Status::conflict(&kind, &request.name, &why));
         }
     }
     Ok(())

@@ -195,8 +195,9 @@ fn check_finalizers(request: &Request, current: &Value, wished: &Value) -> Resul
         return Ok(());
     }
     let before: Vec<&str> = object::finalizers(current).collect();
-    let added: Vec<&str> = object::finalizers(wished)
+    let added: Vec<String> = object::finalizers(wished)
         .filter(|it| !before.contains(it))
+        .map(|it| format!("{it:?}"))
         .collect();
     if added.is_empty() {
         return Ok(());
@@ -206,7 +207,8 @@ fn check_finalizers(request: &Request, current: &Value, wished: &Value) -> Resul
         reason: "FieldValueForbidden",
         message: format!(
             "Forbidden: no new finalizers can be added if the object is being deleted, found new \
-             finalizers {added:?}"
+             finalizers []string{{{}}}",
+            added.join(", ")
         ),
     };
     Err(Status::invalid(

@@ -72,9 +72,31 @@ fn write(cluster: &Cluster, request: &Request, patch: &Patch) -> Result<Written,
                 return scale::set(&request.served, current, &scaled).map(Wish::Plain);
             }
             let shape = (!request.served.is_custom()).then(|| &**request.served.shape());
-            patched(current, plain, shape).map(Wish::Plain)
+            let patched = patched(current, plain, shape)?;
+            check_name(request, &patched)?;
+            Ok(Wish::Plain(patched))
         }),
     }
+}
+
+/// A patch does not rename.
+fn check_name(request: &Request, object: &Value) -> Result<(), Status> {
+    let name = object::name(object);
+    if name != request.name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            request.name
+        )));
+    }
+    let namespace = object::namespace(object);
+    if namespace != request.namespace {
+        return Err(Status::bad_request(format!(
+            "the namespace of the object ({namespace}) does not match the namespace on the \
+             request ({})",
+            request.namespace
+        )));
+    }
+    Ok(())
 }
 
 /// What is applied, with the name that the URL says.

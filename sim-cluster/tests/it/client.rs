@@ -340,3 +340,57 @@ fn objects_of_a_definition_are_held_to_its_schema() {
     );
     assert_eq!(seen["metadata"]["generation"], 1);
 }
+
+fn service(name: &str, kind: &str) -> Value {
+    json!({
+        "metadata": { "name": name, "namespace": "default" },
+        "spec": { "type": kind, "selector": { "app": "web" }, "ports": [{ "port": 80 }] },
+    })
+}
+
+#[test]
+fn a_service_that_is_not_made_takes_no_address_and_no_port() {
+    let client = admin();
+    let first = client.create("services", service("a", "NodePort")).unwrap();
+    let taken_name = client.create("services", service("a", "NodePort"));
+    assert_eq!(taken_name.unwrap_err().reason, "AlreadyExists");
+    let mut wrong = service("wrong", "NodePort");
+    wrong["spec"]["ports"][0]["port"] = json!(70_000);
+    assert_eq!(
+        client.create("services", wrong).unwrap_err().reason,
+        "Invalid"
+    );
+
+    let second = client.create("services", service("b", "NodePort")).unwrap();
+    let after = |service: &Value| {
+        let address: std::net::Ipv4Addr = service["spec"]["clusterIP"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let port = service["spec"]["ports"][0]["nodePort"].as_u64().unwrap();
+        (address.to_bits() + 1, port + 1)
+    };
+    let (address, port) = after(&first);
+    assert_eq!(
+        second["spec"]["clusterIP"],
+        std::net::Ipv4Addr::from_bits(address).to_string()
+    );
+    assert_eq!(second["spec"]["ports"][0]["nodePort"], port);
+
+    // An overtaken update gives back what it took, and keeps what the service has.
+    let mut overtaken = (*first).clone();
+    overtaken["metadata"]["resourceVersion"] = json!("1");
+    overtaken["spec"]["ports"][0]["nodePort"] = json!(31_000);
+    assert_eq!(
+        client.update("services", overtaken).unwrap_err().reason,
+        "Conflict"
+    );
+    let mut asks = service("c", "NodePort");
+    asks["spec"]["ports"][0]["nodePort"] = json!(31_000);
+    client.create("services", asks).unwrap();
+    let mut wants_the_first = service("d", "ClusterIP");
+    wants_the_first["spec"]["clusterIP"] = first["spec"]["clusterIP"].clone();
+    let refused = client.create("services", wants_the_first).unwrap_err();
+    assert!(refused.message.contains("already allocated"), "{refused}");
+}

@@ -7,6 +7,7 @@
 mod apply;
 mod client;
 mod controllers;
+mod expectations;
 mod hollow;
 mod http;
 mod kubectl;
@@ -14,4 +15,5 @@ mod kubelet;
 mod laws;
 mod openapi;
 mod structural;
+mod typed;
 mod whole;

@@ -34,7 +34,12 @@ impl Schedule {
         };
         let zone = if zone.is_empty() { "UTC" } else { zone };
         if fields.split_whitespace().count() != 5 {
-            return Err("expected exactly 5 fields".to_owned());
+            let words: Vec<&str> = fields.split_whitespace().collect();
+            return Err(format!(
+                "expected exactly 5 fields, found {}: [{}]",
+                words.len(),
+                words.join(" ")
+            ));
         }
         cronexpr::parse_crontab(&format!("{fields} {zone}"))
             .map(Schedule)
