@@ -1,6 +1,8 @@
 //! The commands, one module each.
 
+pub(crate) mod agent;
 pub(crate) mod chaos;
+pub(crate) mod cluster;
 pub(crate) mod crds;
 pub(crate) mod demo;
 pub(crate) mod explain;

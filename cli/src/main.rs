@@ -34,7 +34,9 @@ enum Command {
     Demo(commands::demo::DemoArgs),
     Sim(Box<commands::sim::Command>),
     Chaos(commands::chaos::Command),
+    Cluster(commands::cluster::Command),
     Monitor(Box<monitor::config::MonitorArgs>),
+    Agent(Box<agent::args::AgentArgs>),
     Operator(Box<commands::operator::Command>),
     Replay(commands::replay::Command),
     Search(commands::search::Command),
@@ -46,9 +48,12 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo(args) => commands::demo::run(&args),
-        Command::Sim(command) => commands::sim::run(&command),
+        // The one command whose process may have to end as others make theirs end.
+        Command::Sim(command) => return terminal::ended(commands::sim::run(&command)),
         Command::Chaos(command) => commands::chaos::run(command),
+        Command::Cluster(command) => commands::cluster::run(&command),
         Command::Monitor(args) => commands::monitor::run(&args),
+        Command::Agent(args) => commands::agent::run(*args),
         Command::Operator(command) => commands::operator::run(&command),
         Command::Replay(command) => commands::replay::run(&command),
         Command::Search(command) => commands::search::run(&command),

@@ -43,6 +43,20 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
     }
 }
 
+/// How a process ends that says by itself how.
+pub(crate) fn ended(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| failed(&error))
+}
+
+/// A runtime for processes of which there are many on a machine.
+pub(crate) fn small_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_stack_size(512 * 1024)
+        .build()?)
+}
+
 /// A runtime for commands that talk over the network.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread()

@@ -83,6 +83,7 @@ impl Heart {
     pub fn view(&self) -> View {
         let mut view = self.engine.view();
         view.logs = self.pipeline.logs();
+        view.fields = self.pipeline.fields();
         let lookup = |service: &ServiceKey, id| self.template_text(service, id);
         view.anomalies
             .iter_mut()

@@ -15,6 +15,7 @@ mod indexer;
 pub mod intake;
 mod metrics;
 pub mod notify;
+mod probes;
 pub mod replay;
 pub mod run;
 mod servers;

@@ -15,6 +15,8 @@ pub(crate) struct Metrics {
     pub(crate) notifications: IntCounterVec,
     /// By `reason`.
     pub(crate) alerts_dropped: IntCounterVec,
+    pub(crate) probes_refused: IntCounter,
+    pub(crate) probe_records_dropped: IntCounter,
 }
 
 impl Metrics {
@@ -69,6 +71,14 @@ impl Metrics {
                 "crosswatch_alerts_dropped_total",
                 "Alert messages not sent at all; firing alerts are sent again at the next interval.",
                 &["reason"],
+            )?,
+            probes_refused: counter(
+                "crosswatch_probes_refused_total",
+                "Times that more probes were wanted than one monitor makes.",
+            )?,
+            probe_records_dropped: counter(
+                "crosswatch_probe_records_dropped_total",
+                "Outcomes of probes that were shown, but refused as records.",
             )?,
         })
     }

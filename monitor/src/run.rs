@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use monitor_core::{IngestView, View};
+use monitor_core::{IngestView, ProbeView, View};
 use monitor_engine::EngineConfig;
 use monitor_ingest::redact::{RedactConfig, Redactor, Rule};
 use monitor_serve::{Clock, Intake, Ports};
@@ -28,6 +28,7 @@ use crate::indexer::{self, INDEX_QUEUE, IndexWork, Indexer};
 use crate::intake::{self, Gate, Logged, WORKER_QUEUE};
 use crate::metrics::Metrics;
 use crate::notify;
+use crate::probes::{self, Surroundings};
 use crate::servers::Servers;
 use crate::worker::{Outlets, Work, Worker};
 
@@ -109,6 +110,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
     let (ingest_in, ingest) = watch::channel(Arc::new(IngestView::default()));
     let (workloads_in, workloads) = watch::channel(Arc::default());
     let (live, _) = broadcast::channel(LIVE_EVENTS);
+    let (probes_in, probes) = watch::channel(Arc::default());
     let (alerts_in, alerts) = mpsc::channel(ALERTS);
     let (index_in, index_work) = sync_channel(INDEX_QUEUE);
     let (releases_in, releases) = sync_channel(4);
@@ -123,6 +125,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         engine: engine_config(&settings),
         clock: Arc::clone(&clock),
         redactions: gate.redactions(),
+        probes,
         outlets: Outlets {
             index: index_in,
             view: view_in,
@@ -227,6 +230,16 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         servers.otlp_http,
         stop.clone(),
     ));
+    tasks.spawn(probes::run(
+        keeper.settings(),
+        probes_in,
+        Surroundings {
+            intake: Arc::new(gate.clone()),
+            clock: Arc::clone(&clock),
+            metrics: metrics.clone(),
+        },
+        stop.clone(),
+    ));
     if !settings.follow.is_empty() {
         let intake: Arc<dyn Intake> = Arc::new(gate.clone());
         tasks.spawn(crate::follow::run(
@@ -279,6 +292,7 @@ struct Opening {
     engine: EngineConfig,
     clock: Arc<dyn Clock>,
     redactions: intake::Redactions,
+    probes: watch::Receiver<Arc<Vec<ProbeView>>>,
     outlets: Outlets,
     releases: std::sync::mpsc::SyncSender<Seq>,
     index_work: std::sync::mpsc::Receiver<IndexWork>,
@@ -351,6 +365,7 @@ impl Opening {
             clock: self.clock,
             redactions: self.redactions,
             settings: keeper.settings(),
+            probes: self.probes,
             newest,
         };
         worker.configure();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
-use monitor_core::{Alert, Change, IngestView, Observation, Settings, Time, View};
+use monitor_core::{Alert, Change, IngestView, Observation, ProbeView, Settings, Time, View};
 use monitor_engine::Effect;
 use monitor_serve::{Clock, LiveEvent};
 use monitor_store::Seq;
@@ -65,6 +65,8 @@ pub(crate) struct Worker {
     pub(crate) redactions: Redactions,
     /// What others want, as it is in force.
     pub(crate) settings: watch::Receiver<Arc<Settings>>,
+    /// What came of the last probes.
+    pub(crate) probes: watch::Receiver<Arc<Vec<ProbeView>>>,
     /// The newest batch the heart has taken.
     pub(crate) newest: Option<Seq>,
 }
@@ -172,7 +174,9 @@ impl Worker {
 
     /// Shows the state of everything to all who look.
     pub(crate) fn publish(&self) {
-        self.outlets.view.send_replace(Arc::new(self.heart.view()));
+        let mut view = self.heart.view();
+        view.probes = Arc::clone(&self.probes.borrow());
+        self.outlets.view.send_replace(Arc::new(view));
     }
 
     fn perform(&mut self, effects: Vec<Effect>) {

@@ -5,6 +5,8 @@
 //! to be stored out, its `metadata.managedFields` included. Who calls checks names, versions and
 //! preconditions, fills defaults in, and stores; after any other write it calls [`track`].
 
+use std::sync::LazyLock;
+
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use serde_json::{Value, json};
 
@@ -98,16 +100,18 @@ pub fn apply(
         None => merged,
     };
     // Only now: that the configuration names the object is what keeps its `metadata` above.
-    fields = fields.without(&never_owned());
+    fields.subtract(&NEVER_OWNED);
 
     let difference = walk::compare(shape, &bare, &after);
-    let changed = difference.changed().without(&never_owned());
+    let mut changed = difference.changed();
+    changed.subtract(&NEVER_OWNED);
     let may_take = force || only_reapplies(before, &entries, &changed, shape, writer);
     if !may_take {
         refuse_conflicts(&entries, &changed)?;
     }
     for entry in &mut entries {
-        entry.fields = entry.fields.without(&changed).without(&difference.removed);
+        entry.fields.subtract(&changed);
+        entry.fields.subtract(&difference.removed);
     }
     let is_same_object = bare == after;
     let before_time = last.as_ref().and_then(|last| last.time.clone());
@@ -167,11 +171,13 @@ pub fn track(
         return after;
     }
     take_managed_fields(&mut after);
-    let bare = before.map(without_managed_fields);
-    let difference = walk::compare(shape, bare.as_ref().unwrap_or(&json!({})), &after);
-    let changed = difference.changed().without(&never_owned());
+    // That `after` has no `managedFields` by now looks like a removal, of what nobody owns.
+    let difference = walk::compare(shape, before.unwrap_or(&Value::Null), &after);
+    let mut changed = difference.changed();
+    changed.subtract(&NEVER_OWNED);
     for entry in &mut entries {
-        entry.fields = entry.fields.without(&changed).without(&difference.removed);
+        entry.fields.subtract(&changed);
+        entry.fields.subtract(&difference.removed);
     }
     if !changed.is_empty() {
         let updates = |entry: &&mut Entry| {
@@ -203,7 +209,7 @@ pub fn track(
 }
 
 /// What nobody owns: which object it is, and what the API itself keeps.
-fn never_owned() -> FieldSet {
+static NEVER_OWNED: LazyLock<FieldSet> = LazyLock::new(|| {
     FieldSet::from_json(&json!({
         "f:apiVersion": {}, "f:kind": {},
         "f:metadata": {
@@ -211,7 +217,7 @@ fn never_owned() -> FieldSet {
             "f:uid": {}, "f:generation": {}, "f:managedFields": {}, "f:resourceVersion": {},
         },
     }))
-}
+});
 
 /// What the door lets in: `status` goes through its own, which lets nothing else in. `null` says
 /// nothing in an applied configuration.
@@ -315,9 +321,8 @@ fn prune(merged: Value, last: &FieldSet, now: &FieldSet, others: &[Entry], shape
 /// An object that nobody is known to own anything of belongs to whoever was before.
 fn owner_of_all(live: &Value, shape: &Shape, writer: &Writer<'_>) -> Option<Entry> {
     let bare = without_managed_fields(live);
-    let fields = walk::compare(shape, &json!({}), &bare)
-        .changed()
-        .without(&never_owned());
+    let mut fields = walk::compare(shape, &json!({}), &bare).changed();
+    fields.subtract(&NEVER_OWNED);
     (!fields.is_empty()).then(|| Entry {
         manager: BEFORE_FIRST_APPLY.to_owned(),
         operation: "Update".to_owned(),

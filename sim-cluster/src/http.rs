@@ -8,6 +8,7 @@ mod discovery;
 mod evict;
 mod handle;
 mod logs;
+mod openapi;
 mod path;
 mod query;
 mod read;

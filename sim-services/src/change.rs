@@ -170,6 +170,15 @@ impl Touch {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What somebody else saw of it: the first, the last, and how many.
+    pub fn absorb(&self, first: Moment, last: Moment, count: u64) {
+        if count > 0 {
+            self.first.fetch_min(first.0, Ordering::Relaxed);
+            self.last.fetch_max(last.0, Ordering::Relaxed);
+            self.count.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
     pub fn first(&self) -> Option<Moment> {
         (self.count() > 0).then(|| Moment(self.first.load(Ordering::Relaxed)))
     }

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 macro_rules! counters {
     ($(#[$doc:meta])* $live:ident, $read:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
         $(#[$doc])*
@@ -14,12 +16,18 @@ macro_rules! counters {
         pub struct $live { $($(#[$field_doc])* pub $field: AtomicU64,)* }
 
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
         pub struct $read { $($(#[$field_doc])* pub $field: u64,)* }
 
         impl $live {
             pub fn read(&self) -> $read {
                 $read { $($field: self.$field.load(Ordering::Relaxed),)* }
+            }
+
+            /// Counts what somebody else counted.
+            pub fn add(&self, more: &$read) {
+                $(self.$field.fetch_add(more.$field, Ordering::Relaxed);)*
             }
         }
 

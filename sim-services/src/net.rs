@@ -130,6 +130,36 @@ impl Net {
         meters: Arc<Meters>,
     ) -> Arc<Net> {
         let authority = Authority::new(clock).expect("keys and certificates can be made");
+        Net::with(wire, clock, seed, topology, conditions, meters, authority)
+    }
+
+    /// One process' part of a platform of many processes over TCP: those of the same seed trust
+    /// each other's certificates. Must be called within a tokio runtime.
+    ///
+    /// # Panics
+    ///
+    /// When no certificate can be made.
+    pub fn part(
+        clock: Clock,
+        seed: u64,
+        topology: Arc<Topology>,
+        conditions: watch::Receiver<Arc<Conditions>>,
+        meters: Arc<Meters>,
+    ) -> Arc<Net> {
+        let authority = Authority::shared(clock, seed).expect("certificates can be made");
+        let wire = Wire::Tcp;
+        Net::with(wire, clock, seed, topology, conditions, meters, authority)
+    }
+
+    fn with(
+        wire: Wire,
+        clock: Clock,
+        seed: u64,
+        topology: Arc<Topology>,
+        conditions: watch::Receiver<Arc<Conditions>>,
+        meters: Arc<Meters>,
+        authority: Authority,
+    ) -> Arc<Net> {
         let links = Links::new(&topology, seed, clock, &conditions, &meters);
         let tasks = Tasks::under(&CancellationToken::new());
         tasks.spawn(links.follow(conditions.clone()));

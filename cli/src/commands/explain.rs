@@ -1,19 +1,30 @@
-//! `crosswatch explain`: why an anomaly is one.
+//! `crosswatch explain`: why an anomaly is one, why a pod is watched or is not.
 
-use anyhow::bail;
+use agent::explain::ExplainOptions;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use monitor_api::{AnomaliesQuery, Anomaly, Direction, Incident, IncidentsQuery, SearchQuery};
+use operator_meta::decision::Mode;
+use operator_meta::identity::IdentityOptions;
 use owo_colors::OwoColorize;
 
 use super::search::Place;
+use crate::terminal;
 
 /// Explain an anomaly: what was typical, what came, for how long, and the records behind it.
 ///
 /// Without an id, the incidents with their suspects, and the anomalies, newest first.
+///
+/// `crosswatch explain pod/NAME -n NAMESPACE` asks the cluster of KUBECONFIG instead: whether that
+/// pod is watched, under which name and environment, where each of these comes from, and what the
+/// operator says of it.
 #[derive(Args, Debug)]
 pub(crate) struct Command {
-    /// The anomaly's id, or the beginning of it.
+    /// The anomaly's id, or the beginning of it; or `pod/NAME`.
     id: Option<String>,
+
+    #[command(flatten)]
+    pod: PodArgs,
 
     #[command(flatten)]
     place: Place,
@@ -27,7 +38,32 @@ pub(crate) struct Command {
     json: bool,
 }
 
+/// How a pod is explained.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Of a pod")]
+struct PodArgs {
+    /// The pod's namespace; that of the kubeconfig when absent.
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+
+    /// The installation watches only pods that ask for it.
+    #[arg(long, env = "CROSSWATCH_OPT_IN")]
+    opt_in: bool,
+
+    /// The installation takes no names from app.kubernetes.io/* and tags.datadoghq.com/* labels.
+    #[arg(long, env = "CROSSWATCH_IGNORE_WELL_KNOWN_LABELS")]
+    ignore_well_known_labels: bool,
+
+    /// The name that the installation gives the cluster.
+    #[arg(long, env = "CROSSWATCH_CLUSTER_NAME", value_name = "NAME")]
+    cluster_name: Option<String>,
+}
+
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
+    let pod = command.id.as_deref().and_then(|id| id.strip_prefix("pod/"));
+    if let Some(name) = pod {
+        return explain_pod(name, &command.pod);
+    }
     command.place.ask(async |client| {
         let all = AnomaliesQuery {
             limit: Some(10_000),
@@ -80,6 +116,29 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
         }
         Ok(())
     })
+}
+
+/// Asks the cluster that `kubectl` would ask.
+fn explain_pod(name: &str, args: &PodArgs) -> anyhow::Result<()> {
+    let options = ExplainOptions {
+        mode: match args.opt_in {
+            true => Mode::OptIn,
+            false => Mode::OptOut,
+        },
+        identity: IdentityOptions {
+            well_known_labels: !args.ignore_well_known_labels,
+        },
+        cluster_name: args.cluster_name.clone(),
+    };
+    let text = terminal::runtime()?.block_on(async {
+        let client = kube::Client::try_default().await;
+        let client = client.context("finding the Kubernetes API, by KUBECONFIG")?;
+        let of_config = client.default_namespace().to_owned();
+        let namespace = args.namespace.as_deref().unwrap_or(&of_config);
+        agent::explain::pod(&client, namespace, name, &options).await
+    })?;
+    anstream::print!("{text}");
+    Ok(())
 }
 
 fn list(anomalies: &[Anomaly], json: bool) -> anyhow::Result<()> {

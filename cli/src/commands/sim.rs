@@ -1,14 +1,19 @@
 //! `crosswatch sim`: the simulated platform alone, for any monitor.
 
+mod control;
+mod manifests;
+mod replica;
+
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use clap::Args;
+use clap::{Args, Subcommand};
 use monitor::config::ConfigError;
 use monitor::signals::StopSignals;
 use owo_colors::OwoColorize;
@@ -39,9 +44,14 @@ use crate::terminal;
 ///   crosswatch sim --otlp http://127.0.0.1:4318 --experiment ledger-database-slow
 ///   crosswatch sim --record recording --for 10m --fast
 ///   curl -X POST --data-binary @chaos/partition.yaml http://127.0.0.1:7070/experiments
+///   crosswatch sim manifests --output mesh            # the same as pods of Kubernetes
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub(crate) struct Command {
+    /// The same platform as containers of Kubernetes.
+    #[command(subcommand)]
+    part: Option<Part>,
+
     /// The platform, as a file. [default: the shipped shop]
     #[arg(long, value_name = "FILE")]
     topology: Option<PathBuf>,
@@ -98,7 +108,25 @@ pub(crate) struct Command {
     json: bool,
 }
 
-pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
+#[derive(Debug, Subcommand)]
+enum Part {
+    Replica(Box<replica::Command>),
+    Control(control::Command),
+    Manifests(manifests::Command),
+}
+
+/// What the process ends with when all went well.
+pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match &command.part {
+        Some(Part::Replica(part)) => replica::run(part),
+        Some(Part::Control(part)) => control::run(part).map(|()| ExitCode::SUCCESS),
+        Some(Part::Manifests(part)) => manifests::run(part).map(|()| ExitCode::SUCCESS),
+        None => whole(command).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// All of it in this process.
+fn whole(command: &Command) -> anyhow::Result<()> {
     let topology = chaos::topology(command.topology.as_deref())?;
     let plan = command
         .experiment

@@ -18,6 +18,7 @@ fn every_command_explains_itself() {
         "chaos",
         "chaos run",
         "monitor",
+        "agent",
         "replay",
         "search",
         "explain",

@@ -9,5 +9,6 @@ mod crash;
 mod demo;
 mod help;
 mod own_traces;
+mod pods;
 mod process;
 mod replay;

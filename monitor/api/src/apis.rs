@@ -109,6 +109,31 @@ pub struct ApiDetail {
     /// Its own and its service's, open ones first, then newest first.
     pub anomalies: Vec<Anomaly>,
     pub alerts: Vec<Alert>,
+    /// The objectives that are about it.
+    #[serde(default)]
+    pub objectives: Vec<ObjectiveState>,
+}
+
+/// How far an objective is kept, over all the Apis of the service that it is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ObjectiveState {
+    pub name: String,
+    /// Of the calls, how many should be good, 0 to 1.
+    pub objective_ratio: f64,
+    /// Slower calls are bad.
+    pub latency_threshold_seconds: Option<f64>,
+    pub window_seconds: f64,
+    /// Within the window, as far as the monitor has seen it.
+    pub calls: u64,
+    pub bad: u64,
+    /// 1 when nothing of the error budget is spent, 0 when all is, less when more. `null` without
+    /// calls.
+    pub error_budget_remaining_ratio: Option<f64>,
+    /// How many times faster than evenly the budget is spent, over the last hour and the last six.
+    pub burn_rate_1h: Option<f64>,
+    pub burn_rate_6h: Option<f64>,
+    /// How many Apis it is about.
+    pub apis: u64,
 }
 
 /// Filters of `GET /apis`. All given ones must hold.

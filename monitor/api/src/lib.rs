@@ -30,7 +30,7 @@ pub use alerts::{Alert, AlertSeverity, AlertState, AlertsQuery};
 pub use anomalies::{
     AnomaliesQuery, Anomaly, Band, Contribution, Direction, Evidence, Explanation, Measure, Subject,
 };
-pub use apis::{Api, ApiDetail, ApiState, ApisQuery, Signal, Signals};
+pub use apis::{Api, ApiDetail, ApiState, ApisQuery, ObjectiveState, Signal, Signals};
 pub use changes::{Change, ChangeRefusal, ChangesOutcome, ChangesQuery};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Tail};
@@ -49,7 +49,7 @@ pub use search::{
 };
 pub use status::{IngestCounts, Status, StatusCounts};
 pub use streams::{ReasonCount, Stream, StreamsQuery, Template, TemplatesQuery, Unrecognised};
-pub use workloads::{IncidentRef, RouteView, WorkloadView, Workloads, WorkloadsQuery};
+pub use workloads::{IncidentRef, ProbeView, RouteView, WorkloadView, Workloads, WorkloadsQuery};
 
 /// Every path below is relative to this.
 pub const PREFIX: &str = "/api/v1";

@@ -63,6 +63,21 @@ pub struct WorkloadView {
     pub routes: Vec<RouteView>,
     /// Open incidents in which it has a part.
     pub incidents: Vec<IncidentRef>,
+    /// What the monitor asks it itself. Neither learned from nor alerted on.
+    #[serde(default)]
+    pub probes: Vec<ProbeView>,
+}
+
+/// The last outcome of a probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProbeView {
+    pub name: String,
+    pub ok: bool,
+    /// Why it failed, in a sentence.
+    pub failure: Option<String>,
+    pub duration_seconds: f64,
+    #[schema(format = DateTime)]
+    pub at: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

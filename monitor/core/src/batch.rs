@@ -18,6 +18,8 @@ pub enum Origin {
     JsonLines,
     File,
     Replay,
+    /// A request of the monitor's own.
+    Probe,
 }
 
 impl Origin {
@@ -28,6 +30,7 @@ impl Origin {
             Origin::JsonLines => "json-lines",
             Origin::File => "file",
             Origin::Replay => "replay",
+            Origin::Probe => "probe",
         }
     }
 }

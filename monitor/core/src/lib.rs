@@ -44,9 +44,12 @@ pub use signal::{Measure, Observation, SignalKey, Subject};
 pub use sketch::Sketch;
 pub use time::{Time, TimeError};
 pub use view::{
-    ApiState, ApiView, EdgeCounts, EngineCounts, IngestView, LogsView, ServiceView, SignalView,
-    StreamView, TemplateView, View,
+    ApiState, ApiView, EdgeCounts, EngineCounts, FieldView, IngestView, LogsView, ObjectiveView,
+    ProbeView, ServiceView, SignalView, StreamView, TemplateView, View,
 };
+
+/// What the user agent of our own probes begins with.
+pub const PROBE_AGENT: &str = "crosswatch-probe/";
 
 /// A short shared string: names, keys, routes. Cloning one is a reference count.
 pub type Name = std::sync::Arc<str>;

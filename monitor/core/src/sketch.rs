@@ -97,13 +97,16 @@ impl Sketch {
         if count == 0 {
             return 0.0;
         }
-        let above: u64 = self
-            .bins
+        self.count_above(threshold) as f64 / count as f64
+    }
+
+    /// How many values lie above `threshold`, as [`Sketch::share_above`].
+    pub fn count_above(&self, threshold: f64) -> u64 {
+        self.bins
             .iter()
             .filter(|bin| value(bin.0) > threshold)
             .map(|bin| u64::from(bin.1))
-            .sum();
-        above as f64 / count as f64
+            .sum()
     }
 
     /// Each bin's value and count, ascending; zeros first when there are any.

@@ -3,6 +3,7 @@
 //! The engine makes one each tick; the HTTP API, the UI and the metrics are renderings of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +113,56 @@ pub struct LogsView {
     pub unrecognised_ratio: f64,
 }
 
+/// How far an objective is kept, over all the Apis that it is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ObjectiveView {
+    pub service: ServiceKey,
+    pub environment: Name,
+    pub name: Name,
+    /// Of the calls, how many should be good; 0 to 1.
+    pub ratio: f64,
+    /// In seconds; slower calls are bad.
+    pub latency_threshold: Option<f64>,
+    pub window: Duration,
+    /// Within the window.
+    pub calls: u64,
+    pub bad: u64,
+    /// 1 when nothing of the error budget is spent, 0 when all is, less when more; `None` without
+    /// calls.
+    pub budget_remaining: Option<f64>,
+    /// How many times faster than evenly the budget is spent, over an hour and over six.
+    pub burn_1h: Option<f64>,
+    pub burn_6h: Option<f64>,
+    pub apis: Vec<Arc<ApiKey>>,
+}
+
+/// The latest of a number that someone wants out of a log field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldView {
+    pub service: ServiceKey,
+    pub environment: Name,
+    pub name: Name,
+    pub unit: Option<Name>,
+    pub value: f64,
+    pub at: Time,
+}
+
+/// The last outcome of a request that the monitor makes itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeView {
+    pub service: ServiceKey,
+    /// `None`: it was not said which.
+    pub environment: Option<Name>,
+    pub name: Name,
+    /// Why it failed, in a sentence; `None` when it did not.
+    pub failure: Option<String>,
+    pub duration: Duration,
+    pub at: Time,
+    /// Since the monitor's start.
+    pub made: u64,
+    pub failed: u64,
+}
+
 /// What the engine counted, since it first started on this data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineCounts {
@@ -140,6 +191,9 @@ pub struct View {
     pub services: Vec<ServiceView>,
     /// In order of service and environment.
     pub logs: Vec<LogsView>,
+    pub objectives: Vec<ObjectiveView>,
+    pub fields: Vec<FieldView>,
+    pub probes: Arc<Vec<ProbeView>>,
     /// Open ones, then those that ended lately, newest first.
     pub anomalies: Vec<Anomaly>,
     /// Open ones, the latest first, then those that ended lately.

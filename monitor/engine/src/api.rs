@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Anomaly, ApiKey, ApiState, ApiView, CallSource, Measure, Score, Subject, Time, Tuning, Watching,
+    Anomaly, ApiKey, ApiState, ApiView, CallSource, Measure, Objective, Score, Subject, Time,
+    Tuning, Watching,
 };
 use monitor_detect::{Detector, Phase, Progress, Reading, Sample, Verdict};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::contrast::contributions;
 use crate::dimensions::{Dimensions, Selection};
 use crate::episode::{Change, Episode, Origin};
 use crate::models::ApiModels;
+use crate::objectives::{self, Ledger};
 use crate::rollup::Rollups;
 use crate::source::SourceChoice;
 use crate::vitals::Pulse;
@@ -55,6 +57,7 @@ pub(crate) struct ApiTrack {
     /// The last second was neither judged nor learned from.
     rested: bool,
     held: bool,
+    ledgers: Vec<Ledger>,
 }
 
 impl ApiTrack {
@@ -79,6 +82,7 @@ impl ApiTrack {
             retired: false,
             rested: false,
             held: false,
+            ledgers: Vec::new(),
         }
     }
 
@@ -86,7 +90,9 @@ impl ApiTrack {
     pub(crate) fn configure(&mut self, own: Option<&Arc<Watching>>, config: &EngineConfig) {
         self.own = own.cloned();
         self.retired = own.is_some_and(|own| is_retired(&self.key, own));
-        self.models.tune(own.map(|own| &**own), config);
+        let before = std::mem::take(&mut self.ledgers);
+        self.ledgers = objectives::ledgers(before, self.own.as_deref(), &self.key);
+        self.models.tune(self.own.as_deref(), config);
     }
 
     /// Whether what comes now teaches nothing.
@@ -99,6 +105,16 @@ impl ApiTrack {
 
     pub(crate) fn is_retired(&self) -> bool {
         self.retired
+    }
+
+    /// The objectives that are about it, each with what was counted.
+    pub(crate) fn objectives(&self) -> impl Iterator<Item = (&Objective, &Ledger)> {
+        let own = self.own.as_deref();
+        self.ledgers.iter().filter_map(move |ledger| {
+            let mut objectives = own?.objectives.iter();
+            let objective = objectives.find(|objective| ledger.is_of(objective))?;
+            Some((objective, ledger))
+        })
     }
 
     fn is_paused(&self) -> bool {
@@ -130,6 +146,9 @@ impl ApiTrack {
             self.errors_total += bucket.server_errors;
             self.last_seen = second;
             self.rollups.add(second, bucket);
+            for ledger in &mut self.ledgers {
+                ledger.count(second, bucket);
+            }
         }
         if self.is_paused() || self.retired {
             self.rest(second, changes);

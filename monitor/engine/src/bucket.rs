@@ -29,6 +29,8 @@ pub(crate) struct CallBucket {
     pub(crate) throttled: u64,
     /// Seconds.
     pub(crate) latencies: Sketch,
+    /// Of these, those of server errors.
+    pub(crate) failed_latencies: Sketch,
     pub(crate) dimensions: Dimensions,
 }
 
@@ -43,6 +45,9 @@ impl CallBucket {
         }
         if let Some(duration) = call.duration {
             self.latencies.add(duration.as_secs_f64());
+            if call.status.outcome() == Outcome::ServerError {
+                self.failed_latencies.add(duration.as_secs_f64());
+            }
         }
         self.dimensions.add(call);
     }
@@ -66,8 +71,11 @@ impl CallBucket {
                 (Some(lower), None) => lower * 1.5,
                 (None, None) => point.sum_seconds / n.max(1) as f64,
             };
-            self.latencies
-                .add_n(seconds, u32::try_from(n).unwrap_or(u32::MAX));
+            let n = u32::try_from(n).unwrap_or(u32::MAX);
+            self.latencies.add_n(seconds, n);
+            if failed {
+                self.failed_latencies.add_n(seconds, n);
+            }
         }
     }
 
@@ -77,6 +85,7 @@ impl CallBucket {
         self.client_errors += other.client_errors;
         self.throttled += other.throttled;
         self.latencies.merge(&other.latencies);
+        self.failed_latencies.merge(&other.failed_latencies);
         self.dimensions.merge(&other.dimensions);
     }
 }

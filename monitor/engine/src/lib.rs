@@ -11,6 +11,7 @@ mod dimensions;
 mod engine;
 mod episode;
 mod models;
+mod objectives;
 mod places;
 mod rollup;
 mod service;

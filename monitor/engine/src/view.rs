@@ -1,6 +1,7 @@
 //! The engine's state as one value for readers.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use monitor_core::{Anomaly, Environment, Name, Time, View};
 
@@ -53,6 +54,12 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
         apis,
         services,
         logs: Vec::new(),
+        objectives: crate::objectives::view(
+            state.apis.iter().filter(|api| !api.is_retired()),
+            watermark,
+        ),
+        fields: Vec::new(),
+        probes: Arc::default(),
         anomalies: anomalies(state),
         incidents: state.incidents.incidents(),
         alerts: state.book.alerts(Time::from_secs(watermark)),

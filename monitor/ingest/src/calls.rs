@@ -161,8 +161,11 @@ pub(crate) fn split_method(name: &str) -> (&str, &str) {
     }
 }
 
+/// What OpenTelemetry marks as such, and our own probes as others' access logs show them.
 fn is_synthetic(record: &Record) -> bool {
-    attribute(&record.attributes, "user_agent.synthetic.type").is_some()
+    let agent = record.facts.user_agent.as_deref();
+    agent.is_some_and(|agent| agent.starts_with(monitor_core::PROBE_AGENT))
+        || attribute(&record.attributes, "user_agent.synthetic.type").is_some()
 }
 
 pub(crate) fn attribute<'a>(attributes: &'a [(Name, Value)], key: &str) -> Option<&'a str> {

@@ -12,6 +12,7 @@ pub mod container;
 pub mod decoded;
 mod edges;
 pub mod formats;
+mod gauges;
 pub mod jsonlines;
 pub mod lines;
 pub mod multiline;

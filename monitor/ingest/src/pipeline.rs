@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    ApiKey, Batch, CallFacts, CallStatus, Correlation, HistogramPoint, IngestView, Kind, LogItem,
-    LogsView, Message, Name, Observation, Payload, Record, Resource, ServiceKey, Settings, Shape,
-    Source, SpanItem, StreamView, TemplateId, TemplateView, Time, TimeOrigin,
+    ApiKey, Batch, CallFacts, CallStatus, Correlation, FieldView, HistogramPoint, IngestView, Kind,
+    LogItem, LogsView, Message, Name, Observation, Payload, Record, Resource, ServiceKey, Settings,
+    Shape, Source, SpanItem, StreamView, TemplateId, TemplateView, Time, TimeOrigin,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::calls;
 use crate::edges::{Edges, Place};
 use crate::formats::{self, Recognizer};
+use crate::gauges::Gauges;
 use crate::presence::Presence;
 use crate::routes::RouteLearner;
 use crate::templates::{Limits, Miner};
@@ -56,6 +57,8 @@ pub struct Pipeline {
     /// Given anew after a restart.
     #[serde(skip)]
     settings: Arc<Settings>,
+    #[serde(skip)]
+    gauges: Gauges,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -105,6 +108,7 @@ impl Pipeline {
 
     /// Reads as is wanted from the next batch on.
     pub fn configure(&mut self, settings: Arc<Settings>) {
+        self.gauges.forget(&settings);
         self.settings = settings;
     }
 
@@ -332,6 +336,9 @@ impl Pipeline {
         wanted: &Wanted,
         observations: &mut Vec<Observation>,
     ) {
+        if let Some(own) = wanted.metrics() {
+            self.gauges.read(record, own);
+        }
         match (home, record.kind) {
             (Some(home), Kind::Span) => self.edges.span(home, record, observations),
             (Some(home), Kind::Log) => self.edges.log(home, record, observations),
@@ -366,6 +373,11 @@ impl Pipeline {
     /// Who sends logs, and how well they are read. O(n log n) in the workloads.
     pub fn logs(&self) -> Vec<LogsView> {
         self.presence.view()
+    }
+
+    /// The latest of the numbers that people want out of log fields.
+    pub fn fields(&self) -> Vec<FieldView> {
+        self.gauges.view(&self.settings)
     }
 
     /// Whether a workload was heard for the first time since this was last asked.

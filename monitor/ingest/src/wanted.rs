@@ -20,6 +20,11 @@ impl Wanted {
         )
     }
 
+    /// What is wanted, when a number out of a field is part of it.
+    pub(crate) fn metrics(&self) -> Option<&Watching> {
+        self.0.as_deref().filter(|own| !own.metrics.is_empty())
+    }
+
     pub(crate) fn hint(&self) -> Option<Hint> {
         self.0.as_ref()?.log_format.as_deref().and_then(Hint::of)
     }

@@ -6,6 +6,7 @@
 mod apis;
 mod exposition;
 mod registry;
+mod wanted;
 
 use std::collections::BTreeMap;
 
@@ -54,6 +55,7 @@ fn render(shared: &Shared, format: Format) -> String {
     apis::write(&mut out, &view.apis);
     write_services(&mut out, &view);
     write_trouble(&mut out, &view);
+    wanted::write(&mut out, &view);
     write_ingest(&mut out, &ingest);
     registry::write(&mut out, &shared.ports.registry);
     out.finish()

@@ -173,6 +173,10 @@ fn is_same(a: &Seen, b: &Seen) -> bool {
             .map(|part| (part.id.clone(), part.root_cause))
             .collect()
     };
+    let probes = |view: &WorkloadView| -> Vec<(String, bool)> {
+        let probes = view.probes.iter();
+        probes.map(|probe| (probe.name.clone(), probe.ok)).collect()
+    };
     a.state == b.state
         && reason(a) == reason(b)
         && a.first_log.is_some() == b.first_log.is_some()
@@ -183,6 +187,7 @@ fn is_same(a: &Seen, b: &Seen) -> bool {
         && a.apis == b.apis
         && troubled(a) == troubled(b)
         && parts(a) == parts(b)
+        && probes(a) == probes(b)
 }
 
 /// None, some, many, most: what a person would call a difference.

@@ -12,3 +12,4 @@ mod otlp_replay;
 mod peers;
 mod sdk;
 mod support;
+mod wanted;

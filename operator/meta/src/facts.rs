@@ -44,8 +44,6 @@ pub struct ContainerFacts {
     pub name: String,
     /// As the pod asks for it: `registry/cart:1.4`.
     pub image: String,
-    /// As it runs: `registry/cart@sha256:…`; empty before it does.
-    pub image_id: String,
     /// `containerd://…`, without the scheme; empty before it runs.
     pub id: String,
 }

@@ -170,31 +170,28 @@ fn owner_name(subject: &Subject<'_>) -> Sourced<String> {
     Sourced::new(workload.name, Source::Field { of, path })
 }
 
-/// `<tag>@<digest>`, or the digest, or the tag.
+/// `<tag>@<digest>`, or the digest, or the tag, as the pod asks for it.
+///
+/// The digest of what runs is not used: it comes with the pod's status, after the first lines, and a
+/// version that changes by itself looks like a rollout.
 fn image_version(container: &ContainerFacts) -> Option<Sourced<String>> {
-    let (reference, asked) = match container.image.split_once('@') {
+    let (reference, digest) = match container.image.split_once('@') {
         Some((reference, digest)) => (reference, Some(digest)),
         None => (container.image.as_str(), None),
     };
     // A colon before the last slash is that of the registry's port.
     let name = reference.rsplit_once('/').map_or(reference, |it| it.1);
     let tag = name.split_once(':').map(|(_, tag)| tag);
-    let running = container.image_id.split_once('@').map(|it| it.1);
-    let digest = asked.or(running).filter(|it| it.contains(':'));
-    let path = "image";
+    let digest = digest.filter(|it| it.contains(':'));
     let version = match (tag, digest) {
         (Some(tag), Some(digest)) => format!("{tag}@{digest}"),
         (Some(one), None) | (None, Some(one)) => one.to_owned(),
         (None, None) => return None,
     };
     let version = text::name(&version).ok()?;
-    Some(Sourced::new(
-        version,
-        Source::Field {
-            of: Of::Container,
-            path,
-        },
-    ))
+    let of = Of::Container;
+    let path = "image";
+    Some(Sourced::new(version, Source::Field { of, path }))
 }
 
 /// Attributes that annotations set, except those that only Kubernetes knows.

@@ -159,6 +159,38 @@ impl OwnerChain {
     }
 }
 
+/// A pod's name without what its controller appended, for when its object is not known:
+/// `cart-7d4b9c6f5-x2x9k`, `cart-x2x9k`, `cart-0` and `report-28934567-x2x9k` become `cart` and
+/// `report`.
+///
+/// Controllers append five characters of an alphabet without vowels and look-alikes, a Deployment
+/// its ReplicaSet's hash of the same alphabet before, a CronJob the minute of its run.
+/// <https://github.com/kubernetes/apimachinery/blob/master/pkg/util/rand/rand.go>
+pub fn guess_workload(pod: &str) -> &str {
+    let generated = |part: &str, lengths: std::ops::RangeInclusive<usize>| {
+        lengths.contains(&part.len())
+            && part
+                .bytes()
+                .all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte))
+    };
+    let number = |part: &str, lengths: std::ops::RangeInclusive<usize>| {
+        lengths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let Some((rest, last)) = pod.rsplit_once('-') else {
+        return pod;
+    };
+    if generated(last, 5..=5) {
+        match rest.rsplit_once('-') {
+            Some((name, hash)) if generated(hash, 6..=10) || number(hash, 8..=10) => name,
+            _ => rest,
+        }
+    } else if number(last, 1..=4) {
+        rest
+    } else {
+        pod
+    }
+}
+
 /// The CronJob that named a Job.
 /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/cronjob/utils.go> (getJobName)
 fn cron_job(job: &str) -> Option<&str> {
@@ -204,6 +236,21 @@ mod tests {
         check(job("report-29912340"), "", "CronJob/report");
         check(job("report-20261121"), "", "Job/report-20261121");
         check(job("migrate"), "", "Job/migrate");
+    }
+
+    #[test]
+    fn a_pods_name_hints_at_its_workload() {
+        for (pod, workload) in [
+            ("cart-7d4b9c6f5-x2x9k", "cart"),
+            ("cart-v2-7d4b9c6f5-x2x9k", "cart-v2"),
+            ("fluent-bit-x7k2p", "fluent-bit"),
+            ("postgres-0", "postgres"),
+            ("report-28934567-x2x9k", "report"),
+            ("cart", "cart"),
+            ("my-db-node2", "my-db-node2"),
+        ] {
+            assert_eq!(guess_workload(pod), workload, "{pod}");
+        }
     }
 
     #[test]

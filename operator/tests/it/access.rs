@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crds::{AlertPolicy, ChaosExperiment, MaintenanceWindow, MonitoredApi};
 use k8s_openapi::api::apps::v1::Deployment;
-use operator::access::RULES;
+use operator::access::{Place, RULES};
 use serde_json::json;
 
 use crate::experiments::platform;
@@ -84,4 +84,57 @@ async fn every_permission_is_used_and_no_other() {
         .filter(|it| *it != "crosswatch.dev monitoredapis create")
         .collect();
     assert!(unused.is_empty(), "listed and not used: {unused:#?}");
+}
+
+/// What the manifests grant is what is listed, place by place; that what is listed is used is the
+/// test above.
+#[test]
+fn the_manifests_grant_what_is_listed_and_nothing_else() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../manifests/base/operator-access.yaml"
+    );
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut granted = BTreeSet::new();
+    for document in text.split("\n---\n") {
+        let object: serde_json::Value = serde_saphyr::from_str(document).unwrap();
+        let kind = object["kind"].as_str().unwrap();
+        let Some(rules) = object["rules"].as_array() else {
+            assert!(kind.ends_with("Binding"), "{kind} has no rules");
+            continue;
+        };
+        let place = match (kind, object["metadata"]["name"].as_str().unwrap()) {
+            ("ClusterRole", "crosswatch-operator") => "everywhere",
+            ("Role", "crosswatch-operator") => "own namespace",
+            ("ClusterRole", "crosswatch-secrets") => "where people allow it",
+            (kind, name) => panic!("nobody knows of the {kind} {name}"),
+        };
+        for rule in rules {
+            let texts = |key: &str| {
+                let list = rule[key].as_array().expect("a list").iter();
+                list.map(|it| it.as_str().expect("a text"))
+                    .collect::<Vec<_>>()
+            };
+            for group in texts("apiGroups") {
+                for resource in texts("resources") {
+                    for verb in texts("verbs") {
+                        granted.insert(format!("{place}: {group} {resource} {verb}"));
+                    }
+                }
+            }
+        }
+    }
+    let listed: BTreeSet<String> = RULES
+        .iter()
+        .flat_map(|rule| {
+            let place = match rule.place {
+                Place::Watched | Place::Cluster => "everywhere",
+                Place::Own => "own namespace",
+                Place::Granted => "where people allow it",
+            };
+            let named = move |verb| format!("{place}: {} {} {verb}", rule.group, rule.resource);
+            rule.verbs.iter().map(named)
+        })
+        .collect();
+    assert_eq!(granted, listed);
 }

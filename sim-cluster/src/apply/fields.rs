@@ -75,6 +75,19 @@ impl FieldSet {
         }
     }
 
+    /// Takes the paths of the other away; what is below a path stays. Costs what the other has.
+    pub(super) fn subtract(&mut self, other: &FieldSet) {
+        self.is_member &= !other.is_member;
+        for (step, theirs) in &other.below {
+            if let Some(ours) = self.below.get_mut(step) {
+                ours.subtract(theirs);
+                if ours.is_empty() {
+                    self.below.remove(step);
+                }
+            }
+        }
+    }
+
     /// Without the paths of the other; what is below a path stays.
     pub(super) fn without(&self, other: &FieldSet) -> FieldSet {
         self.combine(other, |ours, theirs| ours && !theirs, true)

@@ -6,7 +6,6 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, VARY};
 use serde_json::{Value, json};
 
 use super::body::{Body, json as json_answer};
-use super::query::Query;
 use crate::registry::{Registry, Served};
 
 /// The version that the API takes after; that of the k8s-openapi types its schemas come from.
@@ -15,12 +14,7 @@ const MINOR: &str = "37";
 const AGGREGATED: [&str; 2] = ["v2", "v2beta1"];
 
 /// None for a path that is not there.
-pub(super) fn answer(
-    registry: &Registry,
-    path: &str,
-    accept: &str,
-    _query: &Query,
-) -> Option<Response<Body>> {
+pub(super) fn answer(registry: &Registry, path: &str, accept: &str) -> Option<Response<Body>> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let document = match parts.as_slice() {
         [] => json!({ "paths": paths(registry) }),

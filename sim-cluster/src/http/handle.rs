@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{self, Body};
+use super::openapi::Documents;
 use super::path::{self, ResourcePath, Target};
 use super::query::Query;
 use super::view::View;
@@ -30,6 +31,7 @@ pub(super) struct Handler {
     pub(super) cluster: Cluster,
     pub(super) bookmark_every: Duration,
     pub(super) stop: CancellationToken,
+    documents: Documents,
 }
 
 /// A request about a resource that is served, from somebody who may make it.
@@ -76,6 +78,7 @@ impl Handler {
             cluster,
             bookmark_every,
             stop,
+            documents: Documents::default(),
         }
     }
 
@@ -127,7 +130,7 @@ impl Handler {
                     path: path.clone(),
                 };
                 authorise(&self.cluster, &user, &action)?;
-                self.answer_other(head, &path, &query, incoming).await
+                self.answer_other(head, &path, incoming).await
             }
             Target::Resource(path) => {
                 let action = Action::Resource {
@@ -232,7 +235,6 @@ impl Handler {
         &self,
         head: &hyper::http::request::Parts,
         path: &str,
-        query: &Query,
         incoming: Incoming,
     ) -> Result<Response<Body>, Status> {
         if path == "/crosswatch/faults" && head.method == Method::PUT {
@@ -268,8 +270,13 @@ impl Handler {
                 let rules = rules.map_err(|error| Status::internal(error.to_string()))?;
                 Ok(body::json(200, &rules))
             }
-            _ => discovery::answer(&self.cluster.registry(), path, accept, query)
-                .ok_or_else(not_served),
+            _ => {
+                let registry = self.cluster.registry();
+                self.documents
+                    .answer(&registry, path)
+                    .or_else(|| discovery::answer(&registry, path, accept))
+                    .ok_or_else(not_served)
+            }
         }
     }
 

@@ -21,13 +21,16 @@ use crate::resource::Column;
 
 use duration::age;
 
+/// The cells of an object.
+type Row<'a> = Box<dyn Fn(&Value) -> Vec<Value> + 'a>;
+
 /// The kind `Table` of `meta.k8s.io`.
 pub(super) fn of(cluster: &Cluster, call: &Call, objects: &[Arc<Value>], metadata: Value) -> Value {
     let now = cluster.now();
     let resource = &call.served.resource;
     let include = call.query.text("includeObject");
     let columns: Vec<Value>;
-    let row: Box<dyn Fn(&Value) -> Vec<Value>>;
+    let row: Row<'_>;
     if call.served.is_custom() {
         columns = custom_columns(&resource.columns);
         let paths: Vec<Option<JsonPath>> = resource

@@ -148,9 +148,8 @@ impl Running {
                 }
                 () = tokio::time::sleep_until(self.ends) => {
                     self.over = true;
-                    if self.bookmarks.is_none() {
-                        return None;
-                    }
+                    // Who wants bookmarks gets a last one.
+                    self.bookmarks.as_ref()?;
                     self.write_bookmark(&mut out, false);
                     return Some(out.freeze());
                 }

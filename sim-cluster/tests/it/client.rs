@@ -1,5 +1,10 @@
 //! The API in process.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which stop where something is amiss"
+)]
+
 use std::sync::Arc;
 
 use jiff::Timestamp;

@@ -1,5 +1,10 @@
 //! The API over HTTP, with kube's client: another implementation of the other side.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which stop where something is amiss"
+)]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -606,7 +611,6 @@ async fn a_definition_is_served_from_when_it_is_written_until_it_is_gone() {
         api_version: "example.org/v1".into(),
         kind: "Widget".into(),
         plural: "widgets".into(),
-        ..ApiResource::erase::<ConfigMap>(&())
     };
     let api: Api<DynamicObject> = Api::default_namespaced_with(client.clone(), &resource);
     let widget: DynamicObject = serde_json::from_value(json!({

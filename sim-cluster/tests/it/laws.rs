@@ -1,5 +1,10 @@
 //! Laws of the store, for any order of writes.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which stop where something is amiss"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
+use super::Stage;
 use super::answer::Problem;
 use crate::chaos::load::{Document, load};
-use crate::chaos::manual::On;
-use crate::mesh::Platform;
+use crate::chaos::manual::{On, Standing};
 use crate::truth::FaultTruth;
 
-pub(super) async fn list(State(platform): State<Arc<Platform>>) -> Json<Vec<On>> {
-    Json(platform.manual().list())
+pub(super) async fn list(State(stage): State<Arc<dyn Stage>>) -> Json<Vec<On>> {
+    Json(stage.manual().list())
 }
 
 #[derive(Debug, Serialize)]
@@ -22,9 +22,14 @@ pub(super) struct Started {
     number: u64,
 }
 
+/// The draft of HTTP's header of this name
+/// (<https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>).
+const KEY: &str = "idempotency-key";
+
 /// YAML; JSON is YAML as well.
 pub(super) async fn start(
-    State(platform): State<Arc<Platform>>,
+    State(stage): State<Arc<dyn Stage>>,
+    headers: HeaderMap,
     body: String,
 ) -> Result<(StatusCode, Json<Started>), Problem> {
     let problem = |error: crate::chaos::ChaosError| Problem::bad_request(error.to_string());
@@ -36,18 +41,40 @@ pub(super) async fn start(
             ));
         }
     };
-    let number = platform.manual().start(experiment).map_err(problem)?;
+    if let Some(why) = stage.objection(&experiment) {
+        return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, why));
+    }
+    let key = headers.get(KEY).and_then(|key| key.to_str().ok());
+    let number = (stage.manual())
+        .start_once(key, experiment)
+        .map_err(problem)?;
     Ok((StatusCode::CREATED, Json(Started { number })))
 }
 
+pub(super) async fn show(
+    State(stage): State<Arc<dyn Stage>>,
+    Path(number): Path<String>,
+) -> Result<Json<Standing>, Problem> {
+    let standing = number
+        .parse()
+        .ok()
+        .and_then(|number| stage.manual().get(number));
+    standing.map(Json).ok_or_else(|| {
+        Problem::not_found(format!(
+            "there was no experiment {number} since this platform started, or it is forgotten; \
+             GET /timeline tells of those that are over"
+        ))
+    })
+}
+
 pub(super) async fn stop(
-    State(platform): State<Arc<Platform>>,
+    State(stage): State<Arc<dyn Stage>>,
     Path(number): Path<String>,
 ) -> Result<Json<FaultTruth>, Problem> {
     let stopped = number
         .parse()
         .ok()
-        .and_then(|number| platform.manual().stop(number));
+        .and_then(|number| stage.manual().stop(number));
     stopped.map(Json).ok_or_else(|| {
         Problem::not_found(format!(
             "no experiment {number} is on; GET /experiments tells which are"

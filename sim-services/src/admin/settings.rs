@@ -6,8 +6,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 
+use super::Stage;
 use super::answer::{Problem, json};
-use crate::mesh::Platform;
 use crate::topology::Level;
 
 /// More would only fill this machine.
@@ -20,7 +20,7 @@ struct Factor {
 }
 
 pub(super) async fn load(
-    State(platform): State<Arc<Platform>>,
+    State(stage): State<Arc<dyn Stage>>,
     body: String,
 ) -> Result<StatusCode, Problem> {
     let Factor { factor } = json(&body, r#"{"factor": 1.5}"#)?;
@@ -29,7 +29,7 @@ pub(super) async fn load(
             "`factor` is a number from 0 to {MOST}, not {factor}"
         )));
     }
-    platform.settings().load_factor(factor);
+    stage.settings().load_factor(factor);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -40,11 +40,11 @@ struct LogLevel {
 }
 
 pub(super) async fn log_level(
-    State(platform): State<Arc<Platform>>,
+    State(stage): State<Arc<dyn Stage>>,
     Path(service): Path<String>,
     body: String,
 ) -> Result<StatusCode, Problem> {
-    let services = &platform.mesh().topology().services;
+    let services = &stage.topology().services;
     if !services.contains_key(&service) {
         let known: Vec<&str> = services.keys().map(String::as_str).collect();
         return Err(Problem::not_found(format!(
@@ -53,6 +53,6 @@ pub(super) async fn log_level(
         )));
     }
     let LogLevel { level } = json(&body, r#"{"level": "debug"}"#)?;
-    platform.settings().log_level(&service, level);
+    stage.settings().log_level(&service, level);
     Ok(StatusCode::NO_CONTENT)
 }

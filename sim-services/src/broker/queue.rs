@@ -39,7 +39,7 @@ struct Held {
 }
 
 /// How a queue stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Depth {
     /// Messages that wait now.
     pub waiting: usize,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use running::Running;
+pub(super) use running::Running;
 
 use super::experiment::Experiment;
 use super::happening::Happening;

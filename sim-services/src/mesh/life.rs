@@ -324,6 +324,7 @@ impl Life {
             killed,
             seed: self.dice.between(0, u64::MAX),
             round: self.rounds().number(),
+            listener: None,
         };
         Process::start(&self.slot.grounds, start).await
     }

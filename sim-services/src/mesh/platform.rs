@@ -4,19 +4,19 @@
 //! over memory.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::record::Record;
 use super::settings::Settings;
 use super::{Mesh, MeshConfig};
 use crate::chaos::{self, Happening, Manual, Plan};
-use crate::clock::Moment;
 use crate::load::{Load, Rate};
 use crate::net::Wire;
-use crate::truth::{FaultTruth, Timeline};
+use crate::truth::Timeline;
 
 /// Hears of every experiment that begins, is at full strength, or ends.
 pub type Tell = Arc<dyn Fn(&Happening) + Send + Sync>;
@@ -46,21 +46,12 @@ pub struct Platform {
     load: Arc<Load>,
     manual: Arc<Manual>,
     settings: Settings,
-    seed: u64,
-    virtual_time: bool,
-    started: Moment,
     tell: Tell,
-    truth: Arc<Mutex<Truth>>,
+    record: Arc<Record>,
     tasks: JoinSet<()>,
     stop_load: CancellationToken,
     stop_manual: CancellationToken,
     _stop_all: [DropGuard; 2],
-}
-
-#[derive(Debug, Default)]
-struct Truth {
-    judged_from: Option<Moment>,
-    faults: Vec<FaultTruth>,
 }
 
 impl fmt::Debug for Platform {
@@ -106,17 +97,18 @@ impl Platform {
         let load = Arc::new(load);
         let levers = mesh.levers();
         let manual = Arc::new(Manual::new(Arc::clone(mesh.topology()), &levers, clock));
-        let truth = Arc::<Mutex<Truth>>::default();
+        let topology = Arc::clone(mesh.topology());
+        let record = Arc::new(Record::new(topology, seed, virtual_time, started));
         let (stop_load, stop_manual) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&load).run(stop_load.clone()));
         let people = {
             let (manual, stop) = (Arc::clone(&manual), stop_manual.clone());
-            let (truth, tell) = (Arc::clone(&truth), Arc::clone(&tell));
+            let (record, tell) = (Arc::clone(&record), Arc::clone(&tell));
             async move {
                 manual
-                    .run(stop, |happening| note(&truth, &tell, happening))
-                    .await
+                    .run(stop, |happening| record.note(&tell, happening))
+                    .await;
             }
         };
         tasks.spawn(people);
@@ -125,11 +117,8 @@ impl Platform {
             mesh,
             load,
             manual,
-            seed,
-            virtual_time,
-            started,
             tell,
-            truth,
+            record,
             tasks,
             _stop_all: [
                 stop_load.clone().drop_guard(),
@@ -162,8 +151,8 @@ impl Platform {
     /// on.
     pub async fn play(&self, plan: &Plan, stop: CancellationToken) {
         let clock = self.mesh.clock();
-        self.truth().judged_from.get_or_insert(clock.now());
-        let tell = |happening: &Happening| note(&self.truth, &self.tell, happening);
+        self.record.judge_from(clock.now());
+        let tell = |happening: &Happening| self.record.note(&self.tell, happening);
         let (topology, levers) = (self.mesh.topology(), self.mesh.levers());
         // What they return was told as well.
         chaos::run(plan, topology, &levers, clock, stop, tell).await;
@@ -176,18 +165,7 @@ impl Platform {
 
     /// What really happened so far.
     pub fn timeline(&self) -> Timeline {
-        let now = self.mesh.clock().now();
-        let truth = self.truth();
-        Timeline {
-            topology: self.mesh.topology().name.clone(),
-            seed: self.seed,
-            virtual_time: self.virtual_time,
-            started: self.started,
-            judged_from: truth.judged_from.unwrap_or(self.started),
-            ended: now,
-            apis: self.mesh.apis(),
-            faults: truth.faults.clone(),
-        }
+        self.record.timeline(self.mesh.clock().now())
     }
 
     /// Ends everything: experiments, clients, services. Afterwards nothing listens, no task is
@@ -210,18 +188,6 @@ impl Platform {
         self.mesh.stop().await;
         timeline
     }
-
-    fn truth(&self) -> std::sync::MutexGuard<'_, Truth> {
-        self.truth.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn note(truth: &Mutex<Truth>, tell: &Tell, happening: &Happening) {
-    if let Happening::FaultOut { truth: fault, .. } = happening {
-        let mut truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
-        truth.faults.push(fault.clone());
-    }
-    tell(happening);
 }
 
 /// A whole run: a platform starts, is watched for `warm_up` until one should know what is normal,

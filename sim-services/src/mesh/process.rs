@@ -16,7 +16,7 @@ use super::orders::Orders;
 use super::state::{Busy, Entry, Phase};
 use crate::broker::{Broker, BrokerParts};
 use crate::change::Touch;
-use crate::net::{Caller, Handler, Member, MemberId, Server};
+use crate::net::{Caller, Handler, Listener, Member, MemberId, Server};
 use crate::random::Dice;
 use crate::service::{Ended, Replica, ReplicaParts};
 use crate::telemetry::voice::Voice;
@@ -34,11 +34,14 @@ pub(super) struct Start {
     pub(super) seed: u64,
     /// Maintenance windows before it.
     pub(super) round: u64,
+    /// Instead of anywhere free.
+    pub(super) listener: Option<Listener>,
 }
 
 pub(super) struct Process {
     grounds: Arc<Grounds>,
     identity: Arc<Identity>,
+    seed: u64,
     round: u64,
     voice: Voice,
     replica: Arc<Replica>,
@@ -52,6 +55,8 @@ pub(super) struct Process {
     /// Ends what it does beside requests: taking messages, batches.
     stop_beside: CancellationToken,
     beside: JoinSet<()>,
+    /// Ends the batch.
+    batch: Option<CancellationToken>,
     paused: watch::Sender<Vec<Arc<Touch>>>,
     entry: Entry,
 }
@@ -70,6 +75,7 @@ impl Process {
             killed,
             seed,
             round,
+            listener,
         } = start;
         let topology = &grounds.topology;
         let spec = &topology.services[&identity.service];
@@ -115,7 +121,10 @@ impl Process {
             Some(broker) => Arc::clone(broker) as Arc<dyn Handler>,
             None => Arc::clone(&replica) as Arc<dyn Handler>,
         };
-        let listener = grounds.net.listen().await.context("cannot listen")?;
+        let listener = match listener {
+            Some(listener) => listener,
+            None => grounds.net.listen().await.context("cannot listen")?,
+        };
         let address = listener.local_addr();
         let member = Member {
             service: identity.service.clone(),
@@ -136,6 +145,7 @@ impl Process {
         let mut process = Process {
             grounds: Arc::clone(grounds),
             identity,
+            seed,
             round,
             voice,
             replica,
@@ -147,6 +157,7 @@ impl Process {
             running: JoinSet::new(),
             stop_beside: CancellationToken::new(),
             beside: JoinSet::new(),
+            batch: None,
             paused: watch::channel(Vec::new()).0,
             entry,
         };
@@ -157,20 +168,50 @@ impl Process {
         let run = Arc::clone(&process.replica).run(process.stop.clone());
         process.running.spawn(run);
         process.consume(spec, &caller);
-        if let Some(batch) = &environment.batch
-            && batch.service == process.identity.service
-            && process.identity.replica == 0
-        {
-            let batch = Batch {
-                spec: batch.clone(),
-                replica: Arc::clone(&process.replica),
-                voice: process.voice.clone(),
-                clock: grounds.clock,
-                dice: Dice::new(seed, "batch"),
-            };
-            process.beside.spawn(batch.run(process.stop_beside.clone()));
-        }
+        process.lead(process.identity.replica == 0);
         Ok(process)
+    }
+
+    /// Whether it is the one replica of its service that runs its environment's batch, if the
+    /// service has one.
+    pub(super) fn lead(&mut self, leads: bool) {
+        if !leads {
+            if let Some(batch) = self.batch.take() {
+                batch.cancel();
+            }
+            return;
+        }
+        let topology = &self.grounds.topology;
+        let spec = topology.environments[&self.identity.environment]
+            .batch
+            .as_ref()
+            .filter(|batch| batch.service == self.identity.service);
+        if let Some(spec) = spec
+            && self.batch.is_none()
+        {
+            let stop = self.stop_beside.child_token();
+            let batch = Batch {
+                spec: spec.clone(),
+                replica: Arc::clone(&self.replica),
+                voice: self.voice.clone(),
+                clock: self.grounds.clock,
+                dice: Dice::new(self.seed, "batch"),
+            };
+            self.beside.spawn(batch.run(stop.clone()));
+            self.batch = Some(stop);
+        }
+    }
+
+    /// A line that is about no request.
+    pub(super) fn say(&self, level: Level, logger: &'static str, text: String) {
+        self.voice.log(LogEvent::Message(Message {
+            ids: Ids::default(),
+            level,
+            logger,
+            text,
+            fields: Vec::new(),
+            error: None,
+        }));
     }
 
     fn consume(&mut self, spec: &ServiceSpec, caller: &Arc<dyn Caller>) {
@@ -286,14 +327,7 @@ impl Process {
                 self.identity.service
             ),
         };
-        self.voice.log(LogEvent::Message(Message {
-            ids: Ids::default(),
-            level: Level::Warn,
-            logger: "supervisor",
-            text,
-            fields: Vec::new(),
-            error: None,
-        }));
+        self.say(Level::Warn, "supervisor", text);
     }
 }
 

@@ -22,7 +22,7 @@ use crate::telemetry::collector::Collector;
 /// Lines and spans that wait in an environment's collector at most.
 const COLLECTED: usize = 65_536;
 /// Connections of all clients together to the entry service.
-const CLIENT_CONNECTIONS: u32 = 8_192;
+pub(super) const CLIENT_CONNECTIONS: u32 = 8_192;
 
 impl Mesh {
     /// Returns when every replica takes requests.

@@ -24,6 +24,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client};
 use super::CallError;
 use super::wire::Stream;
 use crate::clock::{Clock, Moment};
+use crate::random::Dice;
 use crate::topology::Protocol;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -65,13 +66,38 @@ impl Authority {
     ///
     /// When the cryptography does not work.
     pub(super) fn new(clock: Clock) -> io::Result<Authority> {
+        let key = KeyPair::generate_for(&PKCS_ED25519).map_err(io::Error::other)?;
+        Authority::with_key(clock, key)
+    }
+
+    /// The same for the same seed in every process, so that the processes of one platform trust
+    /// each other without being told. Whoever knows the seed can sign: it keeps no secret, and
+    /// nothing but a simulated platform may trust it.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptography does not work.
+    pub(super) fn shared(clock: Clock, seed: u64) -> io::Result<Authority> {
+        let secret: [u8; 32] = Dice::new(seed, "net/authority").bytes();
+        // PKCS #8 of an Ed25519 key (RFC 8410, section 7) is this and the key's 32 bytes.
+        let mut document = vec![
+            0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22,
+            0x04, 0x20,
+        ];
+        document.extend(secret);
+        let document = PrivatePkcs8KeyDer::from(document);
+        let key = KeyPair::from_pkcs8_der_and_sign_algo(&document, &PKCS_ED25519)
+            .map_err(io::Error::other)?;
+        Authority::with_key(clock, key)
+    }
+
+    fn with_key(clock: Clock, key: KeyPair) -> io::Result<Authority> {
         let born = clock.now();
         let mut params = CertificateParams::default();
         validity(&mut params, born, born + VALIDITY);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         params.serial_number = Some(SerialNumber::from(FIRST_SERIAL));
-        let key = KeyPair::generate_for(&PKCS_ED25519).map_err(io::Error::other)?;
         let issuer = CertifiedIssuer::self_signed(params, key).map_err(io::Error::other)?;
 
         let provider = Arc::new(ring::default_provider());

@@ -148,6 +148,20 @@ impl Drop for Registered {
 }
 
 impl Listener {
+    /// One that somebody else has bound. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's.
+    pub fn of(socket: std::net::TcpListener) -> io::Result<Listener> {
+        socket.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(socket)?;
+        Ok(Listener {
+            address: listener.local_addr()?,
+            kind: Kind::Tcp(listener),
+        })
+    }
+
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }

@@ -82,6 +82,7 @@ pub struct Collector {
     clock: Clock,
     queue: mpsc::Receiver<Item>,
     handle: Handle,
+    patience: Duration,
 }
 
 impl std::fmt::Debug for Collector {
@@ -110,7 +111,15 @@ impl Collector {
                 queue: sender,
                 dropped: Arc::default(),
             },
+            patience: PATIENCE,
         }
+    }
+
+    /// Instead of [`PATIENCE`].
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Collector {
+        self.patience = patience;
+        self
     }
 
     pub fn handle(&self) -> Handle {
@@ -126,6 +135,7 @@ impl Collector {
             clock,
             mut queue,
             handle,
+            patience,
         } = self;
         let mut batch = Batch::default();
         let mut taken = Vec::with_capacity(FULL);
@@ -150,7 +160,7 @@ impl Collector {
                 }
                 _ = queue.recv_many(&mut taken, room), if room > 0 => {
                     batch.extend(taken.drain(..));
-                    due = due.or_else(|| Some(Instant::now() + PATIENCE));
+                    due = due.or_else(|| Some(Instant::now() + patience));
                 }
             }
             if batch.len() >= FULL && delivery.is_none() {

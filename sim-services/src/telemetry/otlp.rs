@@ -71,6 +71,22 @@ pub fn traces(exports: &[Export]) -> ExportTraceServiceRequest {
     ExportTraceServiceRequest { resource_spans }
 }
 
+/// Of each resource only the service's name, namespace and version stay; the others are these.
+pub fn say_instead(request: &mut ExportTraceServiceRequest, attributes: &[(String, String)]) {
+    for spans in &mut request.resource_spans {
+        let Some(resource) = &mut spans.resource else {
+            continue;
+        };
+        let stays = ["service.name", "service.namespace", "service.version"];
+        (resource.attributes).retain(|attribute| stays.contains(&attribute.key.as_str()));
+        for (key, value) in attributes {
+            if !stays.contains(&key.as_str()) {
+                (resource.attributes).push(attribute(key, text(value.clone())));
+            }
+        }
+    }
+}
+
 fn record(line: &Line, path: &str) -> LogRecord {
     LogRecord {
         observed_time_unix_nano: nanos(line.at),

@@ -7,7 +7,9 @@
 mod conditions;
 mod deployments;
 mod live;
+mod manifests;
 mod platform;
+mod pods;
 mod scaling;
 mod shop;
 

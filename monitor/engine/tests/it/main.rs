@@ -4,4 +4,5 @@ mod anomalies;
 mod incidents;
 mod laws;
 mod quiet;
+mod wanted;
 mod world;

@@ -5,4 +5,5 @@ mod formats;
 mod redact;
 mod routes;
 mod templates;
+mod wanted;
 mod wire;

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use monitor_api::{Api, ApiDetail, ApisQuery, Listing, Problem, Signal, Signals};
-use monitor_core::{ApiState, ApiView, SignalView, View};
+use monitor_api::{Api, ApiDetail, ApisQuery, Listing, ObjectiveState, Problem, Signal, Signals};
+use monitor_core::{ApiState, ApiView, ObjectiveView, SignalView, View};
 
 use super::params::{Paging, Params};
 use super::problem::Failure;
@@ -133,6 +133,12 @@ fn detail(view: &View, id: &str) -> Result<ApiDetail, Failure> {
             .filter(|alert| alert.anomalies.iter().any(concerns))
             .map(|alert| alerts::alert(alert, view.at))
             .collect(),
+        objectives: view
+            .objectives
+            .iter()
+            .filter(|objective| objective.apis.contains(key))
+            .map(objective)
+            .collect(),
     })
 }
 
@@ -164,6 +170,21 @@ fn api(view: &ApiView) -> Api {
         errors_total: view.errors_total,
         first_seen: view.first_seen.to_string(),
         last_seen: view.last_seen.to_string(),
+    }
+}
+
+fn objective(view: &ObjectiveView) -> ObjectiveState {
+    ObjectiveState {
+        name: view.name.to_string(),
+        objective_ratio: view.ratio,
+        latency_threshold_seconds: view.latency_threshold,
+        window_seconds: view.window.as_secs_f64(),
+        calls: view.calls,
+        bad: view.bad,
+        error_budget_remaining_ratio: view.budget_remaining.and_then(finite),
+        burn_rate_1h: view.burn_1h.and_then(finite),
+        burn_rate_6h: view.burn_6h.and_then(finite),
+        apis: view.apis.len() as u64,
     }
 }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use monitor_api as wire;
 use monitor_api::{IncidentRef, RouteView, WorkloadView};
 use monitor_core::{
-    ApiState, ApiView, Incident, LogsView, Name, Score, ServiceKey, ServiceView, Time, View,
+    ApiState, ApiView, Incident, LogsView, Name, ProbeView, Score, ServiceKey, ServiceView, Time,
+    View,
 };
 
 use crate::query::apis::by_trouble;
@@ -32,6 +34,7 @@ struct Parts<'a> {
     service: Option<&'a ServiceView>,
     logs: Option<&'a LogsView>,
     incidents: Vec<IncidentRef>,
+    probes: Vec<wire::ProbeView>,
 }
 
 /// In order of namespace, service and environment; `changed` is left empty.
@@ -55,6 +58,18 @@ pub(super) fn workloads(view: &View) -> Vec<Seen> {
                 let root_cause = incident.root_cause();
                 let is_root_cause = root_cause.is_some_and(|cause| cause.workload == *workload);
                 parts.incidents.push(reference(incident, is_root_cause));
+            }
+        }
+    }
+    for asked in view.probes.iter() {
+        let (namespace, name) = (&*asked.service.namespace, &*asked.service.name);
+        let everywhere = parts
+            .range_mut((namespace, name, "")..)
+            .take_while(|(key, _)| key.0 == namespace && key.1 == name);
+        for (key, parts) in everywhere {
+            let environment = asked.environment.as_deref();
+            if environment.is_none_or(|wanted| wanted == key.2) {
+                parts.probes.push(probe(asked));
             }
         }
     }
@@ -118,6 +133,7 @@ impl Parts<'_> {
                     .map(|api| route(api))
                     .collect(),
                 incidents: self.incidents,
+                probes: self.probes,
             },
         }
     }
@@ -149,6 +165,16 @@ impl Parts<'_> {
                 Score::NORMAL,
             ),
         }
+    }
+}
+
+fn probe(view: &ProbeView) -> wire::ProbeView {
+    wire::ProbeView {
+        name: view.name.to_string(),
+        ok: view.failure.is_none(),
+        failure: view.failure.clone(),
+        duration_seconds: view.duration.as_secs_f64(),
+        at: view.at.to_string(),
     }
 }
 

@@ -35,7 +35,6 @@ impl From<&Pod> for PodFacts {
             ContainerFacts {
                 name: container.name.clone(),
                 image: container.image.clone().unwrap_or_default(),
-                image_id: status.map(|it| it.image_id.clone()).unwrap_or_default(),
                 id: status
                     .and_then(|it| it.container_id.as_deref())
                     .map(|id| id.split_once("://").map_or(id, |(_, id)| id).to_owned())

@@ -46,7 +46,6 @@ impl World {
                 containers: vec![ContainerFacts {
                     name: "web".to_owned(),
                     image: "registry:5000/shop/cart:1.4".to_owned(),
-                    image_id: "registry:5000/shop/cart@sha256:abcd".to_owned(),
                     id: "c0ffee".to_owned(),
                 }],
                 ..PodFacts::default()

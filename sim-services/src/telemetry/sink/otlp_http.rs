@@ -33,6 +33,9 @@ pub struct OtlpOptions {
     pub gzip: bool,
     /// Sent as `Authorization: Bearer …`.
     pub token: Option<String>,
+    /// Who speaks, beside name, namespace and version of the service: instead of what the
+    /// topology knows of it. For a process that is told by its environment's variables.
+    pub resource: Option<Vec<(String, String)>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +126,11 @@ impl Otlp {
         if items == 0 {
             return;
         }
-        let body = otlp::traces(exports).encode_to_vec();
+        let mut traces = otlp::traces(exports);
+        if let Some(resource) = &self.options.resource {
+            otlp::say_instead(&mut traces, resource);
+        }
+        let body = traces.encode_to_vec();
         let answer = self.post(&self.traces, body).await;
         let refused = answer.as_ref().map(|answer| {
             ExportTraceServiceResponse::decode(answer.as_ref())

@@ -62,6 +62,7 @@ async fn it_sends_logs_and_traces_and_tries_again_when_asked_to() {
     let options = OtlpOptions {
         gzip: true,
         token: Some("secret".into()),
+        resource: None,
     };
     let sink = Otlp::new(&base, options).unwrap();
     sink.deliver(vec![export(0)]).await;

@@ -267,7 +267,21 @@ async fn an_api_comes_with_its_numbers_and_why() {
             },
             "source": "span",
             "state": "anomalous"
-          }
+          },
+          "objectives": [
+            {
+              "apis": 1,
+              "bad": 250,
+              "burn_rate_1h": 4.5,
+              "burn_rate_6h": null,
+              "calls": 100000,
+              "error_budget_remaining_ratio": 0.75,
+              "latency_threshold_seconds": 0.5,
+              "name": "fast",
+              "objective_ratio": 0.99,
+              "window_seconds": 604800.0
+            }
+          ]
         }
     "#]]).await;
 }

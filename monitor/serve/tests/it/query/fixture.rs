@@ -179,6 +179,7 @@ pub(crate) fn calm(key: Arc<ApiKey>, now: Time, rate: f64, p50: f64) -> ApiView 
 pub(crate) fn view(now: Time) -> View {
     let at = now - Duration::from_secs(2);
     let slow = key("aws-eu-central-1", "tariffs", "GET", "/quotes/{id}");
+    let slow_again = slow.clone();
     let failing = key("dc-north", "labels", "POST", "/labels");
     let mut first = calm(slow.clone(), at, 41.25, 0.018);
     first.state = ApiState::Anomalous;
@@ -465,6 +466,38 @@ pub(crate) fn view(now: Time) -> View {
         incidents: vec![incident, over],
         alerts: vec![alert],
         changes: [Arc::new(rollout)].into(),
+        objectives: vec![ObjectiveView {
+            service: ServiceKey::new("post", "tariffs"),
+            environment: "aws-eu-central-1".into(),
+            name: "fast".into(),
+            ratio: 0.99,
+            latency_threshold: Some(0.5),
+            window: Duration::from_hours(7 * 24),
+            calls: 100_000,
+            bad: 250,
+            budget_remaining: Some(0.75),
+            burn_1h: Some(4.5),
+            burn_6h: None,
+            apis: vec![slow_again],
+        }],
+        fields: vec![FieldView {
+            service: ServiceKey::new("post", "depots"),
+            environment: "dc-north".into(),
+            name: "waiting".into(),
+            unit: Some("parcels".into()),
+            value: 14.0,
+            at,
+        }],
+        probes: Arc::new(vec![ProbeView {
+            service: ServiceKey::new("post", "labels"),
+            environment: None,
+            name: "home".into(),
+            failure: Some("it answered 503".to_owned()),
+            duration: Duration::from_millis(12),
+            at,
+            made: 20,
+            failed: 3,
+        }]),
         counts: EngineCounts {
             observations: 1_204_331,
             late: 12,
