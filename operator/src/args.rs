@@ -103,6 +103,8 @@ pub struct Settings {
     pub lease_times: LeaseTimes,
     /// How often all numbers are asked for.
     pub numbers_every: Duration,
+    /// How often other tools' resources are looked for.
+    pub injected_every: Duration,
     /// The monitor is away when it has not answered for so long.
     pub away_after: Duration,
     /// Of jitter and of the name that this operator has where none is given.
@@ -163,6 +165,7 @@ impl OperatorArgs {
             lease: self.lease.clone(),
             lease_times: LeaseTimes::default(),
             numbers_every: Duration::from_secs(30),
+            injected_every: Duration::from_mins(5),
             away_after: Duration::from_secs(20),
             seed,
         })

@@ -13,10 +13,11 @@ use monitor_api::Change;
 use crate::record::{ConfigMapRecord, Ended, NodeRecord, PodRecord, WorkloadRecord};
 
 /// What ended longer ago than this when it is first seen is history.
-const RECENT: SignedDuration = SignedDuration::from_mins(10);
+pub(crate) const RECENT: SignedDuration = SignedDuration::from_mins(10);
 
 /// Who and where a change is about.
-#[derive(Clone, Debug, Default)]
+/// Names are empty where they are not known.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct About {
     pub(crate) namespace: String,
     pub(crate) service: String,

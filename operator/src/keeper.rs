@@ -5,7 +5,11 @@
 //! is safe to repeat and assumes nothing of why it is taken: an operator that dies anywhere and one
 //! that starts anew come to the same.
 
+#[cfg(test)]
+mod long;
 mod marks;
+#[cfg(test)]
+mod play;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -208,6 +212,7 @@ impl Keeper {
         if !self.begun {
             self.begun = true;
             self.mark_everything();
+            self.mark_faults(now);
         }
         if !self.leading {
             // The one that leads tells of them. Should it be gone, this one tells of the last again.

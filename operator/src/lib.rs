@@ -12,6 +12,7 @@ mod conditions;
 mod difference;
 pub mod effect;
 mod gather;
+pub mod injected;
 pub mod keeper;
 pub mod key;
 mod lease;

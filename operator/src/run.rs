@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::{Onboard, Settings};
 use crate::chaos;
 use crate::effect::{Done, Effect, Task, Told};
+use crate::injected::find::{self, Finding};
 use crate::keeper::{Input, Keeper, KeeperSettings, Polled};
 use crate::lease::{self, Election};
 use crate::link::{self, Link};
@@ -121,6 +122,15 @@ pub async fn start(settings: Settings, client: Client, clock: Clock) -> anyhow::
             tasks.spawn(named("a watch", watch));
         }
     }
+
+    let finding = Finding {
+        inputs: inputs.clone(),
+        metrics: metrics.clone(),
+        scopes: scopes.clone(),
+        every: settings.injected_every,
+    };
+    let finding = find::run(client.clone(), finding, stop.clone());
+    tasks.spawn(named("other tools' faults", finding));
 
     let (leads, leading) = watch::channel(false);
     let holding = lease::run(

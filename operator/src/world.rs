@@ -10,6 +10,7 @@ use kube::core::{Selector, SelectorExt};
 use operator_meta::facts::{ClusterFacts, Subject};
 use operator_meta::owner::{OwnerChain, WorkloadKind};
 
+use crate::injected::{Chosen, FaultRecord, Kind};
 use crate::key::{Key, WorkloadKey};
 use crate::record::{ConfigMapRecord, NamespaceRecord, NodeRecord, PodRecord, WorkloadRecord};
 use crate::table::{Row, Seen, Shift, Table};
@@ -29,6 +30,7 @@ pub enum ClusterEvent {
     Monitored(Seen<Box<MonitoredApi>>),
     Policy(Seen<Box<AlertPolicy>>),
     Window(Seen<Box<MaintenanceWindow>>),
+    Fault(Kind, Seen<FaultRecord>),
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,8 @@ pub(crate) struct World {
     pub(crate) monitored: Table<Box<MonitoredApi>>,
     pub(crate) policies: Table<Box<AlertPolicy>>,
     pub(crate) windows: Table<Box<MaintenanceWindow>>,
+    /// Never waited for: most clusters have none of these kinds.
+    pub(crate) faults: BTreeMap<Kind, Table<FaultRecord>>,
     /// Pods by what they belong to, and by what controls them directly.
     members: BTreeMap<WorkloadKey, BTreeSet<Key>>,
     /// Resources by the workload that they name.
@@ -173,6 +177,19 @@ impl World {
             }
         }
         pods
+    }
+
+    /// Pods that another tool means.
+    pub(crate) fn chosen<'a>(&'a self, chosen: &'a Chosen) -> impl Iterator<Item = &'a PodRecord> {
+        let namespaces = chosen.namespaces.iter();
+        let pods = namespaces.flat_map(|namespace| self.pods.in_namespace(namespace));
+        let mut pods = pods.map(|(_, pod)| pod);
+        std::iter::from_fn(move || {
+            pods.find(|pod| {
+                let mut labels = chosen.labels.iter();
+                labels.all(|(key, value)| pod.facts.labels.get(key) == Some(value))
+            })
+        })
     }
 
     /// Resources that are about the pod by a selector.

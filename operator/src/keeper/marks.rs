@@ -6,9 +6,11 @@ use jiff::Timestamp;
 use super::Keeper;
 use crate::changes::{self, About};
 use crate::effect::Task;
+use crate::injected::changes as injected;
+use crate::injected::{FaultRecord, Kind, Occasion};
 use crate::key::{Key, WorkloadKey};
 use crate::record::{ConfigMapRecord, NodeRecord, PodRecord, WorkloadRecord};
-use crate::table::{Seen, Shift};
+use crate::table::{Seen, Shift, Table};
 use crate::world::{ClusterEvent, World, named};
 
 impl Keeper {
@@ -66,6 +68,13 @@ impl Keeper {
                             .for_each(|key| self.queue.push(Task::Secret(key)));
                     }
                     self.queue.push(Task::Policy(shift.key));
+                }
+            }
+            ClusterEvent::Fault(kind, seen) => {
+                let live = matches!(seen, Seen::Applied(_));
+                let table = self.world.faults.entry(kind).or_default();
+                for shift in table.see(seen) {
+                    self.mark_fault(kind, shift, live, now);
                 }
             }
             ClusterEvent::Window(seen) => {
@@ -304,6 +313,81 @@ impl Keeper {
             if let Some(change) = changes::config_map(&old, &new, &about, now) {
                 self.note_change(change, now);
             }
+        }
+    }
+
+    fn mark_fault(&mut self, kind: Kind, shift: Shift<FaultRecord>, live: bool, now: Timestamp) {
+        // Whom it concerns is known when pods are: what came before is looked at again then.
+        if !self.begun {
+            return;
+        }
+        let table = self.world.faults.get(&kind);
+        let Some(new) = table.and_then(|table| table.get(&shift.key)) else {
+            return;
+        };
+        let about = |record: &FaultRecord, occasion: &Occasion| self.concerned(record, occasion);
+        for change in injected::fault(shift.old.as_ref(), new, live, about, now) {
+            self.note_change(change, now);
+        }
+    }
+
+    /// What other tools did before the first lists of everything were complete.
+    pub(super) fn mark_faults(&mut self, now: Timestamp) {
+        let records = self.world.faults.values().flat_map(Table::values);
+        let about = |record: &FaultRecord, occasion: &Occasion| self.concerned(record, occasion);
+        let changes = records.flat_map(|new| injected::fault(None, new, false, about, now));
+        let changes: Vec<_> = changes.collect();
+        for change in changes {
+            self.note_change(change, now);
+        }
+    }
+
+    /// Whom an occasion concerns: the pod's service; where the pod is not there any more, or none is
+    /// named, those that were meant; else the pod's namespace, or nobody in particular.
+    fn concerned(&self, record: &FaultRecord, occasion: &Occasion) -> Vec<About> {
+        let pod = occasion.pod.as_ref();
+        if let Some(pod) = pod.and_then(|key| self.world.pods.get(key)) {
+            return vec![self.about_pod(pod)];
+        }
+        let mut chosen = &record.chosen;
+        let engine = record.engine.as_ref().and_then(|name| {
+            let kind = Kind {
+                tool: record.kind.tool,
+                name: "ChaosEngine",
+            };
+            let engine = Key::new(&record.key.namespace, name);
+            self.world.faults.get(&kind)?.get(&engine)
+        });
+        if let Some(engine) = engine {
+            chosen = &engine.chosen;
+        }
+        let within = |it: &&PodRecord| pod.is_none_or(|pod| pod.namespace == it.facts.namespace);
+        let mut concerned: Vec<About> = Vec::new();
+        for pod in chosen
+            .iter()
+            .flat_map(|it| self.world.chosen(it))
+            .filter(within)
+        {
+            let about = self.about_pod(pod);
+            if !concerned.contains(&about) {
+                concerned.push(about);
+            }
+        }
+        if concerned.is_empty() {
+            concerned.push(About {
+                namespace: pod.map(|pod| pod.namespace.clone()).unwrap_or_default(),
+                ..About::default()
+            });
+        }
+        concerned
+    }
+
+    fn about_pod(&self, pod: &PodRecord) -> About {
+        let identified = self.identity_of(pod);
+        About {
+            namespace: identified.service.namespace,
+            service: identified.service.name,
+            environment: Some(identified.environment),
         }
     }
 

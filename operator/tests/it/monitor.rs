@@ -171,6 +171,7 @@ pub(crate) fn view(namespace: &str, service: &str) -> WorkloadView {
         latency_p99_seconds: Some(0.1823),
         routes: Vec::new(),
         incidents: Vec::new(),
+        probes: Vec::new(),
     }
 }
 

@@ -147,6 +147,7 @@ impl World {
                 renew_every: Duration::from_millis(500),
             },
             numbers_every: Duration::from_millis(500),
+            injected_every: Duration::from_millis(500),
             away_after: Duration::from_millis(300),
             seed: 7,
         }
