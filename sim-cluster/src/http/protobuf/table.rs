@@ -1,10 +1,10 @@
 //! Which numbers the fields of Kubernetes' messages have (`fields.txt`).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// A message's fields by number.
-pub(super) type Message = HashMap<u64, Field>;
+pub(super) type Message = BTreeMap<u64, Field>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Field {
@@ -45,14 +45,14 @@ pub(super) enum Kind {
 
 /// By name: `core/v1.Pod`.
 pub(super) fn message(name: &str) -> Option<&'static Message> {
-    static MESSAGES: LazyLock<HashMap<&'static str, Message>> =
+    static MESSAGES: LazyLock<BTreeMap<&'static str, Message>> =
         LazyLock::new(|| parse(include_str!("fields.txt")));
     MESSAGES.get(name)
 }
 
 /// What is no line of a table is skipped; a test reads the table strictly.
-fn parse(table: &'static str) -> HashMap<&'static str, Message> {
-    let mut messages = HashMap::new();
+fn parse(table: &'static str) -> BTreeMap<&'static str, Message> {
+    let mut messages = BTreeMap::new();
     let mut current = "";
     for line in table.lines().filter(|line| !line.starts_with('#')) {
         let Some(written) = line.strip_prefix(' ') else {

@@ -31,7 +31,7 @@ pub(super) enum Target {
     Real {
         client: kube::Client,
         /// None where somebody else runs it.
-        processes: Option<Processes>,
+        processes: Option<Box<Processes>>,
     },
 }
 
@@ -86,7 +86,7 @@ impl Target {
         processes.ready(&client).await;
         Target::Real {
             client,
-            processes: Some(processes),
+            processes: Some(Box::new(processes)),
         }
     }
 
