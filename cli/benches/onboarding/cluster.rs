@@ -35,7 +35,7 @@ impl Bench {
     /// With room for so many workloads.
     pub(crate) async fn start(workloads: usize) -> anyhow::Result<Bench> {
         #[expect(clippy::disallowed_methods, reason = "the only clock of the benchmark")]
-        let mut config = SimConfig::new(Extent::Hollow, Arc::new(|| jiff::Timestamp::now()));
+        let mut config = SimConfig::new(Extent::Hollow, Arc::new(jiff::Timestamp::now));
         for node in &mut config.nodes {
             node.capacity
                 .insert("pods".to_owned(), (workloads * PODS).to_string());
