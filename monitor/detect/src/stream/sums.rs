@@ -51,7 +51,9 @@ mod tests {
         let mut sums = Sums::new(4);
         sums.push(1.0);
         assert_eq!(sums.mean(3), 1.0);
-        [2.0, 3.0, 4.0, 5.0, 6.0].map(|value| sums.push(value));
+        [2.0, 3.0, 4.0, 5.0, 6.0]
+            .into_iter()
+            .for_each(|value| sums.push(value));
         assert_eq!(sums.mean(1), 6.0);
         assert_eq!(sums.mean(3), 5.0);
         assert_eq!(sums.mean(4), 4.5);

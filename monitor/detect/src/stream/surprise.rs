@@ -3,9 +3,11 @@
 //! The rank of a value among earlier ones is a conformal p-value (V. Vovk, A. Gammerman, G. Shafer,
 //! "Algorithmic learning in a random world", 2005): valid whatever the distribution, if the future
 //! is like the past. Beyond the highest twentieth the rank has too few values to go by, and the
-//! exceedances of that threshold are taken to be exponential, which is the generalised Pareto tail
-//! with shape zero (A. Siffer et al., "Anomaly detection in streams with extreme value theory",
-//! KDD 2017, with the shape left at zero because a few hundred values do not determine it).
+//! exceedances of that threshold are extrapolated as in extreme value theory (A. Siffer et al.,
+//! "Anomaly detection in streams with extreme value theory", KDD 2017): exponentially, or as a power
+//! with the exponent of B. M. Hill's estimator (Annals of Statistics 3, 1975), whichever tail is
+//! heavier. A few hundred values do not tell the two apart, and being told of every spike of a
+//! heavy-tailed signal is the worse mistake.
 //!
 //! Counts live in a histogram with eight bins an octave, as in HdrHistogram: O(1) memory, and
 //! O(log bins) a value by a Fenwick tree (P. M. Fenwick, "A new data structure for cumulative
@@ -27,6 +29,8 @@ const FULL: u32 = 60_000;
 /// The tail is fitted anew every so many values once there are `SETTLED` of them.
 const REFIT: u32 = 16;
 const SETTLED: u32 = 256;
+/// The least inverse exponent of a power tail.
+const STEEPEST: f32 = 1e-3;
 /// Nothing is more surprising than one in 10^30.
 const MOST: f32 = 30.0;
 
@@ -40,11 +44,13 @@ pub(super) struct Surprise {
     tail: Tail,
 }
 
-/// The fitted tail: `share` of all values exceed `threshold`, by `mean_excess` on average.
+/// The fitted tail: `share` of all values exceed `threshold`, by `mean_excess` on average, and by
+/// `mean_log_excess` in natural logarithms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Tail {
     threshold: f32,
     mean_excess: f32,
+    mean_log_excess: f32,
     share: f32,
 }
 
@@ -91,7 +97,13 @@ impl Surprise {
             let p = (above + 1.0) / (counted + 1.0);
             return -p.log10();
         }
-        let beyond = (value - tail.threshold) / tail.mean_excess.max(f32::MIN_POSITIVE);
+        let exponential = (value - tail.threshold) / tail.mean_excess.max(f32::MIN_POSITIVE);
+        let power = if tail.threshold > 0.0 {
+            (value / tail.threshold).ln() / tail.mean_log_excess.max(STEEPEST)
+        } else {
+            f32::INFINITY
+        };
+        let beyond = exponential.min(power);
         let p_of_threshold = (tail.share * counted + 1.0) / (counted + 1.0);
         (beyond * std::f32::consts::LOG10_E - p_of_threshold.log10()).min(MOST)
     }
@@ -177,7 +189,7 @@ impl Surprise {
         let counted = self.counted as f32;
         let wanted = (TAIL * counted).max(FEWEST_IN_TAIL).min(counted);
         let mut reached = 0.0;
-        let mut weighed = 0.0;
+        let (mut weighed, mut weighed_logs) = (0.0, 0.0);
         let mut later = self.up_to(BINS - 1);
         for bin in (0..BINS).rev() {
             let before = if bin == 0 { 0 } else { self.up_to(bin - 1) };
@@ -190,16 +202,22 @@ impl Surprise {
             if reached + count >= wanted {
                 let part = (wanted - reached) / count;
                 let threshold = high - part * (high - low);
-                let partial = (wanted - reached) * 0.5 * (high - threshold);
-                let excess = weighed - reached * threshold + partial;
+                let partial = wanted - reached;
+                let excess = weighed - reached * threshold + partial * 0.5 * (high - threshold);
+                let log_threshold = threshold.max(f32::MIN_POSITIVE).ln();
+                let log_excess = weighed_logs - reached * log_threshold
+                    + partial * 0.5 * (high.max(f32::MIN_POSITIVE).ln() - log_threshold);
                 return Tail {
                     threshold,
                     mean_excess: excess / wanted,
+                    mean_log_excess: log_excess / wanted,
                     share: wanted / counted,
                 };
             }
             reached += count;
-            weighed += count * 0.5 * (low + high);
+            let middle = 0.5 * (low + high);
+            weighed += count * middle;
+            weighed_logs += count * middle.max(f32::MIN_POSITIVE).ln();
         }
         Tail::default()
     }
@@ -212,7 +230,7 @@ impl Surprise {
 }
 
 fn code(value: f32) -> u32 {
-    value.max(0.0).min(f32::MAX).to_bits() >> DROPPED_BITS
+    value.clamp(0.0, f32::MAX).to_bits() >> DROPPED_BITS
 }
 
 /// The lowest value of a code.
@@ -231,12 +249,12 @@ mod tests {
     }
 
     #[test]
-    fn the_surprise_of_an_exponential_value_is_its_exponent_also_where_nothing_was_seen() {
+    fn the_surprise_of_an_exponential_value_is_its_exponent_where_it_was_seen() {
         let mut surprise = Surprise::new();
         (0..5_000).for_each(|i| {
             surprise.judge(exponential(i));
         });
-        for value in [0.5f32, 1.0, 2.0, 4.0, 8.0, 16.0] {
+        for value in [0.5f32, 1.0, 2.0, 4.0] {
             let expected = value * std::f32::consts::LOG10_E;
             let said = surprise.of(value);
             assert!(
@@ -244,6 +262,12 @@ mod tests {
                 "{value}: {said} for {expected}"
             );
         }
+        // Beyond, the tail may be a power: less surprising than the exponent, yet more and more.
+        let [far, farther] = [16.0, 64.0].map(|value| surprise.of(value));
+        assert!(
+            far > 3.5 && far < 7.0 && farther > far + 1.0,
+            "{far} {farther}"
+        );
     }
 
     #[test]
