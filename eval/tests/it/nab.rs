@@ -1,4 +1,5 @@
 //! NAB from files to figures.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
