@@ -64,6 +64,8 @@ pub enum ReadError {
         line: usize,
         problem: String,
     },
+    #[error("`labels/combined_windows.json`, a window of `{series}`: {problem}")]
+    Window { series: String, problem: String },
     #[error("`labels/combined_windows.json` is not a map of file names to pairs of times")]
     Labels(#[source] serde_json::Error),
     #[error(
@@ -192,9 +194,8 @@ impl Found {
                 continue;
             };
             for (start, end) in windows {
-                let bad = |problem| ReadError::Row {
-                    file: "labels/combined_windows.json".to_owned(),
-                    line: 0,
+                let bad = |problem| ReadError::Window {
+                    series: series.name.clone(),
                     problem,
                 };
                 let (start, end) = (seconds(start).map_err(bad)?, seconds(end).map_err(bad)?);

@@ -3,11 +3,13 @@
 //! One model for any single signal of numbers, for which nothing is configured: it looks from many
 //! sides (deviation from the time of day, the week, the envelope, the median; means over several
 //! lengths; shapes of the last values), each side says how surprising the value is among all that it
-//! has seen there, and the mean of the surprises is the evidence. The sides were not chosen by their
-//! results: similar ones are kept side by side, because the average of several mediocre opinions
-//! that err differently is better than the best of them (Fisher's combination of p-values is this
-//! mean; its null distribution is not used, since the sides depend on each other and the signal's
-//! own ordinary peaks tell better what is unusual). [`peaks`] turns evidence into alarms.
+//! has seen there, and the mean of the surprises is the evidence. Similar sides are kept side by
+//! side on purpose: the mean of several mediocre opinions that err differently is better than the
+//! best of them, and leaving out any one of them changes little, where picking the best few would fit
+//! the data that they were picked on. (The mean is Fisher's combination of p-values, "Statistical
+//! methods for research workers", 1932; its null distribution is not used, since the sides depend on
+//! each other and the signal's own ordinary peaks tell better what is unusual.) [`peaks`] turns
+//! evidence into alarms.
 //!
 //! Two outputs, for two questions. [`Opinion::evidence`] is continuous and says how strange the
 //! present is, smoothed over some hours; [`Opinion::alarm`] is above 0 only where someone should be
