@@ -5,6 +5,7 @@ pub(crate) mod chaos;
 pub(crate) mod cluster;
 pub(crate) mod crds;
 pub(crate) mod demo;
+pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod monitor;
 pub(crate) mod operator;

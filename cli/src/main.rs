@@ -43,6 +43,7 @@ enum Command {
     Explain(commands::explain::Command),
     Templates(commands::templates::Command),
     Crds(commands::crds::Command),
+    Eval(commands::eval::Command),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         Command::Explain(command) => commands::explain::run(&command),
         Command::Templates(command) => commands::templates::run(&command),
         Command::Crds(command) => commands::crds::run(&command),
+        Command::Eval(command) => commands::eval::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

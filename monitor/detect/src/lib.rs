@@ -15,6 +15,7 @@ mod level;
 mod options;
 mod sensitivity;
 mod stragglers;
+mod stream;
 mod tails;
 mod traffic;
 
@@ -24,4 +25,5 @@ pub use latency::LatencyDetector;
 pub use learning::{LearningRule, Progress};
 pub use options::{DetectionDirection, Options};
 pub use sensitivity::Sensitivity;
+pub use stream::{Opinion, Side, StreamModel};
 pub use traffic::TrafficDetector;

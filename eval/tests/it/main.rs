@@ -1,0 +1,3 @@
+//! The evaluation as a whole, on files.
+
+mod nab;
