@@ -14,6 +14,8 @@ pub enum Place {
     Own,
     /// Only where people allow it: see the condition `SecretForbidden` of an AlertPolicy.
     Granted,
+    /// Only where a tool for chaos is and people allow its resources to be read.
+    Chaos,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -193,4 +195,30 @@ pub const RULES: &[Rule] = &[
         Place::Granted,
         "addresses and tokens of alert receivers",
     ),
+    mesh("awschaos"),
+    mesh("azurechaos"),
+    mesh("blockchaos"),
+    mesh("dnschaos"),
+    mesh("gcpchaos"),
+    mesh("httpchaos"),
+    mesh("iochaos"),
+    mesh("jvmchaos"),
+    mesh("kernelchaos"),
+    mesh("networkchaos"),
+    mesh("physicalmachinechaos"),
+    mesh("podchaos"),
+    mesh("stresschaos"),
+    mesh("timechaos"),
+    litmus("chaosengines"),
+    litmus("chaosresults"),
 ];
+
+const fn mesh(resource: &'static str) -> Rule {
+    let why = "faults that Chaos Mesh puts in";
+    rule("chaos-mesh.org", resource, READ, Place::Chaos, why)
+}
+
+const fn litmus(resource: &'static str) -> Rule {
+    let why = "faults that Litmus puts in";
+    rule("litmuschaos.io", resource, READ, Place::Chaos, why)
+}

@@ -28,7 +28,7 @@ use crate::gather::{Identified, identify};
 use crate::key::{Key, WorkloadKey};
 use crate::monitor::{Monitor, MonitorEvent, ServiceKey};
 use crate::notice::{Memory, Notice};
-use crate::pace::Pace;
+use crate::pace::{Lane, Pace};
 use crate::policy::{SecretRead, Secrets};
 use crate::queue::Queue;
 use crate::record::PodRecord;
@@ -117,8 +117,8 @@ pub struct Keeper {
     begun: bool,
     queue: Queue<Task>,
     pace: Pace,
-    /// Resources whose turn for numbers it is.
-    released: BTreeSet<Key>,
+    /// Resources whose turn it is, and for what.
+    released: BTreeMap<Key, Lane>,
     /// Names that are being given.
     claims: BTreeMap<Key, WorkloadKey>,
     /// Workloads whose resource was written and not seen yet, and until when that is believed.
@@ -152,7 +152,7 @@ impl Keeper {
             begun: false,
             queue: Queue::default(),
             pace: Pace::new(now),
-            released: BTreeSet::new(),
+            released: BTreeMap::new(),
             claims: BTreeMap::new(),
             awaited: BTreeMap::new(),
             identified: BTreeMap::new(),
@@ -223,9 +223,9 @@ impl Keeper {
             return polled;
         }
         self.queue.wake(now);
-        for key in self.pace.release(now) {
+        for (key, lane) in self.pace.release(now) {
             self.queue.push(Task::Monitored(key.clone()));
-            self.released.insert(key);
+            self.released.insert(key, lane);
         }
         polled.wish = self.make_wish(now);
         while self.queue.running() < AT_ONCE {

@@ -116,13 +116,13 @@ impl Pace {
     }
 
     /// Those whose turn it is.
-    pub(crate) fn release(&mut self, now: Timestamp) -> Vec<Key> {
+    pub(crate) fn release(&mut self, now: Timestamp) -> Vec<(Key, Lane)> {
         let mut released = Vec::new();
         while let Some(first) = self.hurried.first() {
             if !self.standing.take(now) {
                 break;
             }
-            released.push(first.clone());
+            released.push((first.clone(), Lane::Standing));
             self.hurried.pop_first();
         }
         while let Some((due, key)) = self.due.first().cloned() {
@@ -130,7 +130,7 @@ impl Pace {
                 break;
             }
             self.drop_number(&key);
-            released.push(key);
+            released.push((key, Lane::Numbers));
         }
         released
     }
@@ -167,7 +167,7 @@ mod tests {
         for tick in 0..seconds * 10 {
             let now = start + SignedDuration::from_millis(tick * 100);
             keys.iter().for_each(|key| pace.ask(key, lane, now));
-            for key in pace.release(now) {
+            for (key, _) in pace.release(now) {
                 pace.wrote(&key, now);
                 count += usize::from(tick >= seconds * 5);
             }

@@ -345,10 +345,10 @@ impl Play {
         self.soon(50, Input::Monitor(MonitorEvent::Seen(answer)));
     }
 
-    /// It comes back as it was, or with nothing of what it was told.
+    /// It comes back as it was. Who asks has one question under way: the last failure comes first.
     pub(super) fn monitor_comes_back(&mut self) {
         self.monitor_there = true;
-        self.monitor_next = self.now;
+        self.monitor_next = later(self.now, SignedDuration::from_millis(100));
     }
 }
 

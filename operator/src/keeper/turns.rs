@@ -90,12 +90,13 @@ impl Keeper {
                 self.pace.forget(key);
                 return None;
             }
-            Difference::Numbers if !released => {
+            // Also when it was the other lane's turn: a monitor that comes and goes hurries no numbers.
+            Difference::Numbers if released != Some(Lane::Numbers) => {
                 self.pace.ask(key, Lane::Numbers, now);
                 false
             }
             // The first status of all is no mere coming or going.
-            Difference::Standing if !released && !old.bindings.is_empty() => {
+            Difference::Standing if released.is_none() && !old.bindings.is_empty() => {
                 self.pace.ask(key, Lane::Standing, now);
                 false
             }

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use crds::{AlertPolicy, ChaosExperiment, MaintenanceWindow, MonitoredApi};
 use k8s_openapi::api::apps::v1::Deployment;
 use operator::access::{Place, RULES};
+use operator::injected::Tool;
 use serde_json::json;
 
 use crate::experiments::platform;
+use crate::injected::{ask_for_all, define};
 use crate::monitor::view;
 use crate::onboarding::holds;
 use crate::settings::told_twice;
@@ -19,6 +21,9 @@ async fn every_permission_is_used_and_no_other() {
     if world.cluster.is_none() {
         // A real API server does not say what it was asked.
         return;
+    }
+    for tool in Tool::ALL {
+        define(&world, tool, tool.kinds()).await;
     }
     let operator = world.operator().await;
     platform(&world).await;
@@ -55,6 +60,7 @@ async fn every_permission_is_used_and_no_other() {
     let off = json!({ "metadata": { "annotations": { "crosswatch.dev/enabled": "false" } } });
     let _: Deployment = world.merge("cart", off).await;
     eventually(world.api::<MonitoredApi>(), |all| all.is_empty()).await;
+    ask_for_all(&world).await;
     operator.stop().await;
 
     let requests = world.cluster.as_ref().unwrap().requests().snapshot();
@@ -107,6 +113,7 @@ fn the_manifests_grant_what_is_listed_and_nothing_else() {
             ("ClusterRole", "crosswatch-operator") => "everywhere",
             ("Role", "crosswatch-operator") => "own namespace",
             ("ClusterRole", "crosswatch-secrets") => "where people allow it",
+            ("ClusterRole", "crosswatch-chaos") => "where a tool for chaos is",
             (kind, name) => panic!("nobody knows of the {kind} {name}"),
         };
         for rule in rules {
@@ -131,6 +138,7 @@ fn the_manifests_grant_what_is_listed_and_nothing_else() {
                 Place::Watched | Place::Cluster => "everywhere",
                 Place::Own => "own namespace",
                 Place::Granted => "where people allow it",
+                Place::Chaos => "where a tool for chaos is",
             };
             let named = move |verb| format!("{place}: {} {} {verb}", rule.group, rule.resource);
             rule.verbs.iter().map(named)

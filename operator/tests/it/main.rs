@@ -11,6 +11,7 @@ mod access;
 mod changes;
 mod experiments;
 mod faults;
+mod injected;
 mod monitor;
 mod onboarding;
 mod people;

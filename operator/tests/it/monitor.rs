@@ -145,6 +145,13 @@ impl FakeMonitor {
         self.until(|known| known.changes.values().find(|it| wanted(it)).cloned())
             .await
     }
+
+    /// All that it was told so far of a kind.
+    pub(crate) fn changes_of(&self, kind: &str) -> Vec<Change> {
+        let known = self.state.known.lock().unwrap();
+        let changes = known.changes.values().filter(|it| it.kind == kind);
+        changes.cloned().collect()
+    }
 }
 
 /// A workload that is well; the tests change what matters to them.

@@ -125,6 +125,16 @@ impl World {
         config_of(kubeconfig).await
     }
 
+    /// Of a user of a simulated cluster who may do nothing but what is granted.
+    pub(crate) async fn limited_config(&self, name: &str) -> Config {
+        let (cluster, server) = (
+            self.cluster.as_ref().unwrap(),
+            self.server.as_ref().unwrap(),
+        );
+        let token = cluster.issue_token(sim_cluster::access::User::named(name));
+        config_of(Kubeconfig::from_yaml(&server.kubeconfig(&token)).unwrap()).await
+    }
+
     pub(crate) fn settings(&self, name: &str) -> Settings {
         Settings {
             monitor_url: self.monitor.url(),
@@ -222,7 +232,7 @@ async fn config_of(kubeconfig: Kubeconfig) -> Config {
     config
 }
 
-fn established(crd: &CustomResourceDefinition) -> bool {
+pub(crate) fn established(crd: &CustomResourceDefinition) -> bool {
     let conditions = crd.status.as_ref().and_then(|it| it.conditions.as_ref());
     let mut conditions = conditions.into_iter().flatten();
     conditions.any(|it| it.type_ == "Established" && it.status == "True")
