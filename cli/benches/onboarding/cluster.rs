@@ -69,10 +69,10 @@ impl Bench {
                 &format!("--state={}", state.display()),
             ];
             let environment = [("KUBECONFIG", kubeconfig.as_str())];
-            others.push(Process::start(&arguments, &environment, "")?.0);
+            others.push(Process::start(&arguments, &environment)?);
         }
         let kubeconfig = account(&sim, folder.path(), "crosswatch", "operator")?;
-        let (operator, _) = Process::start(
+        let (operator, _) = Process::start_until(
             &[
                 "operator",
                 &format!("--monitor-url=http://{page}"),

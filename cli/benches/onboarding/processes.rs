@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use anyhow::Context as _;
 
@@ -18,33 +18,30 @@ pub(crate) struct Memory {
 }
 
 impl Process {
-    /// Returns when its log has a line with `ready`, which is given too. Its log is shown when
-    /// `CROSSWATCH_BENCH_VERBOSE` is set.
+    /// Returns at once. Its log is shown when `CROSSWATCH_BENCH_VERBOSE` is set.
     pub(crate) fn start(
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Process> {
+        let (child, lines) = spawn(arguments, environment)?;
+        drain(lines);
+        Ok(Process(child))
+    }
+
+    /// Returns when its log has a line with `ready`, which is given too.
+    pub(crate) fn start_until(
         arguments: &[&str],
         environment: &[(&str, &str)],
         ready: &str,
     ) -> anyhow::Result<(Process, String)> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_crosswatch"))
-            .args(arguments)
-            .envs(environment.iter().copied())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let mut lines = BufReader::new(child.stderr.take().context("piped")?).lines();
+        let (mut child, mut lines) = spawn(arguments, environment)?;
         let mut said = String::new();
         for line in &mut lines {
             let line = line?;
             said.push_str(&line);
             said.push('\n');
             if line.contains(ready) {
-                let is_verbose = std::env::var_os("CROSSWATCH_BENCH_VERBOSE").is_some();
-                // Read to the end, so that it never waits for its log.
-                std::thread::spawn(move || {
-                    for line in lines.map_while(Result::ok).filter(|_| is_verbose) {
-                        anstream::eprintln!("{line}");
-                    }
-                });
+                drain(lines);
                 return Ok((Process(child), line));
             }
         }
@@ -72,6 +69,29 @@ impl Process {
     }
 }
 
+type Lines = std::io::Lines<BufReader<ChildStderr>>;
+
+fn spawn(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<(Child, Lines)> {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_crosswatch"))
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let stderr = child.stderr.take().context("piped")?;
+    Ok((child, BufReader::new(stderr).lines()))
+}
+
+/// Reads to the end, so that nobody ever waits for its log.
+fn drain(lines: Lines) {
+    let is_verbose = std::env::var_os("CROSSWATCH_BENCH_VERBOSE").is_some();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok).filter(|_| is_verbose) {
+            anstream::eprintln!("{line}");
+        }
+    });
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // Gone already when it failed, which shows elsewhere.
@@ -84,7 +104,7 @@ impl Drop for Process {
 pub(crate) fn monitor(folder: &Path) -> anyhow::Result<(Process, SocketAddr, SocketAddr)> {
     let data = folder.join("monitor");
     let data = data.to_str().context("a folder whose name is text")?;
-    let (process, line) = Process::start(
+    let (process, line) = Process::start_until(
         &[
             "monitor",
             "--http-listen=127.0.0.1:0",
