@@ -688,7 +688,7 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
   http://${host}:4318/insert/jsonline`,
         "One JSON object a line, with whatever fields there are."
       ),
-      way("Just looking", "crosswatch demo", "An invented platform, with a fault after half a minute.")
+      way("Just looking", "crosswatch demo", "An invented platform on a small Kubernetes, and a fault when all is learned.")
     );
   }
   function way(title, code, more) {

@@ -14,7 +14,7 @@ export function empty(): HTMLElement {
       "Follows files by name, also through rotation. Most log formats are recognised."),
     way("Anything that speaks HTTP", `curl --data-binary @myapp.jsonl \\\n  http://${host}:4318/insert/jsonline`,
       "One JSON object a line, with whatever fields there are."),
-    way("Just looking", "crosswatch demo", "An invented platform, with a fault after half a minute."));
+    way("Just looking", "crosswatch demo", "An invented platform on a small Kubernetes, and a fault when all is learned."));
 }
 
 function way(title: string, code: string, more: string): HTMLElement {
