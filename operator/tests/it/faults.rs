@@ -196,8 +196,7 @@ async fn dead(left: &AtomicI64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trouble_of_the_api_server_passes() {
     let world = World::new().await;
-    let Some(cluster) = world.cluster.clone() else {
-        // A real API server has no trouble on request.
+    let Some(cluster) = world.simulated_only("trouble on request") else {
         return;
     };
     let operator = world.operator().await;

@@ -1,5 +1,6 @@
 //! The operator against an API server: the simulated one in this process, or a real one when
-//! `KUBECONFIG_E2E` names a kubeconfig. The same tests, unchanged: no controllers run, the tests play
+//! `KUBECONFIG_E2E` names a kubeconfig or `KUBEBUILDER_ASSETS` a folder with `etcd` and
+//! `kube-apiserver`. The same tests, unchanged: no controllers run, the tests play
 //! their part.
 
 #![expect(
@@ -9,6 +10,7 @@
 
 mod access;
 mod changes;
+mod envtest;
 mod experiments;
 mod faults;
 mod injected;

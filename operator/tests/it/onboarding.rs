@@ -171,8 +171,8 @@ async fn each_kind_of_workload_gets_one_and_owns_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_environment_follows_from_node_and_namespace() {
     let world = World::new().await;
-    if world.cluster.is_none() {
-        // Nodes of a real cluster are not the test's to make.
+    // Those of a real cluster are not the test's to make.
+    if world.simulated_only("nodes of the test's own").is_none() {
         return;
     }
     let nodes: kube::Api<Node> = kube::Api::all(world.client.clone());

@@ -20,6 +20,7 @@ use sim_cluster::http::{ApiServer, HttpConfig};
 use tokio_util::sync::CancellationToken;
 use tokio_util::sync::DropGuard;
 
+use crate::envtest::{self, Choice, ControlPlane, choose};
 use crate::monitor::FakeMonitor;
 
 /// Longer than anything takes on a busy machine; a test that gets here has failed.
@@ -35,15 +36,25 @@ pub(crate) struct World {
     pub(crate) cluster: Option<Cluster>,
     kubeconfig: Option<Kubeconfig>,
     server: Option<ApiServer>,
+    /// Only where a real one is started for the tests.
+    _plane: Option<Arc<ControlPlane>>,
     _stop: DropGuard,
 }
 
 impl World {
     pub(crate) async fn new() -> World {
         let stop = CancellationToken::new();
-        let mut world = match std::env::var_os("KUBECONFIG_E2E") {
-            Some(path) => World::of(Kubeconfig::read_from(path).unwrap(), stop).await,
-            None => World::simulated(stop).await,
+        let variable = |name| std::env::var_os(name);
+        let choice = choose(variable("KUBECONFIG_E2E"), variable("KUBEBUILDER_ASSETS"));
+        let mut world = match choice {
+            Choice::Kubeconfig(path) => World::of(Kubeconfig::read_from(path).unwrap(), stop).await,
+            Choice::Assets(path) => {
+                let plane = envtest::shared(&path).await;
+                let mut world = World::of(plane.kubeconfig.clone(), stop).await;
+                world._plane = Some(plane);
+                world
+            }
+            Choice::Simulated => World::simulated(stop).await,
         };
         world.namespace = format!("test-{:08x}", mark());
         let name = world.namespace.clone();
@@ -86,6 +97,7 @@ impl World {
             cluster: None,
             kubeconfig: Some(kubeconfig),
             server: None,
+            _plane: None,
             _stop: stop.drop_guard(),
         }
     }
@@ -200,9 +212,17 @@ impl World {
         all.iter().find(is).unwrap().clone()
     }
 
+    /// The simulated cluster; elsewhere it is said on stderr what `needs` it, and why.
+    pub(crate) fn simulated_only(&self, needs: &str) -> Option<Cluster> {
+        if self.cluster.is_none() {
+            eprintln!("left out on a real API server: {needs}");
+        }
+        self.cluster.clone()
+    }
+
     /// Requests that an operator made so far, on a simulated cluster.
     pub(crate) fn requests(&self, name: &str) -> Option<u64> {
-        let cluster = self.cluster.as_ref()?;
+        let cluster = self.simulated_only("how much was asked for")?;
         Some(cluster.requests().total(|request| request.user == name))
     }
 }
@@ -219,7 +239,7 @@ async fn run(settings: Settings, client: Client) -> Running {
     start(settings, client, clock).await.unwrap()
 }
 
-async fn connect(kubeconfig: Kubeconfig) -> Client {
+pub(crate) async fn connect(kubeconfig: Kubeconfig) -> Client {
     Client::try_from(config_of(kubeconfig).await).unwrap()
 }
 
