@@ -257,15 +257,11 @@ fn account(sim: &SimCluster, folder: &Path, namespace: &str, name: &str) -> anyh
     let token = sim
         .cluster()
         .issue_service_account_token(namespace, name, None)?;
-    let lines = sim
-        .kubeconfig()
-        .lines()
-        .map(|line| match line.split_once("token: ") {
-            Some((before, _)) => format!("{before}token: {token}\n"),
-            None => format!("{line}\n"),
-        });
+    // A kubeconfig is JSON here, with one user.
+    let mut kubeconfig: Value = serde_json::from_str(sim.kubeconfig())?;
+    kubeconfig["users"][0]["user"]["token"] = token.into();
     let path = folder.join(format!("{namespace}-{name}.kubeconfig"));
-    fs::write(&path, lines.collect::<String>())?;
+    fs::write(&path, kubeconfig.to_string())?;
     Ok(path
         .to_str()
         .context("a folder whose name is text")?

@@ -74,6 +74,7 @@ async fn measure(workloads: usize) -> anyhow::Result<()> {
         "    resident memory             {:.0} MB, {:.0} MB at most",
         memory.now, memory.peak
     );
+    anyhow::ensure!(total > 0, "the operator does not even renew its lease");
     let refused = bench.refused();
     anyhow::ensure!(
         refused.is_empty(),
