@@ -22,6 +22,10 @@ bless:
     # One test at a time: two that rewrite the same source file would undo each other.
     UPDATE_EXPECT=1 cargo test --workspace -- --test-threads=1
 
+# The demo's experiment, to its verdict: six minutes, and a machine that has nothing else to do.
+verdict:
+    cargo test --release -p crosswatch-cli --test it on_a_cluster_an_experiment -- --ignored
+
 # The manifests that are made from others: the mesh's from its topology, one file from the laptop's overlay.
 manifests:
     cargo run -- sim manifests --output manifests/mesh

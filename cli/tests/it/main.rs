@@ -8,6 +8,7 @@ mod chaos;
 mod crash;
 mod demo;
 mod help;
+mod kubectl;
 mod own_traces;
 mod pods;
 mod process;
