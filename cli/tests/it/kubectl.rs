@@ -168,9 +168,10 @@ fn kubectl_installs_looks_and_takes_away() {
     // A person's settings, and what the schema says of wrong ones.
     cluster.run("-n shop patch mapi orders --type=merge -p {\"spec\":{\"paused\":true}}");
     cluster.run("-n shop wait mapi/orders --for=jsonpath={.status.state}=paused --timeout=120s");
-    let wrong = "{ apiVersion: crosswatch.dev/v1alpha1, kind: MonitoredApi, \
-                 metadata: { name: wrong, namespace: shop }, spec: { \
-                 workloadRef: { kind: Deployment, name: web }, excludePaths: [healthz] } }";
+    let wrong = "apiVersion: crosswatch.dev/v1alpha1\n\
+                 kind: MonitoredApi\n\
+                 metadata: { name: wrong, namespace: shop }\n\
+                 spec: { workloadRef: { kind: Deployment, name: web }, excludePaths: [healthz] }\n";
     let said = cluster.refuses("apply -f -", wrong);
     assert!(said.contains("a path begins with `/` or `*`"), "{said}");
     let said = cluster.refuses("-n mesh apply -f chaos/no-such-file.yaml", "");
@@ -186,6 +187,6 @@ fn kubectl_installs_looks_and_takes_away() {
     // A workload's resource goes with it, and all of it with its manifests.
     cluster.run("-n shop delete deployment web --timeout=60s");
     cluster.run("-n shop wait mapi/web --for=delete --timeout=60s");
-    cluster.run("delete -k manifests/overlays/laptop --timeout=120s");
+    cluster.run("delete -k manifests/overlays/laptop --ignore-not-found --timeout=120s");
     assert_eq!(cluster.run("get crd -o name"), "");
 }
