@@ -37,7 +37,7 @@ fn wish(own: WorkloadSettings) -> Configuration {
 /// Asks until something is so, as an operator does: by cursor, waiting.
 async fn until(site: &Site, shown: impl Fn(&Workloads) -> bool) -> Workloads {
     let client = client(site);
-    for _ in 0..600 {
+    for _ in 0..60 {
         let all = client.workloads(&WorkloadsQuery::default()).await.unwrap();
         if shown(&all) {
             return all;
@@ -47,6 +47,14 @@ async fn until(site: &Site, shown: impl Fn(&Workloads) -> bool) -> Workloads {
             .set(site.running.view.borrow().at.max(site_now(site)) + Duration::from_secs(1));
         let mut view = site.running.view.clone();
         view.changed().await.unwrap();
+        // What is told of workloads follows the view at a pace of its own, which no clock of ours
+        // moves; who waits is woken by it.
+        let waiting = WorkloadsQuery {
+            after: Some(all.cursor),
+            wait_seconds: Some(1),
+            ..WorkloadsQuery::default()
+        };
+        client.workloads(&waiting).await.unwrap();
     }
     panic!(
         "it is never so: {:#?}",
