@@ -21,26 +21,26 @@ fn a_pod_that_nobody_spoke_of() {
         &World::new(),
         Mode::OptOut,
         &expect![[r#"
-        pod shop/cart-7d4b9c6f5-x2x9k is watched: nothing excludes it, and pods are watched by default.
-        It belongs to Deployment/cart through ReplicaSet/cart-7d4b9c6f5.
+            pod shop/cart-7d4b9c6f5-x2x9k is watched: nothing excludes it, and pods are watched by default.
+            It belongs to Deployment/cart through ReplicaSet/cart-7d4b9c6f5.
 
-        Decision (the first that says anything decides)
-          crosswatch.dev/enabled on the pod               not set
-          crosswatch.dev/enabled on the workload          not set
-          the pod excludes itself from other collectors   no
-          crosswatch.dev/enabled on the namespace         not set
-          a part of Kubernetes itself                     no
-        > the default                                     nothing excludes it, and pods are watched by default
+            Decision (the first that says anything decides)
+              crosswatch.dev/enabled on the pod               not set
+              crosswatch.dev/enabled on the workload          not set
+              the pod excludes itself from other collectors   no
+              crosswatch.dev/enabled on the namespace         not set
+              a part of Kubernetes itself                     no
+            > the default                                     nothing excludes it, and pods are watched by default
 
-        Identity
-          service.name           cart                             Deployment metadata.name
-          service.namespace      shop                             pod metadata.namespace
-          service.version        1.4@sha256:abcd                  container image
-          service.instance.id    shop.cart-7d4b9c6f5-x2x9k.web    namespace.pod.container
+            Identity
+              service.name           cart                             Deployment metadata.name
+              service.namespace      shop                             pod metadata.namespace
+              service.version        1.4                              container image
+              service.instance.id    shop.cart-7d4b9c6f5-x2x9k.web    namespace.pod.container
 
-        Environment
-          name                   unknown                          nothing says so
-    "#]],
+            Environment
+              name                   unknown                          nothing says so
+        "#]],
     );
 }
 
@@ -109,23 +109,23 @@ fn a_pod_that_a_neighbour_leaves_out() {
         &world,
         Mode::OptOut,
         &expect![[r#"
-        pod shop/cart-7d4b9c6f5-x2x9k is not watched: the pod is excluded from Fluent Bit's log collection, and that holds here too unless crosswatch.dev/enabled=true on the pod or its workload says otherwise.
-        It belongs to Deployment/cart through ReplicaSet/cart-7d4b9c6f5.
+            pod shop/cart-7d4b9c6f5-x2x9k is not watched: the pod is excluded from Fluent Bit's log collection, and that holds here too unless crosswatch.dev/enabled=true on the pod or its workload says otherwise.
+            It belongs to Deployment/cart through ReplicaSet/cart-7d4b9c6f5.
 
-        Decision (the first that says anything decides)
-          crosswatch.dev/enabled on the pod               not set
-          crosswatch.dev/enabled on the workload          not set
-        > the pod excludes itself from other collectors   pod annotation fluentbit.io/exclude=`true`
+            Decision (the first that says anything decides)
+              crosswatch.dev/enabled on the pod               not set
+              crosswatch.dev/enabled on the workload          not set
+            > the pod excludes itself from other collectors   pod annotation fluentbit.io/exclude=`true`
 
-        Identity
-          service.name           cart                             Deployment metadata.name
-          service.namespace      shop                             pod metadata.namespace
-          service.version        1.4@sha256:abcd                  container image
-          service.instance.id    shop.cart-7d4b9c6f5-x2x9k.web    namespace.pod.container
+            Identity
+              service.name           cart                             Deployment metadata.name
+              service.namespace      shop                             pod metadata.namespace
+              service.version        1.4                              container image
+              service.instance.id    shop.cart-7d4b9c6f5-x2x9k.web    namespace.pod.container
 
-        Environment
-          name                   unknown                          nothing says so
-    "#]],
+            Environment
+              name                   unknown                          nothing says so
+        "#]],
     );
 }
 
@@ -143,25 +143,25 @@ fn a_finished_job_of_a_cron_job() {
         &world,
         Mode::OptOut,
         &expect![[r#"
-        pod shop/report-29912340-x2x9k is read to its end (it has finished): nothing excludes it, and pods are watched by default.
-        It belongs to CronJob/report through Job/report-29912340.
+            pod shop/report-29912340-x2x9k is read to its end (it has finished): nothing excludes it, and pods are watched by default.
+            It belongs to CronJob/report through Job/report-29912340.
 
-        Decision (the first that says anything decides)
-          crosswatch.dev/enabled on the pod               not set
-          crosswatch.dev/enabled on the workload          its metadata is not known here
-          the pod excludes itself from other collectors   no
-          crosswatch.dev/enabled on the namespace         not set
-          a part of Kubernetes itself                     no
-        > the default                                     nothing excludes it, and pods are watched by default
+            Decision (the first that says anything decides)
+              crosswatch.dev/enabled on the pod               not set
+              crosswatch.dev/enabled on the workload          its metadata is not known here
+              the pod excludes itself from other collectors   no
+              crosswatch.dev/enabled on the namespace         not set
+              a part of Kubernetes itself                     no
+            > the default                                     nothing excludes it, and pods are watched by default
 
-        Identity
-          service.name           report                           CronJob metadata.name
-          service.namespace      shop                             pod metadata.namespace
-          service.version        1.4@sha256:abcd                  container image
-          service.instance.id    shop.report-29912340-x2x9k.web   namespace.pod.container
+            Identity
+              service.name           report                           CronJob metadata.name
+              service.namespace      shop                             pod metadata.namespace
+              service.version        1.4                              container image
+              service.instance.id    shop.report-29912340-x2x9k.web   namespace.pod.container
 
-        Environment
-          name                   unknown                          nothing says so
-    "#]],
+            Environment
+              name                   unknown                          nothing says so
+        "#]],
     );
 }

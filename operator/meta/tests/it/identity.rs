@@ -103,7 +103,7 @@ fn attributes_are_complete() {
         service.instance.id=shop.cart-7d4b9c6f5-x2x9k.web (namespace.pod.container)
         service.name=cart (Deployment metadata.name)
         service.namespace=shop (pod metadata.namespace)
-        service.version=1.4@sha256:abcd (container image)
+        service.version=1.4 (container image)
         team=basket (pod annotation resource.opentelemetry.io/team)
     "#]]
     .assert_eq(&attributes);
