@@ -154,9 +154,16 @@ pub(super) fn carry_over(
     Ok(wished)
 }
 
-/// Through the status subresource nothing else is written.
+/// Through the status subresource nothing else is written, but whose it is
+/// (`statusStrategy.PrepareForUpdate` in `k8s.io/apiextensions-apiserver/pkg/registry/customresource`).
 fn with_status(current: &Value, mut wished: Value) -> Value {
     let mut next = current.clone();
+    if let Some(entries) = wished
+        .get_mut("metadata")
+        .and_then(|it| it.get_mut("managedFields"))
+    {
+        next["metadata"]["managedFields"] = entries.take();
+    }
     if let Some(fields) = next.as_object_mut() {
         match wished.get_mut("status").map(Value::take) {
             Some(status) => fields.insert("status".to_owned(), status),

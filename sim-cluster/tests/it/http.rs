@@ -268,6 +268,53 @@ async fn server_side_apply_knows_owners() {
     served.stop().await;
 }
 
+/// What a controller said once and says no longer goes, also where only the status is its own.
+#[tokio::test]
+async fn what_is_no_longer_applied_to_a_status_goes() {
+    let served = serve().await;
+    let client = served.admin().await;
+    let deployments: Api<Deployment> = Api::default_namespaced(client);
+    let wish = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+        "spec": {
+            "selector": { "matchLabels": { "app": "web" } },
+            "template": {
+                "metadata": { "labels": { "app": "web" } },
+                "spec": { "containers": [{ "name": "main", "image": "shop:1" }] },
+            },
+        },
+    });
+    let mine = PatchParams::apply("mine");
+    deployments
+        .patch("web", &mine, &Patch::Apply(wish))
+        .await
+        .unwrap();
+    let condition = |type_: &str| json!({ "type": type_, "status": "True" });
+    let status = |conditions: serde_json::Value| {
+        Patch::Apply(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+            "status": { "conditions": conditions },
+        }))
+    };
+    for said in [
+        json!([condition("Shiny"), condition("Round")]),
+        json!([condition("Round"), condition("Large")]),
+    ] {
+        deployments
+            .patch_status("web", &mine, &status(said))
+            .await
+            .unwrap();
+    }
+    let stored = deployments.get("web").await.unwrap();
+    let conditions = stored.status.unwrap().conditions.unwrap();
+    let types: Vec<&str> = conditions.iter().map(|it| it.type_.as_deref().unwrap()).collect();
+    assert_eq!(types, ["Round", "Large"]);
+    let owners = stored.metadata.managed_fields.unwrap();
+    let doors: Vec<_> = owners.iter().map(|it| it.subresource.as_deref()).collect();
+    assert_eq!(doors, [None, Some("status")]);
+    served.stop().await;
+}
+
 #[tokio::test]
 async fn unknown_fields_are_refused_when_asked() {
     let served = serve().await;
