@@ -307,7 +307,10 @@ async fn what_is_no_longer_applied_to_a_status_goes() {
     }
     let stored = deployments.get("web").await.unwrap();
     let conditions = stored.status.unwrap().conditions.unwrap();
-    let types: Vec<&str> = conditions.iter().map(|it| it.type_.as_deref().unwrap()).collect();
+    let types: Vec<&str> = conditions
+        .iter()
+        .map(|it| it.type_.as_deref().unwrap())
+        .collect();
     assert_eq!(types, ["Round", "Large"]);
     let owners = stored.metadata.managed_fields.unwrap();
     let doors: Vec<_> = owners.iter().map(|it| it.subresource.as_deref()).collect();
