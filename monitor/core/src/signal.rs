@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiKey, Call, HistogramPoint, Name, ServiceKey, Severity, TemplateId, Time, Workload};
+use crate::{ApiKey, Call, HistogramPoint, Hop, Name, ServiceKey, Severity, TemplateId, Time, Workload};
 use std::sync::Arc;
 
 /// Whose series it is.
@@ -126,6 +126,8 @@ pub enum Observation {
         callee: Workload,
         at: Time,
     },
+    /// Where a request was.
+    Hop(Box<Hop>),
 }
 
 impl Observation {
@@ -136,6 +138,7 @@ impl Observation {
             Observation::Log { time, .. } => *time,
             Observation::Histogram { point, .. } => point.end,
             Observation::Edge { at, .. } => *at,
+            Observation::Hop(hop) => hop.end(),
         }
     }
 }

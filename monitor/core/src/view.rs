@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, Anomaly, ApiKey, Band, CallSource, Change, Environment, Incident, Name, Score,
-    ServiceKey, Time,
+    Alert, Anomaly, ApiKey, Band, CallSource, Change, Environment, Incident, JourneysView, Name,
+    Score, ServiceKey, Time,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -201,6 +201,7 @@ pub struct View {
     pub alerts: Vec<Alert>,
     /// In order of time.
     pub changes: Arc<[Arc<Change>]>,
+    pub journeys: Arc<JourneysView>,
     pub counts: EngineCounts,
 }
 

@@ -9,7 +9,7 @@ use monitor_core::{
     Measure, Name, Observation, ServiceKey, Settings, Time, View, Window, Workload,
 };
 use monitor_diagnose::{
-    AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Seen, Topology,
+    AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Journeys, Seen, Topology,
 };
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,7 @@ pub(crate) struct State {
     /// Who was seen to call whom, by the second from which on it is known.
     pending_edges: BTreeMap<i64, BTreeSet<(Workload, Workload)>>,
     topology: Topology,
+    pub(crate) journeys: Journeys,
     pub(crate) incidents: IncidentBook,
     pub(crate) apis: Vec<ApiTrack>,
     /// Of these, without the shared ones.
@@ -99,6 +100,12 @@ impl Engine {
     pub fn observe(&mut self, observation: &Observation) {
         if let Observation::Edge { caller, callee, at } = observation {
             self.observe_edge(caller, callee, *at);
+            return;
+        }
+        if let Observation::Hop(hop) = observation {
+            if !self.is_from_the_future(hop.end()) {
+                self.state.journeys.see(hop);
+            }
             return;
         }
         self.state.counts.observations += 1;
@@ -159,7 +166,7 @@ impl Engine {
                     .or_default()
                     .add(*severity, *template);
             }
-            Observation::Edge { .. } => {}
+            Observation::Edge { .. } | Observation::Hop(_) => {}
         }
     }
 
@@ -191,6 +198,10 @@ impl Engine {
         self.state.watermark = self.state.watermark.max(Some(limit));
         let mut effects = Vec::new();
         self.judge_before(limit, &mut effects);
+        if self.config.clock == Clock::Wall {
+            // A recording's journeys go by their own time, so that ticks decide nothing.
+            self.state.journeys.pass(now);
+        }
         let resent = self.state.book.resend(now, &self.alert_config());
         effects.extend(resent.into_iter().map(Effect::Resend));
         effects
@@ -199,6 +210,7 @@ impl Engine {
     /// Judges all that remains, at the end of a recording.
     pub fn finish(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.state.journeys.finish();
         if let Some(newest) = self.state.newest {
             let limit = newest.as_secs().saturating_add(1);
             self.state.watermark = self.state.watermark.max(Some(limit));
@@ -280,6 +292,7 @@ impl Engine {
         state.api_places.reindex();
         state.service_places.reindex();
         state.incidents.reindex();
+        state.journeys.reindex();
         Ok(Engine {
             config,
             settings: Arc::default(),

@@ -64,6 +64,7 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
         incidents: state.incidents.incidents(),
         alerts: state.book.alerts(Time::from_secs(watermark)),
         changes: state.incidents.changes(),
+        journeys: Arc::new(state.journeys.view()),
         counts: state.counts,
     }
 }
