@@ -13,6 +13,7 @@ pub mod decoded;
 mod edges;
 pub mod formats;
 mod gauges;
+mod hops;
 pub mod jsonlines;
 pub mod lines;
 pub mod multiline;
