@@ -32,7 +32,7 @@ impl Processes {
         let key = accounts.serialize_der();
         std::fs::write(path("accounts.key"), pem("PRIVATE KEY", &key)).unwrap();
         // Of private keys it reads none but those in SEC 1 here, and this one is in PKCS #8.
-        let key = accounts.subject_public_key_info();
+        let key = rcgen::PublicKeyData::subject_public_key_info(&accounts);
         std::fs::write(path("accounts.pub"), pem("PUBLIC KEY", &key)).unwrap();
         let server = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let key = server.signing_key.serialize_der();
