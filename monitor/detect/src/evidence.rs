@@ -7,6 +7,8 @@
 //! that are each a little strange, at nearly the false-alarm rate of a single test, and persistence
 //! needs no rule of its own.
 
+use std::time::Duration;
+
 use monitor_core::{Score, Time};
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +79,18 @@ impl Evidence {
         }
     }
 
+    /// Whether this window, judged at once, would raise an alarm, or go as far towards one as a
+    /// single window can. Asked every second of a window that is not complete yet, so it is held
+    /// against what a judgement every second may cost.
+    pub(crate) fn presses(&self, window: Window, sensitivity: Sensitivity) -> bool {
+        let needed = -sensitivity.probability(Duration::from_secs(1)).ln() / THETA;
+        let surprise = -window.p.max(f64::MIN_POSITIVE).ln() - DRIFT;
+        let most = window.most * needed;
+        !self.anomalous
+            && window.p < OUTSIDE
+            && (surprise >= most || self.sum + surprise.min(most) > needed)
+    }
+
     /// Whether a window of probability `p` may be learned from.
     pub(crate) fn teaches(&self, p: f64) -> bool {
         !self.anomalous && p >= TEACHES
@@ -99,7 +113,6 @@ impl Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn weigh(evidence: &mut Evidence, at: i64, p: f64, most: f64) -> Phase {
         let window = Window {
