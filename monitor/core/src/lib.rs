@@ -13,6 +13,7 @@ mod identity;
 mod ids;
 mod incident;
 mod record;
+mod risk;
 mod search;
 mod settings;
 mod signal;
@@ -31,6 +32,10 @@ pub use incident::{Incident, IncidentId, Suspect};
 pub use record::{
     CallFacts, Correlation, FormatName, Kind, Message, Record, Severity, Shape, ShapeId, SpanKind,
     TemplateId, TemplateMatch, TimeOrigin, Value,
+};
+pub use risk::{
+    Coverage, Limit, Reliability, Risk, RiskId, RiskOutcome, ScoredFailures, ScoredRisks,
+    TrackRecord,
 };
 pub use search::{
     FacetCount, HistogramBucket, Hit, LogSearch, RecordId, SearchError, SearchPage, SearchRequest,

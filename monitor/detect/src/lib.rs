@@ -9,6 +9,7 @@ pub mod compare;
 mod detector;
 mod errors;
 mod evidence;
+pub mod forecast;
 mod latency;
 mod learning;
 mod level;

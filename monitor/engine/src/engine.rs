@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use monitor_core::{
     Alert, Anomaly, ApiKey, CallSource, Change as Deed, EngineCounts, Environment, Incident,
-    Measure, Name, Observation, ServiceKey, Settings, Subject, Time, View, Window, Workload,
+    Measure, Name, Observation, Risk, ServiceKey, Settings, Subject, Time, View, Window, Workload,
 };
 use monitor_diagnose::{
     AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Seen, Topology,
@@ -20,6 +20,7 @@ use crate::config::{Clock, EngineConfig};
 use crate::dependency::{DependencyBucket, DependencyTrack};
 use crate::episode::Change;
 use crate::places::Places;
+use crate::risk::{Foresight, RiskChange};
 use crate::rollup::{SeriesPoint, Step};
 use crate::service::ServiceTrack;
 
@@ -39,6 +40,12 @@ pub enum Effect {
     /// It got worse, or better understood.
     AnomalyUpdated(Anomaly),
     AnomalyClosed(Anomaly),
+    /// Something is foreseen. Pages nobody.
+    RiskOpened(Risk),
+    /// It is expected at another time than was told.
+    RiskUpdated(Risk),
+    /// It came, was averted, or did not come.
+    RiskClosed(Risk),
     IncidentOpened(Incident),
     /// Other services are in it, or others are suspected first.
     IncidentUpdated(Incident),
@@ -87,6 +94,7 @@ pub(crate) struct State {
     pub(crate) book: AlertBook,
     /// The latest last.
     pub(crate) closed: VecDeque<Anomaly>,
+    pub(crate) foresight: Foresight,
 }
 
 impl Engine {
@@ -438,7 +446,24 @@ impl Engine {
             dependency.hold(hold);
             dependency.step(second, bucket, served.unwrap_or_default(), &mut changes);
         }
+        self.foresee(second, effects);
         self.settle(second.saturating_add(1), changes, effects);
+    }
+
+    /// Tells of what will be.
+    fn foresee(&mut self, second: i64, effects: &mut Vec<Effect>) {
+        let State {
+            foresight,
+            apis,
+            services,
+            ..
+        } = &mut self.state;
+        let changes = foresight.step(second, apis, services, self.config.max_forecast);
+        effects.extend(changes.into_iter().map(|change| match change {
+            RiskChange::Opened(risk) => Effect::RiskOpened(risk),
+            RiskChange::Updated(risk) => Effect::RiskUpdated(risk),
+            RiskChange::Closed(risk) => Effect::RiskClosed(risk),
+        }));
     }
 
     /// Tells of what changed, and lets the alerts grow older.
