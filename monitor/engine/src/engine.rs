@@ -9,7 +9,7 @@ use monitor_core::{
     Measure, Name, Observation, Risk, ServiceKey, Settings, Subject, Time, View, Window, Workload,
 };
 use monitor_diagnose::{
-    AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Seen, Topology,
+    AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Journeys, Seen, Topology,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,7 @@ pub(crate) struct State {
     /// Who was seen to call whom, by the second from which on it is known.
     pending_edges: BTreeMap<i64, BTreeSet<(Workload, Workload)>>,
     topology: Topology,
+    pub(crate) journeys: Journeys,
     pub(crate) incidents: IncidentBook,
     pub(crate) apis: Vec<ApiTrack>,
     /// Of these, without the shared ones.
@@ -113,6 +114,12 @@ impl Engine {
     pub fn observe(&mut self, observation: &Observation) {
         if let Observation::Edge { caller, callee, at } = observation {
             self.observe_edge(caller, callee, *at);
+            return;
+        }
+        if let Observation::Hop(hop) = observation {
+            if !self.is_from_the_future(hop.end()) {
+                self.state.journeys.see(hop);
+            }
             return;
         }
         self.state.counts.observations += 1;
@@ -192,7 +199,7 @@ impl Engine {
                 let bucket = second.dependencies.entry(place).or_default();
                 bucket.add(*duration, *failed);
             }
-            Observation::Edge { .. } => {}
+            Observation::Edge { .. } | Observation::Hop(_) => {}
         }
     }
 
@@ -224,6 +231,10 @@ impl Engine {
         self.state.watermark = self.state.watermark.max(Some(limit));
         let mut effects = Vec::new();
         self.judge_before(limit, &mut effects);
+        if self.config.clock == Clock::Wall {
+            // A recording's journeys go by their own time, so that ticks decide nothing.
+            self.state.journeys.pass(now);
+        }
         let resent = self.state.book.resend(now, &self.alert_config());
         effects.extend(resent.into_iter().map(Effect::Resend));
         effects
@@ -232,6 +243,7 @@ impl Engine {
     /// Judges all that remains, at the end of a recording.
     pub fn finish(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.state.journeys.finish();
         if let Some(newest) = self.state.newest {
             let limit = newest.as_secs().saturating_add(1);
             self.state.watermark = self.state.watermark.max(Some(limit));
@@ -318,6 +330,7 @@ impl Engine {
         state.service_places.reindex();
         state.dependency_places.reindex();
         state.incidents.reindex();
+        state.journeys.reindex();
         Ok(Engine {
             config,
             settings: Arc::default(),

@@ -67,6 +67,7 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
         risks: state.foresight.risks(),
         track_record: state.foresight.ledger().track_record(),
         changes: state.incidents.changes(),
+        journeys: Arc::new(state.journeys.view()),
         counts: state.counts,
     }
 }
