@@ -40,7 +40,8 @@ pub fn series(seed: u64) -> Vec<Series> {
         at
     });
     make("level shift", &mut |days, random| {
-        if days < 14.0 { 100.0 } else { 160.0 } + 5.0 * normal(random)
+        let level = if days < 14.0 { 100.0 } else { 160.0 };
+        level + 5.0 * normal(random)
     });
     make("heavy tails", &mut |_, random| 20.0 * (0.8 * normal(random)).exp());
     make("mostly zero", &mut |_, random| {
