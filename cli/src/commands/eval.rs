@@ -1,5 +1,7 @@
 //! `crosswatch eval`: the production detectors on public benchmarks; the work is in `eval`.
 
+mod quiet;
+
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -21,6 +23,7 @@ pub(crate) struct Command {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     Nab(NabArgs),
+    Quiet(quiet::Args),
 }
 
 /// The Numenta Anomaly Benchmark: single signals with labelled windows.
@@ -49,7 +52,13 @@ struct NabArgs {
 }
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
-    let Benchmark::Nab(args) = &command.benchmark;
+    match &command.benchmark {
+        Benchmark::Nab(args) => run_nab(args),
+        Benchmark::Quiet(args) => quiet::run(args),
+    }
+}
+
+fn run_nab(args: &NabArgs) -> anyhow::Result<()> {
     let corpus = read::read(&args.directory)?;
     let said: Vec<_> = corpus.series.iter().map(detect::run).collect();
     if let Some(folder) = &args.results {

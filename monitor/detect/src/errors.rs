@@ -253,6 +253,7 @@ impl Detector for RatioDetector {
 
     fn hold(&mut self, hold: bool) {
         self.held = hold;
+        self.evidence.hold(hold);
     }
 }
 

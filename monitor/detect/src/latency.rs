@@ -14,6 +14,7 @@ use crate::evidence::{Evidence, OUTSIDE, Window};
 use crate::learning::LearningRule;
 use crate::level::{Expected, Level};
 use crate::options::{DetectionDirection, Options, direction};
+use crate::seasonal::{Outward, Season};
 use crate::sensitivity::Sensitivity;
 use crate::stragglers::Stragglers;
 
@@ -32,6 +33,8 @@ const MOST_OF_ONE_WINDOW: f64 = 0.55;
 const UNSTABLE: f64 = 1e-4;
 /// Windows that a new level must have seen.
 const STABLE_WINDOWS: u32 = 10;
+/// Durations below this, in seconds, are all the same.
+const SHORTEST: f32 = 1e-6;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LatencyDetector {
@@ -48,6 +51,8 @@ pub struct LatencyDetector {
     /// Faster than learned: nobody's trouble, but a level to re-learn.
     faster: Evidence,
     candidate: Option<Candidate>,
+    /// Median and 95th percentile over the day and the week, in seconds.
+    season: Season,
     held: bool,
 }
 
@@ -96,6 +101,7 @@ impl LatencyDetector {
             evidence: Evidence::default(),
             faster: Evidence::default(),
             candidate: None,
+            season: Season::new([Outward::Up; 2], SHORTEST),
             held: false,
         }
     }
@@ -109,6 +115,11 @@ impl LatencyDetector {
             min_rel_dev_from_expected: 0.2,
             ..Options::default()
         }
+    }
+
+    /// Local time is so many seconds ahead of UTC: days and weeks begin by it.
+    pub fn set_utc_offset(&mut self, secs: i32) {
+        self.season.set_offset(secs);
     }
 
     fn learn(&mut self, quantiles: Quantiles, active_secs: u32) {
@@ -177,7 +188,12 @@ impl Detector for LatencyDetector {
                 (Score::NORMAL, Phase::Learning(progress), false),
             ));
         }
-        let [median, tail] = self.model.expect(quantiles);
+        let [mut median, mut tail] = self.model.expect(quantiles);
+        let p_faster = (2.0 * (1.0 - median.above(quantiles.median))).min(1.0);
+        if let Some([usual_median, usual_tail]) = self.season.usual(sample.start) {
+            median.reaches(usual_median.ln());
+            tail.reaches(usual_tail.ln());
+        }
         let above = |expected: Expected, value: f64| {
             let typical = expected.location.exp();
             if !self.options.in_range(value.exp()) {
@@ -201,7 +217,6 @@ impl Detector for LatencyDetector {
         let deviations =
             far(p_median, median, quantiles.median).max(far(p_tail, tail, quantiles.tail));
         p = p.max(self.stragglers.beyond(deviations)).min(1.0);
-        let p_faster = (2.0 * (1.0 - median.above(quantiles.median))).min(1.0);
         let window = Window {
             start: sample.start,
             end: sample.end(),
@@ -218,6 +233,12 @@ impl Detector for LatencyDetector {
             if self.evidence.is_clear() {
                 self.stragglers.was_normal();
             }
+        }
+        if !self.held {
+            let values = [quantiles.median.exp(), quantiles.tail.exp()];
+            let anomalous = self.evidence.is_anomalous();
+            self.season
+                .see(sample.start, sample.span, values, anomalous);
         }
         self.faster.weigh(
             Window {
@@ -258,6 +279,7 @@ impl Detector for LatencyDetector {
     fn skip_to(&mut self, _time: Time) {
         // Between two samples nothing is kept; a candidate's age must not include the blind time.
         self.candidate = None;
+        self.season.skip();
     }
 
     fn tune(&mut self, options: Options, sensitivity: Sensitivity) {
@@ -267,6 +289,8 @@ impl Detector for LatencyDetector {
 
     fn hold(&mut self, hold: bool) {
         self.held = hold;
+        self.evidence.hold(hold);
+        self.faster.hold(hold);
     }
 }
 

@@ -45,6 +45,11 @@ impl Expected {
         student_above(self.deviations(value), self.freedom)
     }
 
+    /// At this hour the value is known to reach so much.
+    pub(crate) fn reaches(&mut self, usual: f64) {
+        self.location = self.location.max(usual);
+    }
+
     /// How many deviations above a value lies.
     pub(crate) fn deviations(self, value: f64) -> f64 {
         (value - self.location) / self.deviation

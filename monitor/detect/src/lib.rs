@@ -7,19 +7,23 @@
 
 pub mod compare;
 mod detector;
+mod discovery;
 mod errors;
 mod evidence;
 mod latency;
 mod learning;
 mod level;
 mod options;
+mod seasonal;
 mod sensitivity;
 mod stragglers;
 mod stream;
+mod tail;
 mod tails;
 mod traffic;
 
 pub use detector::{Detector, Phase, Reading, Sample, Verdict};
+pub use discovery::Discoveries;
 pub use errors::{RatioDetector, RatioKind};
 pub use latency::LatencyDetector;
 pub use learning::{LearningRule, Progress};

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Alert, Anomaly, ApiKey, CallSource, Change as Deed, EngineCounts, Environment, Incident,
+    Alert, Anomaly, AnomalyId, ApiKey, CallSource, Change as Deed, EngineCounts, Environment, Incident,
     Measure, Name, Observation, ServiceKey, Settings, Time, View, Window, Workload,
 };
 use monitor_diagnose::{
     AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Seen, Topology,
 };
+use monitor_detect::Discoveries;
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiTrack;
@@ -81,6 +82,9 @@ pub(crate) struct State {
     pub(crate) book: AlertBook,
     /// The latest last.
     pub(crate) closed: VecDeque<Anomaly>,
+    discoveries: Discoveries,
+    /// The open anomalies that are worth telling.
+    told: BTreeSet<AnomalyId>,
 }
 
 impl Engine {
@@ -399,7 +403,8 @@ impl Engine {
         for change in changes {
             let (Change::Opened(anomaly) | Change::Updated(anomaly) | Change::Closed(anomaly)) =
                 &change;
-            if self.pages(anomaly) {
+            let over = matches!(change, Change::Closed(_));
+            if self.is_told(anomaly, over, now) {
                 self.state.book.record(anomaly, now);
                 self.state.incidents.record(anomaly, now);
             }
@@ -479,6 +484,26 @@ impl Engine {
             }
         }
         state.topology.forget(Time::from_secs(end));
+    }
+
+    /// Whether it pages and is likely enough to be true among as many Apis as there are.
+    fn is_told(&mut self, anomaly: &Anomaly, over: bool, now: Time) -> bool {
+        if over {
+            return self.state.told.remove(&anomaly.id);
+        }
+        if self.state.told.contains(&anomaly.id) {
+            return true;
+        }
+        let (apis, budget) = (self.state.apis.len(), self.config.false_alarms_per_api_week);
+        let told = self.pages(anomaly)
+            && self
+                .state
+                .discoveries
+                .admits((anomaly.id.0, anomaly.score), now, apis, budget);
+        if told {
+            self.state.told.insert(anomaly.id);
+        }
+        told
     }
 
     /// A message that is no error may become frequent without waking anyone.
