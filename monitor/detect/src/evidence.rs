@@ -65,6 +65,8 @@ impl Evidence {
             self.tail.window();
         }
         if outside {
+            // Only such a window can raise an alarm.
+            self.highest = self.highest.max(evidence);
             self.since.get_or_insert(window.start);
             self.last_outside = window.end;
             self.clean_windows = 0;
@@ -108,7 +110,6 @@ impl Evidence {
         } else {
             self.sum
         };
-        self.highest = self.highest.max(evidence);
         evidence
     }
 

@@ -20,50 +20,95 @@ use std::time::Duration;
 use monitor_core::Time;
 use serde::{Deserialize, Serialize};
 
-/// Cycles are counted above this.
-const LEVEL: f64 = 3.0;
-/// How many of a window's cycles do, and their mean excess, when p-values are uniform and independent
-/// and the drift is 3: a simulation of 2·10⁷ windows.
-const RATE: f64 = 2.73e-3;
+/// Cycles are counted above the first of these; the second is where the far tail begins.
+const LEVELS: [f64; 2] = [0.5, 3.0];
+/// How many of a window's cycles exceed the first, and their mean excess, when p-values are uniform and
+/// independent and the drift is 3: a simulation of 2·10⁷ windows.
+const RATE: f64 = 0.0285;
 const EXCESS: f64 = 1.07;
-/// The weight of theory, in cycles above the level.
+/// The weight of what is believed before, in cycles: theory for the first level, the first level for
+/// the second.
 const RATE_PRIOR: f64 = 2.0;
 const EXCESS_PRIOR: f64 = 6.0;
 /// A cycle's excess counts for at most so many times the mean.
 const MOST_EXCESS: f64 = 5.0;
 /// Bounds of the mean excess.
-const EXCESS_BOUNDS: (f64, f64) = (0.5, 5.0);
+const EXCESS_BOUNDS: (f64, f64) = (0.3, 5.0);
 /// Windows remembered: four weeks of five seconds each.
 const MEMORY: f64 = 480_000.0;
 /// An anomaly counts at most this often.
 const ALARM_EVERY: Duration = Duration::from_secs(86_400);
-/// What is needed stays between these: a single window just outside the band is never enough, and
-/// what theory asks for three times over always is.
-const LEAST: f64 = 1.5;
+/// What is needed stays between these: something above nothing, and three times what theory asks for.
+const LEAST: f64 = 0.1;
 const MOST: f64 = 3.0;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tail {
     windows: f64,
-    /// Cycles that exceeded the level, and the sum of their excess.
-    exceeded: f64,
-    excess: f64,
+    above: [Above; 2],
     alarmed: Option<Time>,
 }
+
+/// Cycles that exceeded a level, and the sum of their excess.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Above {
+    cycles: f64,
+    excess: f64,
+}
+
+/// An exponential tail: so many of a window's cycles exceed the level, by so much on average.
+#[derive(Clone, Copy, Debug)]
+struct Exponential {
+    level: f64,
+    rate: f64,
+    excess: f64,
+}
+
+impl Exponential {
+    /// What is exceeded once in 1/`probability` windows.
+    fn exceeded(self, probability: f64) -> f64 {
+        self.level + self.excess * (self.rate / probability).ln()
+    }
+
+    fn rate_above(self, level: f64) -> f64 {
+        self.rate * (-(level - self.level) / self.excess).exp()
+    }
+}
+
+impl Above {
+    fn tail(self, windows: f64, level: f64, before: Exponential) -> Exponential {
+        let (least, most) = EXCESS_BOUNDS;
+        let rate = before.rate_above(level).max(1e-12);
+        let excess = (EXCESS_PRIOR * before.excess + self.excess) / (EXCESS_PRIOR + self.cycles);
+        Exponential {
+            level,
+            rate: (RATE_PRIOR + self.cycles) / (RATE_PRIOR / rate + windows),
+            excess: excess.clamp(least, most),
+        }
+    }
+}
+
+const THEORY: Exponential = Exponential {
+    level: LEVELS[0],
+    rate: RATE,
+    excess: EXCESS,
+};
 
 impl Tail {
     /// The evidence that cycles exceed once in 1/`probability` windows.
     pub(crate) fn needed(&self, probability: f64) -> f64 {
-        let rate = (RATE_PRIOR + self.exceeded) / (RATE_PRIOR / RATE + self.windows);
-        let theory = LEVEL + EXCESS * (RATE / probability).ln();
-        let seen = LEVEL + self.mean_excess() * (rate / probability).ln();
-        seen.min(MOST * theory).max(LEAST)
+        let [near, far] = self.tails();
+        let seen = if near.rate_above(far.level) > probability || far.rate > probability {
+            far.exceeded(probability).max(far.level)
+        } else {
+            near.exceeded(probability).min(far.level)
+        };
+        seen.min(MOST * THEORY.exceeded(probability)).max(LEAST)
     }
 
-    fn mean_excess(&self) -> f64 {
-        let (least, most) = EXCESS_BOUNDS;
-        let mean = (EXCESS_PRIOR * EXCESS + self.excess) / (EXCESS_PRIOR + self.exceeded);
-        mean.clamp(least, most)
+    fn tails(&self) -> [Exponential; 2] {
+        let near = self.above[0].tail(self.windows, LEVELS[0], THEORY);
+        [near, self.above[1].tail(self.windows, LEVELS[1], near)]
     }
 
     /// A window was judged.
@@ -71,14 +116,16 @@ impl Tail {
         self.windows += 1.0;
         if self.windows > MEMORY {
             self.windows /= 2.0;
-            self.exceeded /= 2.0;
-            self.excess /= 2.0;
+            for above in &mut self.above {
+                above.cycles /= 2.0;
+                above.excess /= 2.0;
+            }
         }
     }
 
     /// A cycle has ended that reached `peak`, with or without an alarm.
     pub(crate) fn cycle(&mut self, peak: f64, end: Time, alarmed: bool) {
-        if peak <= LEVEL {
+        if peak <= LEVELS[0] {
             return;
         }
         if alarmed {
@@ -87,9 +134,13 @@ impl Tail {
             }
             self.alarmed = Some(end);
         }
-        let most = MOST_EXCESS * self.mean_excess();
-        self.exceeded += 1.0;
-        self.excess += (peak - LEVEL).min(most);
+        let tails = self.tails();
+        for (above, tail) in self.above.iter_mut().zip(tails) {
+            if peak > tail.level {
+                above.cycles += 1.0;
+                above.excess += (peak - tail.level).min(MOST_EXCESS * tail.excess);
+            }
+        }
     }
 }
 
@@ -104,7 +155,7 @@ mod tests {
             tail.window();
             if window % every == 0 {
                 let quantile = f64::from(window / every % 100) / 100.0 + 0.005;
-                tail.cycle(LEVEL - mean * quantile.ln(), Time::EPOCH, false);
+                tail.cycle(LEVELS[0] - mean * quantile.ln(), Time::EPOCH, false);
             }
         }
         tail
@@ -114,14 +165,14 @@ mod tests {
     fn theory_counts_until_cycles_were_seen() {
         let tail = Tail::default();
         let needed = tail.needed(1e-6);
-        assert!((needed - (LEVEL + EXCESS * (RATE / 1e-6f64).ln())).abs() < 1e-9);
+        assert!((needed / THEORY.exceeded(1e-6) - 1.0).abs() < 1e-9);
     }
 
     #[test]
     fn what_climbs_higher_in_normal_times_has_to_climb_higher_for_an_alarm() {
         let theory = Tail::default().needed(1e-6);
-        assert!(seen(100, 2.5).needed(1e-6) > 1.8 * theory);
-        assert!(seen(5_000, 1.0).needed(1e-6) < 0.9 * theory);
+        assert!(seen(50, 2.5).needed(1e-6) > 1.8 * theory);
+        assert!(seen(5_000, 1.0).needed(1e-6) < 0.7 * theory);
     }
 
     #[test]
