@@ -84,7 +84,10 @@ impl Statistics {
             median: log_uniform(random, 0.002, 0.5),
             spread: random.random_range(0.2..0.9),
             stragglers: if random.random_bool(0.5) {
-                (log_uniform(random, 0.001, 0.03), random.random_range(1.3..3.0))
+                (
+                    log_uniform(random, 0.001, 0.03),
+                    random.random_range(1.3..3.0),
+                )
             } else {
                 (0.0, 2.0)
             },
@@ -103,7 +106,11 @@ impl Statistics {
     pub fn expected_rate(&self, second: i64) -> f64 {
         // The epoch was a Thursday; Saturday's midnight is two days later.
         let of_week = (second - 2 * 86_400).rem_euclid(7 * 86_400);
-        let weekend = if of_week < 2 * 86_400 { self.weekend } else { 1.0 };
+        let weekend = if of_week < 2 * 86_400 {
+            self.weekend
+        } else {
+            1.0
+        };
         let phase = (second as f64 - self.peak_secs) / DAY * std::f64::consts::TAU;
         self.rate * weekend * (1.0 + self.swing * phase.cos())
     }
@@ -119,7 +126,12 @@ impl Signal {
         Signal {
             statistics: Statistics::draw(&mut random),
             key: Arc::new(ApiKey {
-                environment: if number.is_multiple_of(2) { "on-prem" } else { "cloud" }.into(),
+                environment: if number.is_multiple_of(2) {
+                    "on-prem"
+                } else {
+                    "cloud"
+                }
+                .into(),
                 service: ServiceKey::new("quiet", &format!("service-{}", number / 4)),
                 method: "GET".into(),
                 route: format!("/things-{number}/{{id}}").into(),
@@ -226,7 +238,9 @@ mod tests {
         let known = signal.statistics;
         let mut calls = Vec::new();
         (0..7 * 86_400).for_each(|second| signal.second(second, &mut calls));
-        let expected: f64 = (0..7 * 86_400).map(|second| known.expected_rate(second)).sum();
+        let expected: f64 = (0..7 * 86_400)
+            .map(|second| known.expected_rate(second))
+            .sum();
         let wander = (known.rate_wander.deviation.powi(2) / 2.0).exp();
         let ratio = calls.len() as f64 / expected / wander;
         assert!((0.9..1.1).contains(&ratio), "{ratio} {known:?}");

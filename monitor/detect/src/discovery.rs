@@ -63,9 +63,9 @@ impl Discoveries {
         // The step-up rule: any level at least as weak as this one that passes, passes it.
         let mut levels: Vec<f64> = self.recent.iter().map(|(.., rarity)| *rarity).collect();
         levels.sort_by(f64::total_cmp);
-        (1u32..)
-            .zip(&levels)
-            .any(|(found, level)| *level >= rarity && expected(*level) <= FALSE_SHARE * f64::from(found))
+        (1u32..).zip(&levels).any(|(found, level)| {
+            *level >= rarity && expected(*level) <= FALSE_SHARE * f64::from(found)
+        })
     }
 }
 
@@ -106,7 +106,8 @@ mod tests {
             let told = (0..alarms)
                 .filter(|at| {
                     // Evenly over the week, with an exponential tail of scores.
-                    let quantile = ((at * 7_919) % alarms) as f64 / alarms as f64 + 0.5 / alarms as f64;
+                    let quantile =
+                        ((at * 7_919) % alarms) as f64 / alarms as f64 + 0.5 / alarms as f64;
                     let score = Score::new(1.0 - quantile.ln() / RARER);
                     let time = Time::from_secs((*at as f64 / alarms as f64 * WEEK_SECS) as i64);
                     discoveries.admits((*at as u64, score), time, apis, 0.1)

@@ -23,6 +23,8 @@ pub(crate) const OUTSIDE: f64 = 0.01;
 const TEACHES: f64 = 1e-3;
 /// Beyond this many times what an alarm takes, more evidence changes nothing.
 const FULL: f64 = 20.0;
+/// Windows before it is known how many alarms there could be.
+const FEWEST_WINDOWS: f64 = 500.0;
 /// An anomaly is over after this long and this many windows inside the band.
 const CLEAN_SECS: u64 = 30;
 const CLEAN_WINDOWS: u32 = 2;
@@ -39,6 +41,8 @@ pub(crate) struct Evidence {
     last_outside: Time,
     clean_windows: u32,
     tail: Tail,
+    /// Mean length of a window in seconds.
+    window_secs: f64,
     held: bool,
 }
 
@@ -63,6 +67,8 @@ impl Evidence {
         let evidence = self.add(surprise, window.most, needed);
         if !self.held {
             self.tail.window();
+            let weight = 1.0 / self.tail.windows().min(1_000.0);
+            self.window_secs += (span.as_secs_f64() - self.window_secs) * weight;
         }
         if outside {
             // Only such a window can raise an alarm.
@@ -121,6 +127,15 @@ impl Evidence {
         self.reset();
     }
 
+    /// How many false alarms a week there could be at the utmost sensitivity: what is granted beyond
+    /// that is of use to others.
+    pub(crate) fn most_alarms_per_week(&self) -> f64 {
+        if self.tail.windows() < FEWEST_WINDOWS {
+            return f64::INFINITY;
+        }
+        self.tail.most() * 7.0 * 86_400.0 / self.window_secs.max(1.0)
+    }
+
     /// While held, nothing teaches.
     pub(crate) fn hold(&mut self, hold: bool) {
         self.held = hold;
@@ -144,6 +159,7 @@ impl Evidence {
     pub(crate) fn reset(&mut self) {
         *self = Evidence {
             tail: std::mem::take(&mut self.tail),
+            window_secs: self.window_secs,
             held: self.held,
             ..Evidence::default()
         };

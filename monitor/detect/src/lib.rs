@@ -8,6 +8,7 @@
 pub mod compare;
 mod detector;
 mod discovery;
+mod drift;
 mod errors;
 mod evidence;
 mod latency;
@@ -24,6 +25,7 @@ mod traffic;
 
 pub use detector::{Detector, Phase, Reading, Sample, Verdict};
 pub use discovery::Discoveries;
+pub use drift::DriftDetector;
 pub use errors::{RatioDetector, RatioKind};
 pub use latency::LatencyDetector;
 pub use learning::{LearningRule, Progress};

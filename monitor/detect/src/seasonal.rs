@@ -225,7 +225,10 @@ impl Course {
             self.foretold = (self.foretold + 1.0).min(200.0);
             self.error += (distance(0).max(distance(1)) - self.error) / self.foretold;
         }
-        slot.learn(extremes.map(|ln| (ln * UNIT).clamp(-32_000.0, 32_000.0) as i16), anomalous);
+        slot.learn(
+            extremes.map(|ln| (ln * UNIT).clamp(-32_000.0, 32_000.0) as i16),
+            anomalous,
+        );
     }
 }
 
@@ -302,8 +305,15 @@ mod tests {
         });
         assert_eq!(usual(&season, 3, 2), Some([0.0, 0.0]));
         let noon = usual(&season, 3, 12).unwrap();
-        assert!(noon.iter().all(|rate| (rate / 5.0 - 1.0).abs() < 0.01), "{noon:?}");
-        assert_eq!(usual(&learned(1, |_| (5.0, false)), 1, 12), None, "one day is none");
+        assert!(
+            noon.iter().all(|rate| (rate / 5.0 - 1.0).abs() < 0.01),
+            "{noon:?}"
+        );
+        assert_eq!(
+            usual(&learned(1, |_| (5.0, false)), 1, 12),
+            None,
+            "one day is none"
+        );
     }
 
     #[test]

@@ -28,7 +28,7 @@ const RATE: f64 = 0.0285;
 const EXCESS: f64 = 1.07;
 /// The weight of what is believed before, in cycles: theory for the first level, the first level for
 /// the second.
-const RATE_PRIOR: f64 = 2.0;
+const RATE_PRIOR: f64 = 0.5;
 const EXCESS_PRIOR: f64 = 6.0;
 /// A cycle's excess counts for at most so many times the mean.
 const MOST_EXCESS: f64 = 5.0;
@@ -106,6 +106,17 @@ impl Tail {
         seen.min(MOST * THEORY.exceeded(probability)).max(LEAST)
     }
 
+    /// How many of a window's cycles could raise an alarm at the utmost sensitivity.
+    pub(crate) fn most(&self) -> f64 {
+        let [near, _] = self.tails();
+        near.rate_above(LEAST)
+    }
+
+    /// Windows judged, as far as they are remembered.
+    pub(crate) fn windows(&self) -> f64 {
+        self.windows
+    }
+
     fn tails(&self) -> [Exponential; 2] {
         let near = self.above[0].tail(self.windows, LEVELS[0], THEORY);
         [near, self.above[1].tail(self.windows, LEVELS[1], near)]
@@ -129,7 +140,10 @@ impl Tail {
             return;
         }
         if alarmed {
-            if self.alarmed.is_some_and(|last| end.since(last) < ALARM_EVERY) {
+            if self
+                .alarmed
+                .is_some_and(|last| end.since(last) < ALARM_EVERY)
+            {
                 return;
             }
             self.alarmed = Some(end);

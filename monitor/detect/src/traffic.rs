@@ -44,6 +44,8 @@ const GONE: Duration = Duration::from_secs(24 * 3600);
 const STABLE_WINDOWS: f64 = 10.0;
 /// Rates below this, in calls a second, are no different from none when they come by the clock.
 const NO_RATE: f32 = 1e-3;
+/// An hour is remarkable when its rate differs by more than this factor.
+const REMARKABLE: f64 = 1.6;
 /// How far windows scatter around what is usual at an hour, beyond Poisson.
 const SEASONAL_DISPERSION: f64 = 0.02;
 
@@ -224,10 +226,13 @@ impl TrafficDetector {
             return 0.0;
         };
         let span = f64::from(window.seconds);
-        if (window.calls as f64) < self.model.rate * span {
+        // Where the hour says nothing that the last hour does not say, it decides nothing.
+        if (window.calls as f64) < self.model.rate * span && low < self.model.rate / REMARKABLE {
             count_at_most(window.calls, low * span, SEASONAL_DISPERSION)
-        } else {
+        } else if high > self.model.rate * REMARKABLE {
             count_at_least(window.calls, high * span, SEASONAL_DISPERSION)
+        } else {
+            0.0
         }
     }
 
@@ -408,6 +413,14 @@ impl Detector for TrafficDetector {
 
     fn tune(&mut self, options: Options, sensitivity: Sensitivity) {
         self.options = options;
+        self.sensitivity = sensitivity;
+    }
+
+    fn most_alarms_per_week(&self) -> f64 {
+        self.evidence.most_alarms_per_week()
+    }
+
+    fn grant(&mut self, sensitivity: Sensitivity) {
         self.sensitivity = sensitivity;
     }
 

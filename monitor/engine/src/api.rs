@@ -26,6 +26,8 @@ use crate::window::CallWindow;
 pub(crate) const VIEW_SECS: i64 = 60;
 /// Histograms usually come once a minute or more often; four of them smooth the steps.
 const METRIC_SPAN_SECS: u32 = 240;
+/// How often the budget of false alarms is shared anew between an Api's detectors.
+const SHARE_SECS: i64 = 3_600;
 pub(crate) const PAUSED: &str = "paused: neither judged nor learned from";
 pub(crate) const NOT_JUDGED: &str = "; this signal is not judged any more";
 
@@ -45,6 +47,7 @@ pub(crate) struct ApiTrack {
     latency: Episode,
     errors: Episode,
     traffic: Episode,
+    drift: Episode,
     /// `None` once there is a verdict.
     learning: Option<Progress>,
     learned_from: u64,
@@ -76,6 +79,7 @@ impl ApiTrack {
             latency: Episode::default(),
             errors: Episode::default(),
             traffic: Episode::default(),
+            drift: Episode::default(),
             learning: Some(nothing_learned(config)),
             learned_from: 0,
             own: None,
@@ -163,6 +167,9 @@ impl ApiTrack {
         if let Some(window) = self.window.take_complete(second) {
             self.judge_window(window, changes);
         }
+        if second % SHARE_SECS == 0 {
+            self.models.share(self.own.as_deref(), config);
+        }
         if self.calls_total > 0 {
             self.judge_traffic(second, bucket, changes);
         }
@@ -173,7 +180,13 @@ impl ApiTrack {
     fn rest(&mut self, second: i64, changes: &mut Vec<Change>) {
         if !std::mem::replace(&mut self.rested, true) {
             let now = Time::from_secs(second);
-            for episode in [&mut self.errors, &mut self.latency, &mut self.traffic] {
+            let drift = &mut self.drift;
+            for episode in [
+                &mut self.errors,
+                &mut self.latency,
+                &mut self.traffic,
+                drift,
+            ] {
                 changes.extend(episode.dismiss(now, "; it is not watched any more"));
             }
         }
@@ -187,6 +200,7 @@ impl ApiTrack {
         self.models.latency.skip_to(time);
         self.models.errors.skip_to(time);
         self.models.traffic.skip_to(time);
+        self.models.drift.skip_to(time);
     }
 
     /// Judges what has been gathered, at the end of a recording.
@@ -252,7 +266,13 @@ impl ApiTrack {
             });
         }
         let durations = sample(Reading::Durations(&window.latencies));
+        let drifted = self.models.drift.judge(&durations);
         if let Some(verdict) = self.models.latency.judge(&durations) {
+            match verdict.phase {
+                Phase::Anomalous { .. } => self.models.drift.disturbed(),
+                Phase::Shifted => self.models.drift.rebase(),
+                _ => {}
+            }
             normal &= !verdict.outside && !verdict.phase.is_anomalous();
             let origin = origin(&subject, Measure::Latency, self.models.latency.name());
             let slow = |verdict: &Verdict| {
@@ -267,6 +287,14 @@ impl ApiTrack {
                 self.latency.dismiss(window.end(), NOT_JUDGED)
             } else {
                 self.latency.follow(&verdict, origin, slow)
+            });
+        }
+        if let Some(verdict) = drifted {
+            let origin = origin(&subject, Measure::Latency, self.models.drift.name());
+            changes.extend(if latency_off {
+                self.drift.dismiss(window.end(), NOT_JUDGED)
+            } else {
+                self.drift.follow(&verdict, origin, |_| Vec::new())
             });
         }
         if normal && !self.held {
@@ -304,7 +332,7 @@ impl ApiTrack {
 
     fn expire(&mut self, second: i64, changes: &mut Vec<Change>) {
         let now = Time::from_secs(second);
-        for episode in [&mut self.latency, &mut self.errors] {
+        for episode in [&mut self.latency, &mut self.errors, &mut self.drift] {
             if episode.open.is_some() {
                 changes.extend(episode.expire(now));
             }
@@ -324,7 +352,7 @@ impl ApiTrack {
     }
 
     pub(crate) fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
-        [&self.errors, &self.latency, &self.traffic]
+        [&self.errors, &self.latency, &self.traffic, &self.drift]
             .into_iter()
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
     }
@@ -333,7 +361,7 @@ impl ApiTrack {
         let minute = self.rollups.between(watermark - VIEW_SECS, watermark);
         let calls = minute.calls as f64;
         let (state, reason) = self.state();
-        let score = [&self.latency, &self.errors, &self.traffic]
+        let score = [&self.latency, &self.errors, &self.traffic, &self.drift]
             .into_iter()
             .map(|episode| episode.seen.score.get())
             .fold(0.0, f64::max);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Alert, Anomaly, AnomalyId, ApiKey, CallSource, Change as Deed, EngineCounts, Environment, Incident,
-    Measure, Name, Observation, ServiceKey, Settings, Time, View, Window, Workload,
+    Alert, Anomaly, AnomalyId, ApiKey, CallSource, Change as Deed, EngineCounts, Environment,
+    Incident, Measure, Name, Observation, ServiceKey, Settings, Time, View, Window, Workload,
 };
+use monitor_detect::Discoveries;
 use monitor_diagnose::{
     AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Seen, Topology,
 };
-use monitor_detect::Discoveries;
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiTrack;

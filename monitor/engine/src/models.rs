@@ -1,7 +1,8 @@
 //! The detectors of one Api with their settings.
 
 use monitor_detect::{
-    LatencyDetector, LearningRule, RatioDetector, RatioKind, Sensitivity, TrafficDetector,
+    DriftDetector, LatencyDetector, LearningRule, RatioDetector, RatioKind, Sensitivity,
+    TrafficDetector,
 };
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +10,8 @@ use crate::config::EngineConfig;
 use monitor_core::{Sense, Tuning, Watching};
 use monitor_detect::{DetectionDirection, Detector, Options};
 
-/// Response time, failures and traffic share an Api's budget of false alarms.
-const API_DETECTORS: u32 = 3;
+/// Response time, its drift, failures and traffic share an Api's budget of false alarms.
+const API_DETECTORS: u32 = 4;
 /// A service's error ratio and its templates have one budget more; the templates share half.
 const TEMPLATES: u32 = 64;
 
@@ -19,29 +20,35 @@ pub(crate) struct ApiModels {
     pub(crate) latency: LatencyDetector,
     pub(crate) errors: RatioDetector,
     pub(crate) traffic: TrafficDetector,
+    pub(crate) drift: DriftDetector,
 }
 
 impl ApiModels {
     pub(crate) fn new(config: &EngineConfig) -> ApiModels {
         let rule = rule(config);
-        let budget =
-            Sensitivity::per_week(config.false_alarms_per_api_week).shared_by(API_DETECTORS);
+        let whole = Sensitivity::per_week(config.false_alarms_per_api_week);
+        let (budget, interest) = (whole.shared_by(API_DETECTORS), whole.interest());
         ApiModels {
             latency: LatencyDetector::new(
-                LatencyDetector::default_options(),
+                LatencyDetector::default_options().interested(interest),
                 rule,
                 budget,
                 config.shift_after,
             ),
             errors: RatioDetector::new(
                 RatioKind::Errors,
-                RatioDetector::default_options(),
+                RatioDetector::default_options().interested(interest),
                 rule,
                 budget,
                 config.shift_after,
             ),
+            drift: DriftDetector::new(
+                LatencyDetector::default_options().interested(interest),
+                budget,
+                config.shift_after,
+            ),
             traffic: TrafficDetector::new(
-                TrafficDetector::default_options(),
+                TrafficDetector::default_options().interested(interest),
                 rule,
                 budget,
                 config.shift_after,
@@ -53,10 +60,14 @@ impl ApiModels {
 impl ApiModels {
     /// As `own` wants it; what it does not say is as usual.
     pub(crate) fn tune(&mut self, own: Option<&Watching>, config: &EngineConfig) {
-        let budget = budget(own, config).shared_by(API_DETECTORS);
-        let options = |usual: Options, tuning: Option<&Tuning>| match tuning {
-            Some(tuning) => tuned(usual, tuning),
-            None => usual,
+        let whole = budget(own, config);
+        let budget = whole.shared_by(API_DETECTORS);
+        let options = |usual: Options, tuning: Option<&Tuning>| {
+            let usual = usual.interested(whole.interest());
+            match tuning {
+                Some(tuning) => tuned(usual, tuning),
+                None => usual,
+            }
         };
         self.latency.tune(
             options(
@@ -72,6 +83,13 @@ impl ApiModels {
             ),
             budget,
         );
+        self.drift.tune(
+            options(
+                LatencyDetector::default_options(),
+                own.map(|own| &own.latency),
+            ),
+            budget,
+        );
         self.traffic.tune(
             options(
                 TrafficDetector::default_options(),
@@ -81,10 +99,29 @@ impl ApiModels {
         );
     }
 
+    /// Shares the budget anew by what each detector can use of it.
+    pub(crate) fn share(&mut self, own: Option<&Watching>, config: &EngineConfig) {
+        let mut detectors: [&mut dyn Detector; API_DETECTORS as usize] = [
+            &mut self.latency,
+            &mut self.errors,
+            &mut self.traffic,
+            &mut self.drift,
+        ];
+        let most: Vec<f64> = detectors
+            .iter()
+            .map(|detector| detector.most_alarms_per_week())
+            .collect();
+        let shares = budget(own, config).shared_by_need(&most);
+        for (detector, share) in detectors.iter_mut().zip(shares) {
+            detector.grant(share);
+        }
+    }
+
     pub(crate) fn hold(&mut self, hold: bool) {
         self.latency.hold(hold);
         self.errors.hold(hold);
         self.traffic.hold(hold);
+        self.drift.hold(hold);
     }
 }
 
