@@ -7,6 +7,8 @@
 //! that are each a little strange, at nearly the false-alarm rate of a single test, and persistence
 //! needs no rule of its own. How high S really climbs in normal times is learned: [`Tail`].
 
+use std::time::Duration;
+
 use monitor_core::{Score, Time};
 use serde::{Deserialize, Serialize};
 
@@ -141,6 +143,20 @@ impl Evidence {
         self.held = hold;
     }
 
+    /// Whether this window, judged at once, would raise an alarm, or go as far towards one as a
+    /// single window can. Asked every second of a window that is not complete yet, so it is held
+    /// against what a judgement every second may cost.
+    pub(crate) fn presses(&self, window: Window, sensitivity: Sensitivity) -> bool {
+        if self.anomalous || window.p >= OUTSIDE {
+            return false;
+        }
+        let surprise = -window.p.max(f64::MIN_POSITIVE).ln() - DRIFT;
+        let second = sensitivity.probability(Duration::from_secs(1));
+        let needed = self.tail.needed(second);
+        let as_much_as_one_can = window.most < 1.0 && surprise >= MOST_OF_ONE;
+        as_much_as_one_can || self.clone().add(surprise, window.most, needed) > needed
+    }
+
     /// Whether a window of probability `p` may be learned from.
     pub(crate) fn teaches(&self, p: f64) -> bool {
         !self.anomalous && p >= TEACHES
@@ -169,7 +185,6 @@ impl Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn weigh(evidence: &mut Evidence, at: i64, p: f64, most: f64) -> Phase {
         let window = Window {

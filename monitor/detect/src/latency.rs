@@ -29,6 +29,8 @@ const TAIL_VARIANCE: f64 = 4.47;
 const FEWEST_CALLS: u64 = 5;
 /// One pause of a garbage collector fills one window; two must agree.
 const MOST_OF_ONE_WINDOW: f64 = 0.55;
+/// Nor is a window judged before its time that has calls of fewer seconds.
+const PRESSING_SECS: u32 = 2;
 /// A window this unlikely under the would-be new level shows that it is not stable.
 const UNSTABLE: f64 = 1e-4;
 /// Windows that a new level must have seen.
@@ -71,6 +73,17 @@ struct Candidate {
     since: Time,
     calls: u64,
     model: Model,
+}
+
+/// How far one window is from what was learned.
+#[derive(Clone, Copy, Debug)]
+struct Judged {
+    median: Expected,
+    tail: Expected,
+    p_median: f64,
+    p_tail: f64,
+    deviations: f64,
+    p: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +139,44 @@ impl LatencyDetector {
         self.model.learn(quantiles);
         self.calls = self.calls.saturating_add(quantiles.calls);
         self.seconds = self.seconds.saturating_add(active_secs);
+    }
+
+    fn weigh(&self, at: Time, quantiles: Quantiles) -> Judged {
+        let [mut median, mut tail] = self.model.expect(quantiles);
+        if let Some([usual_median, usual_tail]) = self.season.usual(at) {
+            median.reaches(usual_median.ln());
+            tail.reaches(usual_tail.ln());
+        }
+        let above = |expected: Expected, value: f64| {
+            let typical = expected.location.exp();
+            if !self.options.in_range(value.exp()) {
+                f64::MIN_POSITIVE
+            } else if self.options.concerns(value.exp(), typical) {
+                expected.above(value)
+            } else {
+                1.0
+            }
+        };
+        let (p_median, p_tail) = (above(median, quantiles.median), above(tail, quantiles.tail));
+        // Only what is far enough to concern anyone strays.
+        let far = |p: f64, expected: Expected, value: f64| {
+            if p < 1.0 {
+                expected.deviations(value)
+            } else {
+                0.0
+            }
+        };
+        let deviations =
+            far(p_median, median, quantiles.median).max(far(p_tail, tail, quantiles.tail));
+        let p = (2.0 * p_median.min(p_tail)).min(1.0);
+        Judged {
+            median,
+            tail,
+            p_median,
+            p_tail,
+            deviations,
+            p: p.max(self.stragglers.beyond(deviations)).min(1.0),
+        }
     }
 
     /// Follows what may be a new level; true when it has been stable for long enough.
@@ -188,35 +239,17 @@ impl Detector for LatencyDetector {
                 (Score::NORMAL, Phase::Learning(progress), false),
             ));
         }
-        let [mut median, mut tail] = self.model.expect(quantiles);
-        let p_faster = (2.0 * (1.0 - median.above(quantiles.median))).min(1.0);
-        if let Some([usual_median, usual_tail]) = self.season.usual(sample.start) {
-            median.reaches(usual_median.ln());
-            tail.reaches(usual_tail.ln());
-        }
-        let above = |expected: Expected, value: f64| {
-            let typical = expected.location.exp();
-            if !self.options.in_range(value.exp()) {
-                f64::MIN_POSITIVE
-            } else if self.options.concerns(value.exp(), typical) {
-                expected.above(value)
-            } else {
-                1.0
-            }
-        };
-        let (p_median, p_tail) = (above(median, quantiles.median), above(tail, quantiles.tail));
-        let mut p = (2.0 * p_median.min(p_tail)).min(1.0);
-        // Only what is far enough to concern anyone strays.
-        let far = |p: f64, expected: Expected, value: f64| {
-            if p < 1.0 {
-                expected.deviations(value)
-            } else {
-                0.0
-            }
-        };
-        let deviations =
-            far(p_median, median, quantiles.median).max(far(p_tail, tail, quantiles.tail));
-        p = p.max(self.stragglers.beyond(deviations)).min(1.0);
+        // Before the hour of the day is asked: it only says what may be slow.
+        let [local, _] = self.model.expect(quantiles);
+        let p_faster = (2.0 * (1.0 - local.above(quantiles.median))).min(1.0);
+        let Judged {
+            median,
+            tail,
+            p_median,
+            p_tail,
+            deviations,
+            p,
+        } = self.weigh(sample.start, quantiles);
         let window = Window {
             start: sample.start,
             end: sample.end(),
@@ -274,6 +307,30 @@ impl Detector for LatencyDetector {
             (quantiles, value, expected, statistic, learned_from),
             (score, phase, p < OUTSIDE),
         ))
+    }
+
+    /// A second alone may be a pause that ends for all at once.
+    fn is_pressing(&self, sample: &Sample<'_>) -> bool {
+        let Reading::Durations(sketch) = sample.reading else {
+            return false;
+        };
+        if sample.active_secs < PRESSING_SECS || self.evidence.is_anomalous() {
+            return false;
+        }
+        let Some(quantiles) = Quantiles::of(sketch).filter(|found| found.calls >= FEWEST_CALLS)
+        else {
+            return false;
+        };
+        if self.rule.progress(self.seconds, self.calls).is_some() {
+            return false;
+        }
+        let window = Window {
+            start: sample.start,
+            end: sample.end(),
+            p: self.weigh(sample.start, quantiles).p,
+            most: MOST_OF_ONE_WINDOW,
+        };
+        self.evidence.presses(window, self.sensitivity)
     }
 
     fn skip_to(&mut self, _time: Time) {

@@ -1,4 +1,4 @@
-//! Traffic drop and silence.
+//! Traffic drop, silence and surge.
 //!
 //! Counts the calls of windows that are long enough to expect some thirty, and compares them with
 //! the learned rate by a negative binomial test (Poisson with learned overdispersion). An Api so
@@ -32,6 +32,11 @@ const RATE_WINDOWS: f64 = 8.0;
 const PRIOR_DISPERSION: f64 = 0.04;
 const PRIOR_WINDOWS: f64 = 10.0;
 const MOST_DISPERSION: f64 = 2.0;
+/// A rate is a surge from so many times the expected one on.
+const SURGE: f64 = 2.0;
+/// A window is judged before its time only when so many calls were expected of it, or came.
+const PRESSING_CALLS: f64 = 10.0;
+const PRESSING_SECS: u32 = 2;
 const MOST_OF_ONE_WINDOW: f64 = 0.55;
 /// A sparse Api is silent after this many usual gaps (exponential gaps exceed it once in 5·10⁸
 /// calls) and twice the longest gap known, whichever is more.
@@ -122,10 +127,11 @@ impl TrafficDetector {
         }
     }
 
-    /// At least three tenths below the expected rate.
+    /// At least three tenths below the expected rate, or twice that rate: what is above it by less
+    /// is a good day.
     pub fn default_options() -> Options {
         Options {
-            detection_direction: DetectionDirection::BelowExpected,
+            detection_direction: DetectionDirection::Both,
             min_rel_dev_from_expected: 0.3,
             ..Options::default()
         }
@@ -176,22 +182,12 @@ impl TrafficDetector {
         let end = window.start + Duration::from_secs(u64::from(window.seconds));
         let learned_from = self.calls;
         let learning = self.rule.progress(self.active_secs, self.calls);
-        let mean = self.model.rate * span;
-        let dispersion = self.model.predictive();
         let actual = window.calls as f64 / span;
-        let judged = learning.is_none()
-            && !self.is_sparse()
-            && self.options.concerns(actual, self.model.rate);
-        let p = if learning.is_none() && !self.options.in_range(actual) {
-            f64::MIN_POSITIVE
-        } else if !judged {
+        let p = if learning.is_some() {
             1.0
-        } else if actual < self.model.rate {
-            count_at_most(window.calls, mean, dispersion)
         } else {
-            count_at_least(window.calls, mean, dispersion)
+            self.probability(window)
         };
-        let p = p.max(self.by_the_clock(window));
         let (score, phase) = self.evidence.weigh(
             Window {
                 start: window.start,
@@ -249,6 +245,54 @@ impl TrafficDetector {
     /// Local time is so many seconds ahead of UTC: days and weeks begin by it.
     pub fn set_utc_offset(&mut self, secs: i32) {
         self.season.set_offset(secs);
+    }
+
+    /// By the last hour and by the hour of the day, whichever makes it more likely.
+    fn probability(&self, window: Begun) -> f64 {
+        let p = self.by_the_rate(window);
+        if p < 1.0 {
+            p.max(self.by_the_clock(window))
+        } else {
+            p
+        }
+    }
+
+    fn by_the_rate(&self, window: Begun) -> f64 {
+        let span = f64::from(window.seconds);
+        let actual = window.calls as f64 / span;
+        let mean = self.model.rate * span;
+        let dispersion = self.model.predictive();
+        let calm = actual > self.model.rate && actual < SURGE * self.model.rate;
+        if !self.options.in_range(actual) {
+            f64::MIN_POSITIVE
+        } else if self.is_sparse() || calm || !self.options.concerns(actual, self.model.rate) {
+            1.0
+        } else if actual < self.model.rate {
+            count_at_most(window.calls, mean, dispersion)
+        } else {
+            count_at_least(window.calls, mean, dispersion)
+        }
+    }
+
+    /// Whether what is gathered of a window shows enough not to wait for the rest.
+    fn is_urgent(&self, window: Begun) -> bool {
+        let expected = self.model.rate * f64::from(window.seconds);
+        if window.seconds < PRESSING_SECS
+            || self.shortest_span > SPANS[0]
+            || expected.max(window.calls as f64) < PRESSING_CALLS
+            || self.evidence.is_anomalous()
+            || self.rule.progress(self.active_secs, self.calls).is_some()
+        {
+            return false;
+        }
+        let p = self.probability(window);
+        let window = Window {
+            start: window.start,
+            end: window.start + Duration::from_secs(u64::from(window.seconds)),
+            p,
+            most: MOST_OF_ONE_WINDOW,
+        };
+        p < OUTSIDE && self.evidence.presses(window, self.sensitivity)
     }
 
     fn has_shifted(&mut self, window: Begun, end: Time) -> bool {
@@ -357,7 +401,7 @@ impl TrafficDetector {
 
 impl Detector for TrafficDetector {
     fn name(&self) -> &'static str {
-        "traffic-drop"
+        "traffic"
     }
 
     /// Wants one-second counts, the empty seconds too.
@@ -385,7 +429,7 @@ impl Detector for TrafficDetector {
             let teaches = !self.held && !self.evidence.is_anomalous();
             self.gaps.call(sample.start, teaches);
         }
-        if window.seconds < self.span {
+        if window.seconds < self.span && !self.is_urgent(window) {
             return gap;
         }
         self.begun = None;

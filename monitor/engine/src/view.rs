@@ -80,6 +80,12 @@ fn anomalies(state: &State) -> Vec<Anomaly> {
                 .iter()
                 .flat_map(|service| service.open_anomalies()),
         )
+        .chain(
+            state
+                .dependencies
+                .iter()
+                .flat_map(|dependency| dependency.open_anomalies()),
+        )
         .cloned()
         .collect();
     open.sort_by(|a, b| b.start.cmp(&a.start).then(a.id.cmp(&b.id)));
