@@ -7,4 +7,5 @@ pub mod baselines;
 pub mod failures;
 pub mod forecast;
 pub mod nab;
+pub mod quiet;
 pub mod vus;

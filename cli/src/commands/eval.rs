@@ -2,6 +2,7 @@
 
 mod failures;
 mod forecast;
+mod quiet;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ enum Benchmark {
     Nab(NabArgs),
     Forecast(forecast::Args),
     Failures(failures::Args),
+    Quiet(quiet::Args),
 }
 
 /// The Numenta Anomaly Benchmark: single signals with labelled windows.
@@ -58,6 +60,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
         Benchmark::Nab(args) => nab(args),
         Benchmark::Forecast(args) => forecast::run(args),
         Benchmark::Failures(args) => failures::run(args),
+        Benchmark::Quiet(args) => quiet::run(args),
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiKey, Call, HistogramPoint, Hop, Name, ServiceKey, Severity, TemplateId, Time, Workload};
+use crate::{
+    ApiKey, Call, HistogramPoint, Hop, Name, ServiceKey, Severity, TemplateId, Time, Workload,
+};
 use std::sync::Arc;
 
 /// Whose series it is.

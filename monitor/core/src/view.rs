@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, Anomaly, ApiKey, Band, CallSource, Change, Environment, Incident, JourneysView, Name, Risk,
-    Score, ServiceKey, Time, TrackRecord,
+    Alert, Anomaly, ApiKey, Band, CallSource, Change, Environment, Incident, JourneysView, Name,
+    Risk, Score, ServiceKey, Time, TrackRecord,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -7,6 +7,8 @@
 
 pub mod compare;
 mod detector;
+mod discovery;
+mod drift;
 mod errors;
 mod evidence;
 pub mod forecast;
@@ -15,13 +17,17 @@ mod learning;
 mod level;
 mod options;
 mod per_call;
+mod seasonal;
 mod sensitivity;
 mod stragglers;
 mod stream;
+mod tail;
 mod tails;
 mod traffic;
 
 pub use detector::{Detector, Phase, Reading, Sample, Verdict};
+pub use discovery::Discoveries;
+pub use drift::DriftDetector;
 pub use errors::{RatioDetector, RatioKind};
 pub use latency::LatencyDetector;
 pub use learning::{LearningRule, Progress};

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Alert, Anomaly, ApiKey, CallSource, Change as Deed, EngineCounts, Environment, Incident,
-    Measure, Name, Observation, Risk, ServiceKey, Settings, Subject, Time, View, Window, Workload,
+    Alert, Anomaly, AnomalyId, ApiKey, CallSource, Change as Deed, EngineCounts, Environment,
+    Incident, Measure, Name, Observation, Risk, ServiceKey, Settings, Subject, Time, View, Window,
+    Workload,
 };
+use monitor_detect::Discoveries;
 use monitor_diagnose::{
-    AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Journeys, Seen, Topology,
+    AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Journeys, Seen,
+    Topology,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -96,6 +99,9 @@ pub(crate) struct State {
     /// The latest last.
     pub(crate) closed: VecDeque<Anomaly>,
     pub(crate) foresight: Foresight,
+    discoveries: Discoveries,
+    /// The open anomalies that are worth telling.
+    told: BTreeSet<AnomalyId>,
 }
 
 impl Engine {
@@ -485,7 +491,8 @@ impl Engine {
         for change in changes {
             let (Change::Opened(anomaly) | Change::Updated(anomaly) | Change::Closed(anomaly)) =
                 &change;
-            if self.pages(anomaly) {
+            let over = matches!(change, Change::Closed(_));
+            if self.is_told(anomaly, over, now) {
                 self.state.book.record(anomaly, now);
                 self.state.incidents.record(anomaly, now);
             }
@@ -565,6 +572,26 @@ impl Engine {
             }
         }
         state.topology.forget(Time::from_secs(end));
+    }
+
+    /// Whether it pages and is likely enough to be true among as many Apis as there are.
+    fn is_told(&mut self, anomaly: &Anomaly, over: bool, now: Time) -> bool {
+        if over {
+            return self.state.told.remove(&anomaly.id);
+        }
+        if self.state.told.contains(&anomaly.id) {
+            return true;
+        }
+        let (apis, budget) = (self.state.apis.len(), self.config.false_alarms_per_api_week);
+        let told = self.pages(anomaly)
+            && self
+                .state
+                .discoveries
+                .admits((anomaly.id.0, anomaly.score), now, apis, budget);
+        if told {
+            self.state.told.insert(anomaly.id);
+        }
+        told
     }
 
     /// A message that is no error may become frequent without waking anyone. Nor does what a

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use monitor_core::{Sketch, Time};
 use monitor_detect::{
-    Detector, LatencyDetector, LearningRule, Options, PerCallDetector, Phase, RatioDetector, RatioKind, Reading,
-    Sample, Sensitivity, TrafficDetector, Verdict,
+    Detector, LatencyDetector, LearningRule, Options, PerCallDetector, Phase, RatioDetector,
+    RatioKind, Reading, Sample, Sensitivity, TrafficDetector, Verdict,
 };
 use proptest::prelude::*;
 
