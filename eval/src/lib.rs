@@ -5,5 +5,8 @@
 
 pub mod baselines;
 pub mod journeys;
+pub mod failures;
+pub mod forecast;
 pub mod nab;
+pub mod quiet;
 pub mod vus;

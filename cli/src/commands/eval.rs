@@ -1,6 +1,9 @@
 //! `crosswatch eval`: the production detectors on public benchmarks; the work is in `eval`.
 
+mod failures;
+mod forecast;
 mod journeys;
+mod quiet;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -24,6 +27,9 @@ pub(crate) struct Command {
 enum Benchmark {
     Nab(NabArgs),
     Journeys(journeys::JourneysArgs),
+    Forecast(forecast::Args),
+    Failures(failures::Args),
+    Quiet(quiet::Args),
 }
 
 /// The Numenta Anomaly Benchmark: single signals with labelled windows.
@@ -55,6 +61,9 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match &command.benchmark {
         Benchmark::Nab(args) => nab(args),
         Benchmark::Journeys(args) => journeys::run(args),
+        Benchmark::Forecast(args) => forecast::run(args),
+        Benchmark::Failures(args) => failures::run(args),
+        Benchmark::Quiet(args) => quiet::run(args),
     }
 }
 

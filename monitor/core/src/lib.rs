@@ -15,6 +15,7 @@ mod ids;
 mod incident;
 mod journey;
 mod record;
+mod risk;
 mod search;
 mod settings;
 mod signal;
@@ -38,6 +39,10 @@ pub use journey::{
 pub use record::{
     CallFacts, Correlation, FormatName, Kind, Message, Record, Severity, Shape, ShapeId, SpanKind,
     TemplateId, TemplateMatch, TimeOrigin, Value,
+};
+pub use risk::{
+    Coverage, Limit, Reliability, Risk, RiskId, RiskOutcome, ScoredFailures, ScoredRisks,
+    TrackRecord,
 };
 pub use search::{
     FacetCount, HistogramBucket, Hit, LogSearch, RecordId, SearchError, SearchPage, SearchRequest,

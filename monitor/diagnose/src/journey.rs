@@ -264,5 +264,7 @@ fn trace_of(key: &u128) -> Option<TraceId> {
 
 /// It carries ids and says nothing of when.
 fn is_only_alias(hop: &Hop) -> bool {
-    hop.role == SpanKind::Internal && hop.source == CallSource::Log && hop.workload.service.name.is_empty()
+    hop.role == SpanKind::Internal
+        && hop.source == CallSource::Log
+        && hop.workload.service.name.is_empty()
 }

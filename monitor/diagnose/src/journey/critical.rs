@@ -52,8 +52,8 @@ pub(super) fn own_times(tree: &Tree) -> Vec<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::Step;
     use super::super::tests::part;
+    use super::super::tree::Step;
     use super::*;
 
     /// Role, start, end and parent of each step.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use monitor_core::{ApiKey, CallSource, JourneyTypeId, Name, Node, SpanId, SpanKind, Time, TraceId};
+use monitor_core::{
+    ApiKey, CallSource, JourneyTypeId, Name, Node, SpanId, SpanKind, Time, TraceId,
+};
 
 use super::names::Names;
 use super::tree::Tree;

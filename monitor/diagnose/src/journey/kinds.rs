@@ -91,7 +91,12 @@ pub(super) struct Found {
 
 impl Kinds {
     /// Counts a journey; `None` when it served nobody, or when there are too many types.
-    pub(super) fn add(&mut self, tree: &Tree, names: &Names, ahead_confidence: f32) -> Option<Found> {
+    pub(super) fn add(
+        &mut self,
+        tree: &Tree,
+        names: &Names,
+        ahead_confidence: f32,
+    ) -> Option<Found> {
         let root = tree.steps.first()?;
         let mut ops: Vec<u32> = tree
             .steps
@@ -138,10 +143,7 @@ impl Kinds {
         (0..)
             .zip(&self.kinds)
             .map(|(place, kind)| {
-                let common = ops
-                    .iter()
-                    .filter(|op| kind.passed.contains_key(op))
-                    .count();
+                let common = ops.iter().filter(|op| kind.passed.contains_key(op)).count();
                 (common, kind.total, std::cmp::Reverse(place))
             })
             .filter(|(common, ..)| *common > 0)
@@ -172,9 +174,7 @@ impl Kinds {
             })
             .max_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
         if let Some((overlap, _, place)) = best
-            && (overlap >= OVERLAP
-                || own.len() >= MAX_OF_ENTRY
-                || self.kinds.len() >= MAX_KINDS)
+            && (overlap >= OVERLAP || own.len() >= MAX_OF_ENTRY || self.kinds.len() >= MAX_KINDS)
         {
             return Some(place.0);
         }
@@ -308,7 +308,10 @@ impl Kind {
                 ..Minute::default()
             });
         }
-        let place = self.minutes.iter().rposition(|known| known.minute <= minute);
+        let place = self
+            .minutes
+            .iter()
+            .rposition(|known| known.minute <= minute);
         let place = place.unwrap_or(0);
         &mut self.minutes[place]
     }
@@ -348,7 +351,10 @@ impl Tree {
         self.steps[step + 1..]
             .iter()
             .find(|below| below.parent == Some(step) && below.part.serves())
-            .map_or_else(|| names.resolve(part.peer, part.node), |below| below.part.node)
+            .map_or_else(
+                || names.resolve(part.peer, part.node),
+                |below| below.part.node,
+            )
     }
 }
 
@@ -393,15 +399,21 @@ fn serves_twice(tree: &Tree) -> bool {
 fn drop_off(tree: &Tree) -> Option<u32> {
     let mut at = 0;
     loop {
-        let next = tree.steps.iter().enumerate().skip(at + 1).find(|(_, step)| {
-            step.part.failed()
-                && step.part.role != SpanKind::Consumer
-                && step.parent.is_some_and(|parent| {
-                    parent == at
-                        || (tree.steps[parent].parent == Some(at) && tree.steps[parent].part.asks())
-                })
-                && step.part.serves()
-        });
+        let next = tree
+            .steps
+            .iter()
+            .enumerate()
+            .skip(at + 1)
+            .find(|(_, step)| {
+                step.part.failed()
+                    && step.part.role != SpanKind::Consumer
+                    && step.parent.is_some_and(|parent| {
+                        parent == at
+                            || (tree.steps[parent].parent == Some(at)
+                                && tree.steps[parent].part.asks())
+                    })
+                    && step.part.serves()
+            });
         match next {
             Some((place, _)) => at = place,
             None => return Some(tree.steps.get(at)?.part.op),

@@ -178,5 +178,7 @@ impl Names {
 }
 
 fn next(length: usize, most: usize) -> Option<u32> {
-    (length < most).then(|| u32::try_from(length).ok()).flatten()
+    (length < most)
+        .then(|| u32::try_from(length).ok())
+        .flatten()
 }

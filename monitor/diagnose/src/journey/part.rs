@@ -94,8 +94,10 @@ pub(super) fn small(text: &str) -> u32 {
 
 /// FNV-1a, 128 bits: two different ids that meet are not to be expected.
 pub(super) fn large(text: &str) -> u128 {
-    text.bytes()
-        .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash: u128, byte| {
+    text.bytes().fold(
+        0x6c62_272e_07bb_0142_62b8_2175_6295_c58d,
+        |hash: u128, byte| {
             (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
-        })
+        },
+    )
 }

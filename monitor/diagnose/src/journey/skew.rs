@@ -74,9 +74,7 @@ impl Skews {
         exchange.bounds.push_back(bounds);
         exchange.seen += weight;
         exchange.new += 1;
-        if exchange.new >= AGAIN
-            || (exchange.found.is_none() && exchange.bounds.len() >= FEWEST)
-        {
+        if exchange.new >= AGAIN || (exchange.found.is_none() && exchange.bounds.len() >= FEWEST) {
             exchange.new = 0;
             exchange.found = agreed(exchange.bounds.iter().copied());
             self.solve();
@@ -141,12 +139,11 @@ impl Skews {
                     .iter()
                     .filter_map(|((one, other), exchange)| {
                         let (offset, doubt) = exchange.found?;
-                        let (known, new, offset) =
-                            match (offsets.get(one), offsets.get(other)) {
-                                (Some(known), None) => (known, *other, offset),
-                                (None, Some(known)) => (known, *one, -offset),
-                                _ => return None,
-                            };
+                        let (known, new, offset) = match (offsets.get(one), offsets.get(other)) {
+                            (Some(known), None) => (known, *other, offset),
+                            (None, Some(known)) => (known, *one, -offset),
+                            _ => return None,
+                        };
                         let offset = Offset {
                             ahead: known.ahead + offset,
                             doubt: known.doubt + doubt,

@@ -179,7 +179,12 @@ impl Tree {
     }
 
     /// The best place, and how many are as good.
-    fn place_for(&self, orphan: usize, names: &Names, has_child: &[bool]) -> Option<(usize, usize)> {
+    fn place_for(
+        &self,
+        orphan: usize,
+        names: &Names,
+        has_child: &[bool],
+    ) -> Option<(usize, usize)> {
         let part = &self.steps[orphan].part;
         let mut best: Option<((u8, i64), usize, usize)> = None;
         for (place, step) in self.steps.iter().enumerate() {

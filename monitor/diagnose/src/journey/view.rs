@@ -186,8 +186,15 @@ impl Journeys {
             let home = self.names.home(part.node) as usize;
             self.skews.ahead().get(home).copied().unwrap_or(0)
         };
-        let began = flight.parts.iter().map(|part| part.start - ahead(part)).min()?;
-        let last = flight.parts.iter().max_by_key(|part| part.end - ahead(part))?;
+        let began = flight
+            .parts
+            .iter()
+            .map(|part| part.start - ahead(part))
+            .min()?;
+        let last = flight
+            .parts
+            .iter()
+            .max_by_key(|part| part.end - ahead(part))?;
         let age = Time::from_secs(self.second).since(Time::from_nanos(began));
         if age < Duration::from_secs(1) {
             return None;
@@ -205,7 +212,11 @@ impl Journeys {
         }
         let known = kind.map(|kind| &self.kinds.kinds[kind as usize]);
         Some(LateJourney {
-            trace: flight.keys.first().filter(|_| flight.is_trace).and_then(trace_of),
+            trace: flight
+                .keys
+                .first()
+                .filter(|_| flight.is_trace)
+                .and_then(trace_of),
             kind: known.map(|kind| kind.id),
             name: known.and_then(|kind| Some(self.names.find(kind.entry)?.name.clone())),
             began: Time::from_nanos(began),

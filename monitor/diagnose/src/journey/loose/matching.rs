@@ -177,13 +177,7 @@ fn within(
 }
 
 /// Those of `sent` that were sent before the child began.
-fn after(
-    parts: &[Part],
-    child: usize,
-    sent: &[usize],
-    habits: &Habits,
-    out: &mut Vec<Candidate>,
-) {
+fn after(parts: &[Part], child: usize, sent: &[usize], habits: &Habits, out: &mut Vec<Candidate>) {
     let part = &parts[child];
     let last = sent.partition_point(|place| parts[*place].start <= part.start + SLACK);
     let nearest = sent[..last]
@@ -248,7 +242,10 @@ fn scale(parts: &[Part], habits: &Habits, candidates: &mut [Candidate]) -> Vec<f
         }
         of.push(place);
     }
-    let mut sure: Vec<f64> = candidates.iter().map(|candidate| candidate.weight).collect();
+    let mut sure: Vec<f64> = candidates
+        .iter()
+        .map(|candidate| candidate.weight)
+        .collect();
     let mut nobody: Vec<f64> = vec![NOBODY; parts.len()];
     for _ in 0..ROUNDS {
         let mut rows = nobody.clone();
