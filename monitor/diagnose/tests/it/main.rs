@@ -1,6 +1,7 @@
-//! The life of alerts, against a reference model.
+//! The life of alerts, against a reference model; incidents; journeys.
 
 mod explanations;
 mod incidents;
+mod journeys;
 mod life;
 mod story;
