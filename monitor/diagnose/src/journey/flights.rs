@@ -17,6 +17,8 @@ pub(super) const MAX_FLIGHTS: usize = 50_000;
 /// Of all journeys in flight.
 pub(super) const MAX_PARTS: usize = 400_000;
 pub(super) const MAX_PARTS_OF_ONE: usize = 2_000;
+/// Hops among which it is looked whether a service is known to be on the way.
+const MENTIONS: usize = 64;
 /// Ids by which one journey can be found.
 const MAX_KEYS: usize = 64;
 /// Origins told apart, by hash.
@@ -141,6 +143,11 @@ impl Flights {
         let Some(part) = part else {
             return Put::Taken;
         };
+        // That its service was on the way needs to be said once; lines are many.
+        if part.is_mention() && (flight.parts.iter().take(MENTIONS)).any(|it| it.node == part.node)
+        {
+            return Put::Taken;
+        }
         if flight.parts.len() >= MAX_PARTS_OF_ONE {
             return Put::Crowded;
         }

@@ -120,15 +120,12 @@ impl Loose {
         if clocks::suppose(&self.items, names, skews) {
             self.habits.forget();
         }
-        let mut items = std::mem::take(&mut self.items);
-        items.sort_by_key(|item| {
-            let part = &item.part;
-            (part.start, part.end, part.op, part.id)
-        });
-        let shifted: Vec<Part> = items
-            .iter()
-            .map(|item| corrected(item.part, names, skews.ahead()))
+        let mut both: Vec<(Part, Item)> = std::mem::take(&mut self.items)
+            .into_iter()
+            .map(|item| (corrected(item.part, names, skews.ahead()), item))
             .collect();
+        both.sort_by_key(|(part, _)| (part.start, part.end, part.op, part.number));
+        let (shifted, items): (Vec<Part>, Vec<Item>) = both.into_iter().unzip();
         let limit = (second - WAIT).saturating_mul(1_000_000_000);
         let parents = matching::parents(&shifted, names, &mut self.habits, limit);
         self.hand_over(items, &shifted, &parents, limit, names)

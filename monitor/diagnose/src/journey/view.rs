@@ -11,8 +11,11 @@ use monitor_core::{
 use super::flights::Flight;
 use super::kinds::{FEW, HopMinute, Kind, Minute, WINDOW, seconds};
 use super::names::{NONE, Names};
+use super::part::Part;
 use super::{Journeys, trace_of};
 
+/// Journeys in flight that are looked at, for those that are late.
+const LOOKED_AT: usize = 2_000;
 /// Late journeys shown.
 const SHOWN: usize = 100;
 /// Of a journey of a type that is not known yet: from here on it is late.
@@ -166,39 +169,39 @@ impl Journeys {
         let mut late: Vec<LateJourney> = self
             .flights
             .iter()
-            .filter_map(|flight| self.is_late(flight, &mut p99s))
+            .filter_map(|flight| Some((flight, self.open_since(flight)?)))
+            .take(LOOKED_AT)
+            .filter_map(|(flight, began)| self.late_one(flight, began, &mut p99s))
             .collect();
         late.sort_by(|a, b| (a.began, a.trace, &a.last).cmp(&(b.began, b.trace, &b.last)));
         late.truncate(SHOWN);
         late
     }
 
-    fn is_late(
+    fn ahead(&self, part: &Part) -> i64 {
+        let home = self.names.home(part.node) as usize;
+        self.skews.ahead().get(home).copied().unwrap_or(0)
+    }
+
+    /// When a journey began of which the end was not seen for a second.
+    fn open_since(&self, flight: &Flight) -> Option<Time> {
+        let ended = |part: &Part| part.serves() && part.parent == 0;
+        if flight.parts.iter().any(ended) {
+            return None;
+        }
+        let starts = flight.parts.iter().map(|part| part.start - self.ahead(part));
+        let began = Time::from_nanos(starts.min()?);
+        (Time::from_secs(self.second).since(began) >= Duration::from_secs(1)).then_some(began)
+    }
+
+    fn late_one(
         &self,
         flight: &Flight,
+        began: Time,
         p99s: &mut BTreeMap<u32, Option<Duration>>,
     ) -> Option<LateJourney> {
-        let ended = |part: &super::part::Part| part.serves() && part.parent == 0;
-        if flight.parts.is_empty() || flight.parts.iter().any(ended) {
-            return None;
-        }
-        let ahead = |part: &super::part::Part| {
-            let home = self.names.home(part.node) as usize;
-            self.skews.ahead().get(home).copied().unwrap_or(0)
-        };
-        let began = flight
-            .parts
-            .iter()
-            .map(|part| part.start - ahead(part))
-            .min()?;
-        let last = flight
-            .parts
-            .iter()
-            .max_by_key(|part| part.end - ahead(part))?;
-        let age = Time::from_secs(self.second).since(Time::from_nanos(began));
-        if age < Duration::from_secs(1) {
-            return None;
-        }
+        let last = (flight.parts.iter()).max_by_key(|part| part.end - self.ahead(part))?;
+        let age = Time::from_secs(self.second).since(began);
         let ops: Vec<u32> = flight
             .parts
             .iter()
@@ -211,15 +214,12 @@ impl Journeys {
             return None;
         }
         let known = kind.map(|kind| &self.kinds.kinds[kind as usize]);
+        let trace = flight.keys.first().filter(|_| flight.is_trace);
         Some(LateJourney {
-            trace: flight
-                .keys
-                .first()
-                .filter(|_| flight.is_trace)
-                .and_then(trace_of),
+            trace: trace.and_then(trace_of),
             kind: known.map(|kind| kind.id),
             name: known.and_then(|kind| Some(self.names.find(kind.entry)?.name.clone())),
-            began: Time::from_nanos(began),
+            began,
             age,
             p99,
             hops: u32::try_from(flight.parts.len()).unwrap_or(u32::MAX),
