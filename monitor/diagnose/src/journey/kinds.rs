@@ -5,7 +5,7 @@
 //! to different places (one route for all operations) it has several types. A type keeps what it
 //! learned for as long as it is known; its id follows from its entry and its place among its types.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use monitor_core::{CallSource, JourneyTypeId, Sketch, SpanKind};
 use serde::{Deserialize, Serialize};
@@ -315,7 +315,11 @@ impl Kind {
         };
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let journeys = minute.journeys as f64;
-        for op in self.passed.keys() {
+        let known: BTreeSet<u32> = (minute.hops.keys())
+            .chain(self.usual.keys())
+            .copied()
+            .collect();
+        for op in &known {
             let own = minute.hops.get(op).map_or(0.0, |hop| hop.own / journeys);
             let usual = self.usual.entry(*op).or_insert(own);
             *usual += (own - *usual) * FOLLOW;

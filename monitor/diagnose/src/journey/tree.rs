@@ -14,6 +14,8 @@ use super::part::Part;
 const SAME: i64 = 3_000_000;
 /// What corrected clocks of two environments may still be off.
 const SLACK: i64 = 3_000_000;
+/// The rank of a call to somebody who told nothing, behind whom it may be.
+const BEYOND: u8 = 2;
 /// How sure one is of the only place that fits.
 const ONLY_PLACE: f32 = 0.95;
 
@@ -148,8 +150,8 @@ impl Tree {
         orphans.sort_by_key(|step| (self.steps[*step].part.length(), *step));
         for orphan in orphans {
             match self.place_for(orphan, names, &has_child) {
-                Some((parent, places)) => {
-                    has_child[parent] = true;
+                Some((rank, parent, places)) => {
+                    has_child[parent] |= rank != BEYOND;
                     let step = &mut self.steps[orphan];
                     step.parent = Some(parent);
                     #[expect(clippy::cast_precision_loss, reason = "a small number")]
@@ -178,13 +180,13 @@ impl Tree {
             })
     }
 
-    /// The best place, and how many are as good.
+    /// How well it fits at the best place, that place, and how many are as good.
     fn place_for(
         &self,
         orphan: usize,
         names: &Names,
         has_child: &[bool],
-    ) -> Option<(usize, usize)> {
+    ) -> Option<(u8, usize, usize)> {
         let part = &self.steps[orphan].part;
         let mut best: Option<((u8, i64), usize, usize)> = None;
         for (place, step) in self.steps.iter().enumerate() {
@@ -201,7 +203,7 @@ impl Tree {
                 _ => best = Some((key, place, 1)),
             }
         }
-        best.map(|(_, place, places)| (place, places))
+        best.map(|((rank, _), place, places)| (rank, place, places))
     }
 
     fn is_below(&self, mut step: usize, above: usize) -> bool {
@@ -253,7 +255,10 @@ fn fits(part: &Part, above: &Part, names: &Names, has_child: bool) -> Option<u8>
     let calls = |above: &Part| names.resolve(above.peer, above.node) == part.node;
     match (part.role, above.role) {
         (SpanKind::Server, SpanKind::Client) => {
-            (inside && !has_child && above.peer != NONE && calls(above)).then_some(0)
+            let rank = if calls(above) { 0 } else { BEYOND };
+            // It names a parent that nobody told of: a service between the two keeps silent.
+            let fits = rank == 0 || part.parent != 0;
+            (inside && !has_child && above.peer != NONE && fits).then_some(rank)
         }
         (SpanKind::Server, SpanKind::Producer) => {
             (inside && !has_child && above.peer != NONE && calls(above)).then_some(0)
@@ -265,9 +270,9 @@ fn fits(part: &Part, above: &Part, names: &Names, has_child: bool) -> Option<u8>
         (SpanKind::Client | SpanKind::Producer, SpanKind::Server | SpanKind::Consumer) => {
             (inside && part.node == above.node && part.instance == above.instance).then_some(1)
         }
-        (SpanKind::Internal, SpanKind::Server | SpanKind::Consumer) => Some(3),
+        (SpanKind::Internal, SpanKind::Server | SpanKind::Consumer) => Some(4),
         (SpanKind::Server, SpanKind::Server | SpanKind::Consumer) => {
-            (inside && part.node != above.node).then_some(2)
+            (inside && part.node != above.node).then_some(3)
         }
         _ => None,
     }
