@@ -312,14 +312,21 @@ impl Stage {
             let clocks = clocks(judge, &self.offsets);
             let put = places(judge);
             let within = |all: &BTreeSet<u64>| -> BTreeSet<u64> {
-                let known = all.iter().filter(|passage| judged.contains_key(passage));
+                let known = all.iter().filter(|passage| judged.contains_key(*passage));
                 known.copied().collect()
             };
             let seen = within(&judge.seen);
             if judge.evidence != Evidence::Time {
                 let with_ids = within(&judge.with_ids);
                 let put = only(&put, &with_ids);
-                scores.push(score(&judge.name, &judged, &with_ids, &put, entry, clocks.clone()));
+                scores.push(score(
+                    &judge.name,
+                    &judged,
+                    &with_ids,
+                    &put,
+                    entry,
+                    clocks.clone(),
+                ));
             }
             if judge.evidence != Evidence::Logs {
                 let name = match judge.evidence {
@@ -378,7 +385,7 @@ fn only(put: &BTreeMap<u64, Put>, seen: &BTreeSet<u64>) -> BTreeMap<u64, Put> {
         parent
     };
     put.iter()
-        .filter(|(passage, _)| seen.contains(passage))
+        .filter(|(passage, _)| seen.contains(*passage))
         .map(|(passage, place)| {
             let parent = above(place.parent);
             (*passage, Put { parent, ..*place })

@@ -21,6 +21,7 @@ mod tree;
 mod view;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use monitor_core::{CallSource, Hop, JourneyCounts, JourneyTypeId, SpanKind, Time, TraceId};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ use tree::Tree;
 
 /// Finished journeys that wait for someone to take them; the oldest go first.
 const FINISHED: usize = 4_096;
+/// A journey's hop lasts no longer, as far as time goes on by it.
+const LONGEST: Duration = Duration::from_secs(3_600);
 /// Links followed of one hop: a batch may have thousands.
 const MAX_LINKS: usize = 32;
 
@@ -82,7 +85,8 @@ impl Journeys {
         self.counts.hops += 1;
         let part = Part::of(hop, self.counts.hops, &mut self.names);
         self.graph.hear(hop, &part);
-        self.advance(hop.end().as_secs());
+        // A span that claims to have lasted for years does not take the others there.
+        self.advance(hop.end().min(hop.start + LONGEST).as_secs());
         let keys = keys_of(hop);
         if keys.is_empty() {
             if !part.is_mention() && !self.loose.put(part) {
@@ -93,9 +97,8 @@ impl Journeys {
         self.loose.speaks_with_ids(&part);
         let origin = hop.client.as_deref().map_or(part.node, small);
         self.follow_links(hop, part, origin);
-        let part = (!is_only_alias(hop)).then_some(part);
-        self.put(&keys, part, hop.trace.is_some(), origin);
-        if let (Some(part), Some(key)) = (part, keys.first())
+        self.put(&keys, Some(part), hop.trace.is_some(), origin);
+        if let Some(key) = keys.first()
             && part.asks()
         {
             self.loose.expect(*key, part, &self.names);
@@ -261,11 +264,4 @@ fn key_of(trace: &TraceId) -> u128 {
 
 fn trace_of(key: &u128) -> Option<TraceId> {
     TraceId::new(key.to_be_bytes())
-}
-
-/// It carries ids and says nothing of when.
-fn is_only_alias(hop: &Hop) -> bool {
-    hop.role == SpanKind::Internal
-        && hop.source == CallSource::Log
-        && hop.workload.service.name.is_empty()
 }

@@ -7,8 +7,8 @@ use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
 use crate::query::{
-    alerts, anomalies, apis, changes, configuration, incidents, journeys, places, predictions, search,
-    status, streams, tail, traces, workloads,
+    alerts, anomalies, apis, changes, configuration, incidents, journeys, places, predictions,
+    search, status, streams, tail, traces, workloads,
 };
 
 #[derive(OpenApi)]

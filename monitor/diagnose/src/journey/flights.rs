@@ -173,8 +173,7 @@ impl Flights {
     }
 
     fn begin(&mut self, keys: &[u128], origin: u32, second: i64, evicted: &mut u64) -> u32 {
-        #[expect(clippy::cast_possible_truncation, reason = "less than ORIGINS")]
-        let origin = (origin as usize % ORIGINS) as u16;
+        let origin = u16::try_from(origin as usize % ORIGINS).unwrap_or(0);
         if self.len() >= MAX_FLIGHTS && self.evict(Some(origin)) {
             *evicted += 1;
         }

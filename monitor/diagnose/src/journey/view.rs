@@ -189,7 +189,10 @@ impl Journeys {
         if flight.parts.iter().any(ended) {
             return None;
         }
-        let starts = flight.parts.iter().map(|part| part.start - self.ahead(part));
+        let starts = flight
+            .parts
+            .iter()
+            .map(|part| part.start - self.ahead(part));
         let began = Time::from_nanos(starts.min()?);
         (Time::from_secs(self.second).since(began) >= Duration::from_secs(1)).then_some(began)
     }

@@ -16,8 +16,7 @@ use super::Item;
 const FURTHEST: i64 = 10_000_000_000;
 /// Calls looked at, of two environments.
 const CALLS: usize = 200;
-/// Of these, so many must agree.
-const SHARE: f64 = 0.5;
+/// Half of these must agree, and no fewer.
 const FEWEST: usize = 20;
 
 /// Whether a clock turned out to be another than was supposed.
@@ -46,7 +45,7 @@ pub(super) fn suppose(items: &[Item], names: &Names, skews: &mut Skews) -> bool 
     for ((caller, callee), calls) in asked {
         let calls = &calls[calls.len().saturating_sub(CALLS)..];
         let mut bounds = Vec::new();
-        let mut answered = 0;
+        let mut answered = 0_usize;
         for (callee, start, end) in calls {
             let Some(served) = served.get(callee) else {
                 continue;
@@ -66,13 +65,7 @@ pub(super) fn suppose(items: &[Item], names: &Names, skews: &mut Skews) -> bool 
             .iter()
             .filter(|(low, high)| *low <= offset && offset <= *high)
             .count();
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_sign_loss,
-            clippy::cast_possible_truncation,
-            reason = "at most a few hundred"
-        )]
-        let enough = ((answered as f64 * SHARE) as usize).max(FEWEST);
+        let enough = (answered / 2).max(FEWEST);
         if agree >= enough {
             jumped |= skews.suppose(caller, callee, offset, doubt);
         }
