@@ -1,5 +1,7 @@
 //! `crosswatch eval`: the production detectors on public benchmarks; the work is in `eval`.
 
+mod failures;
+mod forecast;
 mod quiet;
 
 use std::io::Write;
@@ -23,6 +25,8 @@ pub(crate) struct Command {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     Nab(NabArgs),
+    Forecast(forecast::Args),
+    Failures(failures::Args),
     Quiet(quiet::Args),
 }
 
@@ -53,12 +57,14 @@ struct NabArgs {
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match &command.benchmark {
-        Benchmark::Nab(args) => run_nab(args),
+        Benchmark::Nab(args) => nab(args),
+        Benchmark::Forecast(args) => forecast::run(args),
+        Benchmark::Failures(args) => failures::run(args),
         Benchmark::Quiet(args) => quiet::run(args),
     }
 }
 
-fn run_nab(args: &NabArgs) -> anyhow::Result<()> {
+fn nab(args: &NabArgs) -> anyhow::Result<()> {
     let corpus = read::read(&args.directory)?;
     let said: Vec<_> = corpus.series.iter().map(detect::run).collect();
     if let Some(folder) = &args.results {

@@ -117,6 +117,11 @@ impl ApiTrack {
         }
     }
 
+    /// Whether what it does now says anything of what it will do.
+    pub(crate) fn is_foreseeable(&self) -> bool {
+        self.learning.is_none() && !self.rested && !self.held && !self.retired
+    }
+
     pub(crate) fn is_retired(&self) -> bool {
         self.retired
     }
