@@ -79,7 +79,8 @@ impl Weeks {
             let other = self.other.clone();
             self.call(other, USUAL);
             self.now += VOLLEY;
-            self.effects.extend(self.engine.tick(Time::from_secs(self.now)));
+            self.effects
+                .extend(self.engine.tick(Time::from_secs(self.now)));
         }
         self
     }
@@ -169,7 +170,12 @@ fn office_hours_are_learned_and_an_outage_within_them_is_found() {
     let first_week = weeks.between(&Measure::Rate, 0, 7 * DAY);
     assert!((1..=4).contains(&first_week), "{}", weeks.story());
     let later = weeks.between(&Measure::Rate, 7 * DAY, outage - HOUR);
-    assert_eq!(later, 0, "nights and weekends are known:\n{}", weeks.story());
+    assert_eq!(
+        later,
+        0,
+        "nights and weekends are known:\n{}",
+        weeks.story()
+    );
     let found = weeks.between(&Measure::Rate, outage - 60, outage + HOUR);
     assert_eq!(found, 1, "a Monday at eleven:\n{}", weeks.story());
 }
