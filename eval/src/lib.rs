@@ -8,4 +8,5 @@ pub mod failures;
 pub mod forecast;
 pub mod nab;
 pub mod quiet;
+pub mod petshop;
 pub mod vus;

@@ -12,6 +12,8 @@ use clap::{Args, Subcommand};
 use eval::nab::report::{DETECTOR, report};
 use eval::nab::{detect, read, write};
 
+mod petshop;
+
 /// Score the detectors on a public benchmark, beside what others published.
 ///
 /// They run as they do in production: one value after another, nothing configured for the data. The
@@ -28,6 +30,7 @@ enum Benchmark {
     Forecast(forecast::Args),
     Failures(failures::Args),
     Quiet(quiet::Args),
+    Petshop(petshop::PetshopArgs),
 }
 
 /// The Numenta Anomaly Benchmark: single signals with labelled windows.
@@ -61,6 +64,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
         Benchmark::Forecast(args) => forecast::run(args),
         Benchmark::Failures(args) => failures::run(args),
         Benchmark::Quiet(args) => quiet::run(args),
+        Benchmark::Petshop(args) => petshop::run(args),
     }
 }
 

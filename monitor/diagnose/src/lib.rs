@@ -5,6 +5,7 @@
 //! when they have to be sent, and sent again, is decided here.
 
 mod alert_book;
+pub mod blame;
 mod changes;
 mod explain;
 mod identity;

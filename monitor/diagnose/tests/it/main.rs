@@ -1,5 +1,6 @@
 //! The life of alerts, against a reference model.
 
+mod blame;
 mod explanations;
 mod incidents;
 mod life;
