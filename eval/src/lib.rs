@@ -5,4 +5,5 @@
 
 pub mod baselines;
 pub mod nab;
+pub mod nezha;
 pub mod vus;

@@ -9,6 +9,7 @@ mod changes;
 mod explain;
 mod identity;
 mod incident;
+pub mod origin;
 mod severity;
 mod sign;
 mod suspects;

@@ -3,4 +3,5 @@
 mod explanations;
 mod incidents;
 mod life;
+mod origin;
 mod story;
