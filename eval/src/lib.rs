@@ -9,4 +9,5 @@ pub mod forecast;
 pub mod nab;
 pub mod quiet;
 pub mod petshop;
+pub mod nezha;
 pub mod vus;

@@ -3,6 +3,7 @@
 mod failures;
 mod forecast;
 mod quiet;
+mod nezha;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ enum Benchmark {
     Failures(failures::Args),
     Quiet(quiet::Args),
     Petshop(petshop::PetshopArgs),
+    Nezha(nezha::NezhaArgs),
 }
 
 /// The Numenta Anomaly Benchmark: single signals with labelled windows.
@@ -65,6 +67,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
         Benchmark::Failures(args) => failures::run(args),
         Benchmark::Quiet(args) => quiet::run(args),
         Benchmark::Petshop(args) => petshop::run(args),
+        Benchmark::Nezha(args) => nezha::run(args),
     }
 }
 

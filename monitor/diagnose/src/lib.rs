@@ -11,6 +11,7 @@ mod explain;
 mod identity;
 mod incident;
 mod journey;
+pub mod origin;
 mod severity;
 mod sign;
 mod suspects;

@@ -4,4 +4,5 @@ mod blame;
 mod explanations;
 mod incidents;
 mod life;
+mod origin;
 mod story;
