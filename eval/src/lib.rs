@@ -4,6 +4,7 @@
 //! what comes out is a value; printing is the command line's. The same input gives the same bytes.
 
 pub mod baselines;
+pub mod journeys;
 pub mod failures;
 pub mod forecast;
 pub mod nab;

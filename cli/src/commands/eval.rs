@@ -2,6 +2,7 @@
 
 mod failures;
 mod forecast;
+mod journeys;
 mod quiet;
 mod nezha;
 
@@ -28,6 +29,7 @@ pub(crate) struct Command {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     Nab(NabArgs),
+    Journeys(journeys::JourneysArgs),
     Forecast(forecast::Args),
     Failures(failures::Args),
     Quiet(quiet::Args),
@@ -63,6 +65,7 @@ struct NabArgs {
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match &command.benchmark {
         Benchmark::Nab(args) => nab(args),
+        Benchmark::Journeys(args) => journeys::run(args),
         Benchmark::Forecast(args) => forecast::run(args),
         Benchmark::Failures(args) => failures::run(args),
         Benchmark::Quiet(args) => quiet::run(args),
