@@ -199,8 +199,12 @@ pub fn table(scores: &[Score]) -> String {
         .unwrap_or_default();
     }
     for score in scores.iter().filter(|score| score.calibration.len() > 1) {
-        writeln!(out, "\n{}: stated confidence and share right", score.evidence)
-            .unwrap_or_default();
+        writeln!(
+            out,
+            "\n{}: stated confidence and share right",
+            score.evidence
+        )
+        .unwrap_or_default();
         for bin in &score.calibration {
             writeln!(
                 out,

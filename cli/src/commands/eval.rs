@@ -3,8 +3,8 @@
 mod failures;
 mod forecast;
 mod journeys;
-mod quiet;
 mod nezha;
+mod quiet;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -319,7 +319,14 @@ impl Stage {
             if judge.evidence != Evidence::Time {
                 let with_ids = within(&judge.with_ids);
                 let put = only(&put, &with_ids);
-                scores.push(score(&judge.name, &judged, &with_ids, &put, entry, clocks.clone()));
+                scores.push(score(
+                    &judge.name,
+                    &judged,
+                    &with_ids,
+                    &put,
+                    entry,
+                    clocks.clone(),
+                ));
             }
             if judge.evidence != Evidence::Logs {
                 let name = match judge.evidence {

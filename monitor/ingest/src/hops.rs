@@ -109,7 +109,10 @@ fn bare(record: &Record, role: SpanKind, duration: Duration) -> Hop {
         span: ids.span_id,
         parent: ids.parent_span_id,
         links: SmallVec::new(),
-        request: ids.request_id.clone().or_else(|| ids.correlation_id.clone()),
+        request: ids
+            .request_id
+            .clone()
+            .or_else(|| ids.correlation_id.clone()),
         client: record.facts.client.clone(),
         start: record.time,
         duration,

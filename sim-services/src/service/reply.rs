@@ -107,7 +107,10 @@ impl Replica {
             consumed,
             start,
             end,
-            span: errand.trace.filter(|trace| trace.exports).and_then(|trace| trace.span),
+            span: errand
+                .trace
+                .filter(|trace| trace.exports)
+                .and_then(|trace| trace.span),
         });
     }
 

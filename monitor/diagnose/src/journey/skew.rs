@@ -194,8 +194,17 @@ pub(super) fn agreed(bounds: impl Iterator<Item = (i64, i64)>) -> Option<(i64, i
     let most = *counts.iter().max()?;
     let best = counts.iter().position(|count| *count == most)?;
     let enough = |count: &usize| *count * 10 >= most * 9;
-    let first = best - counts[..best].iter().rev().take_while(|count| enough(count)).count();
-    let last = best + counts[best..].iter().take_while(|count| enough(count)).count();
+    let first = best
+        - counts[..best]
+            .iter()
+            .rev()
+            .take_while(|count| enough(count))
+            .count();
+    let last = best
+        + counts[best..]
+            .iter()
+            .take_while(|count| enough(count))
+            .count();
     let (low, high) = (ends[first].0, ends.get(last)?.0);
     Some((low + (high - low) / 2, (high - low) / 2))
 }

@@ -56,10 +56,7 @@ pub(super) fn judge(ways: &Ways<'_>) -> BTreeMap<Name, Reason> {
     reasons
 }
 
-fn counts<'a>(
-    scene: &'a Scene,
-    ways: &'a [Way],
-) -> BTreeMap<Asked<'a>, BTreeMap<&'a Way, u64>> {
+fn counts<'a>(scene: &'a Scene, ways: &'a [Way]) -> BTreeMap<Asked<'a>, BTreeMap<&'a Way, u64>> {
     let mut counts: BTreeMap<Asked<'a>, BTreeMap<&Way, u64>> = BTreeMap::new();
     let asker = |caller: usize| {
         let Execution {

@@ -218,9 +218,11 @@ pub(super) fn judge(ways: &Ways<'_>) -> BTreeMap<Name, Reason> {
         let mut judged = Vec::new();
         for place in places {
             let way = &ways.now[place];
-            let found = nearest
-                .entry(way)
-                .or_insert_with(|| habit.nearest(ways, way).map(|known| detour(ways, known, way)));
+            let found = nearest.entry(way).or_insert_with(|| {
+                habit
+                    .nearest(ways, way)
+                    .map(|known| detour(ways, known, way))
+            });
             if let Some(found) = found {
                 detours[place].clone_from(found);
                 of[place] = all.len();
@@ -289,12 +291,7 @@ fn detour(ways: &Ways<'_>, known: &Way, way: &Way) -> Option<Detour> {
 }
 
 /// For each execution, to what degree a detour below it explains its own; 0 to 1.
-fn explain(
-    window: &Scene,
-    detours: &[Option<Detour>],
-    of: &[usize],
-    all: &[Judged],
-) -> Vec<f64> {
+fn explain(window: &Scene, detours: &[Option<Detour>], of: &[usize], all: &[Judged]) -> Vec<f64> {
     let mut explained = vec![0.0f64; detours.len()];
     // Callers come first, so backwards all that an execution called is known before it.
     for place in (0..detours.len()).rev() {
@@ -382,12 +379,7 @@ fn failing(
     })
 }
 
-fn sentence(
-    ways: &Ways<'_>,
-    judged: &Judged,
-    told: Told,
-    detours: &[Option<Detour>],
-) -> String {
+fn sentence(ways: &Ways<'_>, judged: &Judged, told: Told, detours: &[Option<Detour>]) -> String {
     let mut left_out: BTreeMap<u32, u64> = BTreeMap::new();
     let mut added: BTreeMap<u32, u64> = BTreeMap::new();
     for place in &judged.places {

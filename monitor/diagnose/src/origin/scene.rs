@@ -112,9 +112,8 @@ impl SceneBuilder {
             .iter()
             .map(|span| places.get(&(span.trace, span.parent?)).copied())
             .collect();
-        let served = |at: usize| {
-            parents[at].is_none_or(|parent| spans[parent].service != spans[at].service)
-        };
+        let served =
+            |at: usize| parents[at].is_none_or(|parent| spans[parent].service != spans[at].service);
         let homes = homes(&parents, &served);
         let order = callers_first(&parents, &homes);
 

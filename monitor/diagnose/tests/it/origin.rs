@@ -166,12 +166,15 @@ fn of_all_that_log_errors_the_deepest_is_the_origin() {
     let broken = work("till", "charge", 1)
         .says("charging")
         .fails("no such card");
-    let failing = work("shop", "order", 10).says("ordering").fails("sorry").calls(
-        work("warehouse", "reserve", 5)
-            .says("reserving")
-            .fails("cannot reserve")
-            .calls(broken),
-    );
+    let failing = work("shop", "order", 10)
+        .says("ordering")
+        .fails("sorry")
+        .calls(
+            work("warehouse", "reserve", 5)
+                .says("reserving")
+                .fails("cannot reserve")
+                .calls(broken),
+        );
     let ranked = locate(
         &scene(&[(10, order(till()))]),
         &scene(&[(12, failing)]),
@@ -224,11 +227,7 @@ fn other_requests_than_before_are_no_fault() {
 #[test]
 fn recovery_is_no_fault() {
     let broken = work("shop", "order", 10).says("ordering").fails("sorry");
-    let ranked = locate(
-        &scene(&[(10, broken)]),
-        &scene(&[(10, order(till()))]),
-        &[],
-    );
+    let ranked = locate(&scene(&[(10, broken)]), &scene(&[(10, order(till()))]), &[]);
     assert!(ranked.iter().all(|s| s.evidence < 1.0), "{}", told(&ranked));
 }
 
@@ -293,7 +292,11 @@ fn nothing_to_compare_names_nobody() {
     let empty = Scene::default();
     assert!(locate(&empty, &empty, &[]).is_empty());
     let ranked = locate(&empty, &scene(&[(10, order(till()))]), &[]);
-    assert!(ranked.iter().all(|s| s.evidence == 0.0), "{}", told(&ranked));
+    assert!(
+        ranked.iter().all(|s| s.evidence == 0.0),
+        "{}",
+        told(&ranked)
+    );
 }
 
 fn any_work() -> impl Strategy<Value = Work> {
