@@ -2,3 +2,4 @@
 
 mod nab;
 mod quiet;
+mod petshop;
