@@ -79,7 +79,12 @@ impl<'a> Habits<'a> {
         };
         let half = case.metrics.step() / 2;
         if let Some(seen) = case.seen {
-            let before = case.metrics.secs.iter().filter(|at| **at + half < seen).count();
+            let before = case
+                .metrics
+                .secs
+                .iter()
+                .filter(|at| **at + half < seen)
+                .count();
             if before < rows {
                 return divided(before);
             }

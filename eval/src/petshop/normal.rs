@@ -44,7 +44,14 @@ pub(super) fn quiet(corpus: &Corpus, tuning: &Tuning) -> Quiet {
         let all: Vec<usize> = (0..scenario.graph.names.len()).collect();
         let (first, second) = scenario.normal.halves();
         for unit in [Unit::Seconds, Unit::Failures] {
-            let known = windows(scenario, &scenario.normal, &scenario.normal, unit, tuning, &all);
+            let known = windows(
+                scenario,
+                &scenario.normal,
+                &scenario.normal,
+                unit,
+                tuning,
+                &all,
+            );
             for said in &known {
                 quiet.windows_of_all_nodes += 1;
                 quiet.named_of_all_nodes += usize::from(said.top.is_some());
@@ -85,7 +92,12 @@ fn windows(
     let mut habits = Habits::new(scenario, by, *tuning);
     let mut said = Vec::new();
     for start in 0..(judged.secs.len() + 1).saturating_sub(length) {
-        let cut = |values: &[f64]| values.get(start..start + length).unwrap_or_default().to_vec();
+        let cut = |values: &[f64]| {
+            values
+                .get(start..start + length)
+                .unwrap_or_default()
+                .to_vec()
+        };
         let slice = |at: usize| Costs {
             calls: cut(&costs[at].calls),
             each: cut(&costs[at].each),

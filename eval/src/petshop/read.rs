@@ -112,11 +112,7 @@ fn wanted(name: &str) -> bool {
     ["graph.csv", "metrics.csv", "target.json"].contains(&file)
 }
 
-fn walk(
-    folder: &Path,
-    name: &str,
-    files: &mut BTreeMap<String, String>,
-) -> Result<(), ReadError> {
+fn walk(folder: &Path, name: &str, files: &mut BTreeMap<String, String>) -> Result<(), ReadError> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source| ReadError::Io { path, source }
@@ -164,8 +160,17 @@ fn corpus(files: &BTreeMap<String, String>, path: &Path) -> Result<Corpus, ReadE
             let Some(case) = name.strip_suffix("/target.json") else {
                 continue;
             };
-            let told = format!("{}/{}", scenario.name, &case[folder.len().min(case.len())..]);
-            match one_case(&told, text, files.get(&format!("{case}/metrics.csv")), &scenario) {
+            let told = format!(
+                "{}/{}",
+                scenario.name,
+                &case[folder.len().min(case.len())..]
+            );
+            match one_case(
+                &told,
+                text,
+                files.get(&format!("{case}/metrics.csv")),
+                &scenario,
+            ) {
                 Ok(case) => corpus.cases.push(Case {
                     scenario: corpus.scenarios.len(),
                     ..case
@@ -210,7 +215,10 @@ fn one_case(
             .ok_or_else(|| format!("target `{}` is not in the graph", target.node))?,
         unit,
         metric: target.metric,
-        seen: target.timestamp.filter(|at| at.is_finite()).map(|at| at as i64),
+        seen: target
+            .timestamp
+            .filter(|at| at.is_finite())
+            .map(|at| at as i64),
         root_cause: root_cause.and_then(|cause| cause.node),
         metrics,
     })

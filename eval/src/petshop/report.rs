@@ -272,7 +272,10 @@ impl Report {
     }
 
     fn published(&self, text: &mut String) {
-        if !GROUPS.iter().any(|group| self.by_group.contains_key(*group)) {
+        if !GROUPS
+            .iter()
+            .any(|group| self.by_group.contains_key(*group))
+        {
             return;
         }
         _ = write!(text, "\n{:<31}", "top-1 / top-3");

@@ -53,7 +53,11 @@ impl Table {
         };
         let each = match unit {
             Unit::Seconds => each.clone(),
-            Unit::Failures => each.iter().map(|percent| 1.0 - percent / 100.0).collect(),
+            Unit::Failures => {
+                // `clamp` keeps what is not known, `max` would not.
+                let failed = |percent: &f64| (1.0 - percent / 100.0).clamp(0.0, 1.0);
+                each.iter().map(failed).collect()
+            }
         };
         Costs {
             calls: calls.clone(),
@@ -84,7 +88,7 @@ impl Table {
                 let normal = (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
                 let factor = (deviation * normal).exp();
                 *value = if metric == "availability" {
-                    (100.0 - (100.0 - *value) * factor).max(0.0)
+                    (100.0 - (100.0 - *value) * factor).clamp(0.0, 100.0)
                 } else {
                     *value * factor
                 };
@@ -100,12 +104,27 @@ impl Table {
     /// Both, in order of time; of rows of the same time, the later one of `other`.
     pub fn joined(self, other: Table) -> Table {
         let mut rows: BTreeMap<i64, (bool, usize)> = BTreeMap::new();
-        rows.extend(self.secs.iter().enumerate().map(|(at, t)| (*t, (false, at))));
-        rows.extend(other.secs.iter().enumerate().map(|(at, t)| (*t, (true, at))));
+        rows.extend(
+            self.secs
+                .iter()
+                .enumerate()
+                .map(|(at, t)| (*t, (false, at))),
+        );
+        rows.extend(
+            other
+                .secs
+                .iter()
+                .enumerate()
+                .map(|(at, t)| (*t, (true, at))),
+        );
         let keys: Vec<_> = self.columns.keys().chain(other.columns.keys()).collect();
         let columns = keys.into_iter().map(|key| {
             let value = |(is_other, at): &(bool, usize)| {
-                let columns = if *is_other { &other.columns } else { &self.columns };
+                let columns = if *is_other {
+                    &other.columns
+                } else {
+                    &self.columns
+                };
                 columns.get(key).map_or(f64::NAN, |column| column[*at])
             };
             (key.clone(), rows.values().map(value).collect())
@@ -125,9 +144,12 @@ fn reader(text: &str) -> csv::Reader<&[u8]> {
 }
 
 /// Row calls column. Nodes are those of rows and of columns, by name.
-pub fn graph(text: &str) -> Result<Graph, String> {
+pub(super) fn graph(text: &str) -> Result<Graph, String> {
     let mut records = reader(text).into_records();
-    let header = records.next().ok_or("is empty")?.map_err(|e| e.to_string())?;
+    let header = records
+        .next()
+        .ok_or("is empty")?
+        .map_err(|e| e.to_string())?;
     let columns: Vec<String> = header.iter().skip(1).map(str::to_owned).collect();
     let mut calls: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for column in &columns {
@@ -161,7 +183,7 @@ pub fn graph(text: &str) -> Result<Graph, String> {
 }
 
 /// Three rows of names, a row that names the index, then time and values; empty is not known.
-pub fn metrics(text: &str) -> Result<Table, String> {
+pub(super) fn metrics(text: &str) -> Result<Table, String> {
     let mut records = reader(text).into_records();
     let mut header = |what: &str| match records.next() {
         Some(Ok(record)) => Ok(record.iter().skip(1).map(str::to_owned).collect::<Vec<_>>()),
@@ -224,7 +246,10 @@ mod tests {
         assert_eq!(table.step(), 300);
         let costs = table.costs("a", Unit::Seconds);
         assert!(costs.each[0].is_nan());
-        assert_eq!((costs.each[1], costs.calls.as_slice()), (0.5, &[0.0, 10.0][..]));
+        assert_eq!(
+            (costs.each[1], costs.calls.as_slice()),
+            (0.5, &[0.0, 10.0][..])
+        );
         let failed = table.costs("a", Unit::Failures).each[1];
         assert!((failed - 0.1).abs() < 1e-12);
         assert_eq!(table.costs("b", Unit::Seconds), Costs::default());
@@ -236,7 +261,10 @@ mod tests {
         let told = |row: &str| metrics(&format!("{head}{row}")).unwrap_err();
         assert_eq!(told("300,x\n"), "line 5: `x` is not a number");
         assert_eq!(told("300,1\nnoon,1\n"), "line 6: `noon` is not a time");
-        assert_eq!(metrics("m,a\n").unwrap_err(), "ends before its row of metrics");
+        assert_eq!(
+            metrics("m,a\n").unwrap_err(),
+            "ends before its row of metrics"
+        );
     }
 
     #[test]

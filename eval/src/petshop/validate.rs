@@ -83,7 +83,11 @@ pub fn validate(corpus: &Corpus) -> Validation {
         }),
         held(corpus, &said, "scenario", scenario),
     ];
-    figures.sort_by(|a, b| a.top_1.total_cmp(&b.top_1).then(a.top_3.total_cmp(&b.top_3)));
+    figures.sort_by(|a, b| {
+        a.top_1
+            .total_cmp(&b.top_1)
+            .then(a.top_3.total_cmp(&b.top_3))
+    });
     Validation {
         settings: settings.len(),
         lowest: figures.first().copied().unwrap_or_default(),
@@ -130,17 +134,31 @@ type Change = fn(&mut Case, &[String], &mut StdRng);
 
 fn stress(corpus: &Corpus) -> Vec<Stress> {
     let disturbances: [(&str, u64, Change); 7] = [
-        ("values ± 5 %", RUNS, |case, _, rng| case.metrics.jitter(0.05, rng)),
-        ("values ± 15 %", RUNS, |case, _, rng| case.metrics.jitter(0.15, rng)),
-        ("a fifth of the other nodes not measured", RUNS, |case, names, rng| {
-            hide(case, names, 0.2, rng);
+        ("values ± 5 %", RUNS, |case, _, rng| {
+            case.metrics.jitter(0.05, rng)
         }),
-        ("two fifths of the other nodes not measured", RUNS, |case, names, rng| {
-            hide(case, names, 0.4, rng);
+        ("values ± 15 %", RUNS, |case, _, rng| {
+            case.metrics.jitter(0.15, rng)
         }),
+        (
+            "a fifth of the other nodes not measured",
+            RUNS,
+            |case, names, rng| {
+                hide(case, names, 0.2, rng);
+            },
+        ),
+        (
+            "two fifths of the other nodes not measured",
+            RUNS,
+            |case, names, rng| {
+                hide(case, names, 0.4, rng);
+            },
+        ),
         ("seen half a row too early", 1, |case, _, _| shift(case, -1)),
         ("seen half a row too late", 1, |case, _, _| shift(case, 1)),
-        ("not told when it was seen", 1, |case, _, _| case.seen = None),
+        ("not told when it was seen", 1, |case, _, _| {
+            case.seen = None
+        }),
     ];
     let mut stress: Vec<Stress> = disturbances
         .into_iter()
@@ -163,11 +181,18 @@ fn stress(corpus: &Corpus) -> Vec<Stress> {
             }
         })
         .collect();
-    for half in ["the first half of normal days", "the second half of normal days"] {
+    for half in [
+        "the first half of normal days",
+        "the second half of normal days",
+    ] {
         let mut halved = corpus.clone();
         for scenario in &mut halved.scenarios {
             let (first, second) = scenario.normal.halves();
-            scenario.normal = if half.contains("first") { first } else { second };
+            scenario.normal = if half.contains("first") {
+                first
+            } else {
+                second
+            };
         }
         let said = judge(&halved, &Tuning::default());
         stress.push(Stress {
@@ -220,14 +245,25 @@ impl Validation {
     pub(super) fn table(&self) -> String {
         let mut text = format!("{:<48}{:>7}{:>7}{:>7}\n", "", "top-1", "top-3", "mrr");
         let mut row = |name: &str, recall: &Recall| {
-            let Recall { top_1, top_3, mrr, .. } = recall;
+            let Recall {
+                top_1, top_3, mrr, ..
+            } = recall;
             // Writing to a string cannot fail.
             _ = writeln!(text, "{name:<48}{top_1:>7.3}{top_3:>7.3}{mrr:>7.3}");
         };
-        row(&format!("best of {} settings", self.settings), &self.highest);
-        row(&format!("worst of {} settings", self.settings), &self.lowest);
+        row(
+            &format!("best of {} settings", self.settings),
+            &self.highest,
+        );
+        row(
+            &format!("worst of {} settings", self.settings),
+            &self.lowest,
+        );
         for held in &self.held_out {
-            row(&format!("leave one {} out ({})", held.by, held.groups), &held.recall);
+            row(
+                &format!("leave one {} out ({})", held.by, held.groups),
+                &held.recall,
+            );
         }
         for stress in &self.stress {
             row(&stress.what, &stress.recall);

@@ -57,7 +57,10 @@ fn put(folder: &Path, name: &str, text: &str) {
 }
 
 fn target(metric: &str, root: Option<&str>) -> String {
-    let root = root.map_or_else(|| "null".to_owned(), |root| format!("{{\"node\": \"{root}\"}}"));
+    let root = root.map_or_else(
+        || "null".to_owned(),
+        |root| format!("{{\"node\": \"{root}\"}}"),
+    );
     format!(
         "{{\"target\": {{\"node\": \"shop\", \"metric\": \"{metric}\", \"agg\": \"Average\", \
          \"timestamp\": 1000550}}, \"root_cause\": {root}}}"
@@ -80,14 +83,20 @@ fn small_benchmark() -> tempfile::TempDir {
         (latency + more, availability)
     };
     put("train/issue_1/metrics.csv", &table(5, &slow));
-    put("train/issue_1/target.json", &target("latency", Some("orders-db")));
+    put(
+        "train/issue_1/target.json",
+        &target("latency", Some("orders-db")),
+    );
     let failing = |row: usize, node: usize| {
         let (latency, availability) = usual(row, node);
         let less = if row >= 2 && node < 2 { 10.0 } else { 0.0 };
         (latency, availability - less)
     };
     put("test/issue_2/metrics.csv", &table(5, &failing));
-    put("test/issue_2/target.json", &target("availability", Some("orders")));
+    put(
+        "test/issue_2/target.json",
+        &target("availability", Some("orders")),
+    );
     put("test/issue_3/metrics.csv", &table(5, &usual));
     put("test/issue_3/target.json", &target("latency", None));
     folder
@@ -112,7 +121,9 @@ fn the_same_files_give_the_same_bytes_packed_or_not() {
     let packed = folder.path().join("all.tar.zst");
     let encoder = zstd::Encoder::new(fs::File::create(&packed).unwrap(), 1).unwrap();
     let mut archive = tar::Builder::new(encoder);
-    archive.append_dir_all("./set", folder.path().join("set")).unwrap();
+    archive
+        .append_dir_all("./set", folder.path().join("set"))
+        .unwrap();
     archive.into_inner().unwrap().finish().unwrap();
     let plain = json(folder.path());
     assert_eq!(plain, json(&packed));
@@ -128,7 +139,10 @@ fn a_case_that_cannot_be_read_is_told_and_the_others_are_judged() {
     bad("test/issue_5/target.json", &target("colour", None));
     bad("test/issue_6/target.json", "{");
     bad("test/issue_7/target.json", &target("latency", None));
-    bad("test/issue_7/metrics.csv", "microservice,shop\nmetric,latency\nstatistic,Average\n1,x\n");
+    bad(
+        "test/issue_7/metrics.csv",
+        "microservice,shop\nmetric,latency\nstatistic,Average\n1,x\n",
+    );
     let report = scored(folder.path());
     assert_eq!(report.all.cases, 2);
     let told: Vec<String> = report
@@ -165,7 +179,10 @@ fn a_folder_without_a_benchmark_says_what_was_expected() {
     let folder = tempfile::tempdir().unwrap();
     let error = read(folder.path()).unwrap_err();
     assert!(matches!(error, ReadError::Empty { .. }));
-    assert!(error.to_string().contains("expected SCENARIO/graph.csv"), "{error}");
+    assert!(
+        error.to_string().contains("expected SCENARIO/graph.csv"),
+        "{error}"
+    );
 }
 
 /// The part of the benchmark that the project is developed with, where it is at hand:
@@ -176,7 +193,11 @@ fn root_causes_of_a_real_application_are_found_and_nobody_is_named_on_normal_day
         return;
     };
     let report = scored(&path);
-    assert!(report.all.top_1 >= 0.75 && report.all.top_3 >= 0.95, "{:?}", report.all);
+    assert!(
+        report.all.top_1 >= 0.75 && report.all.top_3 >= 0.95,
+        "{:?}",
+        report.all
+    );
     let quiet = &report.normal_days;
     assert_eq!((quiet.named, quiet.named_of_all_nodes), (0, 0));
 }

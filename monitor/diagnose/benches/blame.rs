@@ -21,13 +21,17 @@ fn main() {
 }
 
 fn chance(i: usize) -> usize {
-    i.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407) >> 33
+    i.wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407)
+        >> 33
 }
 
 /// Services first, then Apis; each Api calls three of the next layer, and a service its own Apis.
 fn callees(node: usize) -> Vec<usize> {
     if node < SERVICES {
-        return (0..APIS / SERVICES).map(|i| SERVICES + node * (APIS / SERVICES) + i).collect();
+        return (0..APIS / SERVICES)
+            .map(|i| SERVICES + node * (APIS / SERVICES) + i)
+            .collect();
     }
     let layer = (node - SERVICES) * LAYERS / APIS;
     let width = APIS / LAYERS;

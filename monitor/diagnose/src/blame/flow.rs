@@ -136,9 +136,7 @@ impl Walk {
                 explained: 0.0,
             };
         }
-        handed
-            .iter_mut()
-            .for_each(|(_, counted)| *counted /= whole);
+        handed.iter_mut().for_each(|(_, counted)| *counted /= whole);
         Parts {
             kept: kept(node, own / whole, &newcomers, &silent),
             handed,
@@ -158,7 +156,11 @@ fn kept(node: usize, own: f64, newcomers: &[usize], silent: &[usize]) -> Vec<(us
         if own > 0.0 && !group.is_empty() {
             let given = own * part;
             left -= given;
-            kept.extend(group.iter().map(|other| (*other, given / group.len() as f64)));
+            kept.extend(
+                group
+                    .iter()
+                    .map(|other| (*other, given / group.len() as f64)),
+            );
         }
     }
     kept.push((node, left));

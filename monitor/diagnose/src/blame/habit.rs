@@ -245,12 +245,7 @@ fn base(before: &[(f64, f64)], tuning: &Tuning) -> Option<f64> {
 }
 
 /// Loss a bucket against what a call cost before.
-fn lost(
-    during: &[(f64, f64)],
-    base: f64,
-    tuning: &Tuning,
-    scratch: &mut Vec<f64>,
-) -> Option<f64> {
+fn lost(during: &[(f64, f64)], base: f64, tuning: &Tuning, scratch: &mut Vec<f64>) -> Option<f64> {
     scratch.clear();
     scratch.extend(during.iter().map(|(calls, each)| calls * (each - base)));
     level(scratch, tuning)

@@ -201,7 +201,10 @@ fn nobody_is_named_in_any_window_of_the_normal_days_themselves() {
 fn an_unknown_target_has_no_suspects() {
     let stories = [node("shop", &[], 0.3, [0.3, 0.3, 0.9, 0.9, 0.9])];
     let nodes = nodes(&stories, Unit::Seconds);
-    assert_eq!(blame(&nodes, 7, Unit::Seconds, &Tuning::default()), Blame::default());
+    assert_eq!(
+        blame(&nodes, 7, Unit::Seconds, &Tuning::default()),
+        Blame::default()
+    );
 }
 
 fn any_value() -> impl Strategy<Value = f64> {
