@@ -12,6 +12,7 @@ pub(crate) mod changes;
 pub(crate) mod configuration;
 mod headline;
 pub(crate) mod incidents;
+pub(crate) mod journeys;
 pub(crate) mod params;
 pub(crate) mod places;
 pub(crate) mod predictions;
@@ -45,6 +46,9 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/incidents", get(incidents::list_incidents))
         .route("/incidents/{id}", get(incidents::get_incident))
         .route("/predictions", get(predictions::get_predictions))
+        .route("/journeys", get(journeys::get_journeys))
+        .route("/journeys/types", get(journeys::list_journey_types))
+        .route("/topology", get(journeys::get_topology))
         .route("/alerts", get(alerts::list_alerts))
         .route("/search", get(search::search))
         .route("/search/histogram", get(search::histogram))
