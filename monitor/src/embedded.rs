@@ -4,7 +4,7 @@
 //! judged by the same code and with the same settings as a live monitor's; only what is stored and
 //! sent is left out.
 
-use monitor_core::{Origin, Time};
+use monitor_core::{EngineCounts, Origin, Time};
 use monitor_engine::{Effect, EngineConfig};
 use monitor_ingest::decoded::Decoded;
 use monitor_ingest::otlp::{self, DecodeError, Encoding};
@@ -41,6 +41,11 @@ impl Embedded {
     pub fn traces(&mut self, body: &[u8], now: Time) -> Result<Vec<Effect>, DecodeError> {
         let decoded = otlp::decode_traces_bytes(body, Encoding::Protobuf, Origin::OtlpHttp, now)?;
         Ok(self.take(decoded, now))
+    }
+
+    /// What was counted until now. O(Apis).
+    pub fn counts(&self) -> EngineCounts {
+        self.heart.view().counts
     }
 
     /// Items that were refused.

@@ -8,6 +8,8 @@ use clap::{Args, Subcommand};
 use eval::nab::report::{DETECTOR, report};
 use eval::nab::{detect, read, write};
 
+mod chaos;
+
 /// Score the detectors on a public benchmark, beside what others published.
 ///
 /// They run as they do in production: one value after another, nothing configured for the data. The
@@ -21,6 +23,7 @@ pub(crate) struct Command {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     Nab(NabArgs),
+    Chaos(chaos::Args),
 }
 
 /// The Numenta Anomaly Benchmark: single signals with labelled windows.
@@ -49,7 +52,13 @@ struct NabArgs {
 }
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
-    let Benchmark::Nab(args) = &command.benchmark;
+    match &command.benchmark {
+        Benchmark::Nab(args) => nab(args),
+        Benchmark::Chaos(args) => chaos::run(args),
+    }
+}
+
+fn nab(args: &NabArgs) -> anyhow::Result<()> {
     let corpus = read::read(&args.directory)?;
     let said: Vec<_> = corpus.series.iter().map(detect::run).collect();
     if let Some(folder) = &args.results {

@@ -45,6 +45,21 @@ pub(crate) struct FastRun {
 pub(crate) struct Outcome {
     pub(crate) timeline: Timeline,
     pub(crate) said: Vec<Said>,
+    pub(crate) forecasts: Forecasts,
+}
+
+/// Forecasts of impact, and how many of them held what came in their interval.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Forecasts {
+    pub(crate) scored: u64,
+    pub(crate) inside: u64,
+}
+
+impl Forecasts {
+    pub(crate) fn add(&mut self, other: Forecasts) {
+        self.scored += other.scored;
+        self.inside += other.inside;
+    }
 }
 
 struct Delivery {
@@ -64,12 +79,13 @@ pub(crate) fn run(run: FastRun, stop: &CancellationToken, tell: Tell) -> anyhow:
             .context("cannot start the monitor's thread")?;
         let timeline = run_virtual(run.date, |clock| perform(run, clock, give, stop, tell))
             .context("cannot start a runtime")?;
-        let said = listening
+        let (said, forecasts) = listening
             .join()
             .map_err(|_| anyhow!("the monitor's thread panicked"))??;
         Ok(Outcome {
             timeline: timeline?,
             said,
+            forecasts,
         })
     })
 }
@@ -99,7 +115,7 @@ async fn perform(
 }
 
 /// The monitor's side, until nothing more can come.
-fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<Vec<Said>> {
+fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<(Vec<Said>, Forecasts)> {
     let mut monitor = Embedded::new(engine)?;
     let (mut scribe, mut said) = (Scribe::default(), Vec::new());
     for Delivery { at, logs, traces } in take {
@@ -116,5 +132,10 @@ fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<Vec
         let refused = monitor.rejected();
         anstream::eprintln!("the monitor refused {refused} items of the platform's telemetry");
     }
-    Ok(said)
+    let counts = monitor.counts();
+    let forecasts = Forecasts {
+        scored: counts.impact_forecasts,
+        inside: counts.impact_inside,
+    };
+    Ok((said, forecasts))
 }

@@ -27,7 +27,7 @@ pub use call::{Call, CallSource, CallStatus, DurationOrigin, Outcome};
 pub use change::Change;
 pub use identity::{ApiKey, Environment, EnvironmentKind, Resource, ServiceKey, UNKNOWN, Workload};
 pub use ids::{IdError, SpanId, TraceId};
-pub use incident::{Incident, IncidentId, Suspect};
+pub use incident::{Culprit, Forecast, Impact, Incident, IncidentId, Suspect};
 pub use record::{
     CallFacts, Correlation, FormatName, Kind, Message, Record, Severity, Shape, ShapeId, SpanKind,
     TemplateId, TemplateMatch, TimeOrigin, Value,
@@ -40,7 +40,7 @@ pub use settings::{
     AlertRoute, FieldMetric, Objective, PathPattern, Probe, Receiver, ReceiverKind, RouteTemplate,
     Select, Sense, Settings, Tuning, Watching, Window,
 };
-pub use signal::{Measure, Observation, SignalKey, Subject};
+pub use signal::{Hop, Measure, Observation, Peer, Side, SignalKey, Subject};
 pub use sketch::Sketch;
 pub use time::{Time, TimeError};
 pub use view::{

@@ -4,8 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiKey, Call, HistogramPoint, Name, ServiceKey, Severity, TemplateId, Time, Workload};
+use crate::{
+    ApiKey, Call, HistogramPoint, Name, Outcome, ServiceKey, Severity, TemplateId, Time, Workload,
+};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Whose series it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,6 +129,36 @@ pub enum Observation {
         callee: Workload,
         at: Time,
     },
+    /// One end of one call between two.
+    Hop(Hop),
+}
+
+/// A call between two workloads as the span of one of its ends has it. Both ends together tell
+/// waiting from working, and the wire from who is behind it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hop {
+    pub caller: Workload,
+    pub callee: Peer,
+    pub side: Side,
+    /// When it ended, by the clock of whoever tells of it.
+    pub at: Time,
+    pub took: Duration,
+    pub outcome: Outcome,
+}
+
+/// Whom a call was made to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Peer {
+    Workload(Workload),
+    /// A database, queue or third party that sends nothing itself, by the name its callers give it.
+    Outside(Name),
+}
+
+/// Who tells of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Side {
+    Caller,
+    Callee,
 }
 
 impl Observation {
@@ -136,6 +169,7 @@ impl Observation {
             Observation::Log { time, .. } => *time,
             Observation::Histogram { point, .. } => point.end,
             Observation::Edge { at, .. } => *at,
+            Observation::Hop(hop) => hop.at,
         }
     }
 }

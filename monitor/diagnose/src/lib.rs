@@ -7,8 +7,11 @@
 mod alert_book;
 mod changes;
 mod explain;
+mod flow;
 mod identity;
+mod impact;
 mod incident;
+mod scope;
 mod severity;
 mod sign;
 mod suspects;
@@ -16,7 +19,8 @@ mod topology;
 
 pub use alert_book::{AlertBook, AlertConfig, AlertCounts, Cause};
 pub use explain::{Facts, duration_text, why};
+pub use flow::{EdgeFlow, Flows, Level, NodeFlow};
 pub use identity::{alert_id, anomaly_id};
-pub use incident::{IncidentBook, IncidentChange};
+pub use incident::{IncidentBook, IncidentChange, Look};
 pub use suspects::Vitals;
 pub use topology::{Seen, Topology};

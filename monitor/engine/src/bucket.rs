@@ -9,6 +9,7 @@ use monitor_core::{Call, CallSource, HistogramPoint, Outcome, Severity, Sketch, 
 use serde::{Deserialize, Serialize};
 
 use crate::dimensions::Dimensions;
+use crate::flows::FlowBucket;
 
 /// Templates counted of one service in one second.
 const MAX_TEMPLATES: usize = 256;
@@ -18,6 +19,7 @@ pub(crate) struct Second {
     /// By place of the Api (see `places`) and evidence.
     pub(crate) calls: BTreeMap<(u32, CallSource), Box<CallBucket>>,
     pub(crate) logs: BTreeMap<u32, Box<LogBucket>>,
+    pub(crate) flows: FlowBucket,
 }
 
 /// Calls of one Api, from one kind of evidence.

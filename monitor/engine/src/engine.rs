@@ -17,6 +17,7 @@ use crate::api::ApiTrack;
 use crate::bucket::Second;
 use crate::config::{Clock, EngineConfig};
 use crate::episode::Change;
+use crate::flows::FlowBook;
 use crate::places::Places;
 use crate::rollup::{SeriesPoint, Step};
 use crate::service::ServiceTrack;
@@ -73,6 +74,7 @@ pub(crate) struct State {
     /// Who was seen to call whom, by the second from which on it is known.
     pending_edges: BTreeMap<i64, BTreeSet<(Workload, Workload)>>,
     topology: Topology,
+    flows: FlowBook,
     pub(crate) incidents: IncidentBook,
     pub(crate) apis: Vec<ApiTrack>,
     /// Of these, without the shared ones.
@@ -124,6 +126,7 @@ impl Engine {
                 // A probe's calls show that the Api exists and nothing of what its users see.
                 if !call.synthetic && call.source != CallSource::Probe {
                     bucket.add(call);
+                    self.state.flows.call(call, &mut second.flows);
                 }
             }
             Observation::Histogram { api, point, failed } => {
@@ -159,6 +162,7 @@ impl Engine {
                     .or_default()
                     .add(*severity, *template);
             }
+            Observation::Hop(hop) => self.state.flows.hop(hop, &mut second.flows),
             Observation::Edge { .. } => {}
         }
     }
@@ -280,6 +284,7 @@ impl Engine {
         state.api_places.reindex();
         state.service_places.reindex();
         state.incidents.reindex();
+        state.flows.reindex();
         Ok(Engine {
             config,
             settings: Arc::default(),
@@ -351,6 +356,7 @@ impl Engine {
             self.state.book.skip(blind);
             self.state.incidents.skip(blind);
             self.state.topology.skip(blind);
+            self.state.flows.skip(quiet);
         }
     }
 
@@ -360,6 +366,8 @@ impl Engine {
             .into_iter()
             .peekable();
         let mut logs = self.route_logs(second, bucket.logs).into_iter().peekable();
+        let held = self.state.incidents.members();
+        self.state.flows.step(second, &bucket.flows, &held);
         let mut changes = Vec::new();
         let at = Time::from_secs(second);
         let untaught: Vec<&Window> = self
@@ -434,13 +442,25 @@ impl Engine {
         }
         let concerned = state.incidents.concerned(&state.topology);
         let vitals = crate::vitals::of(concerned, &state.apis, &state.services, end, &self.config);
-        let changes = state
-            .incidents
-            .advance(now, &config, &state.topology, &vitals);
+        let flows = &state.flows;
+        let look = |concerned: &BTreeSet<Workload>, since: Time| {
+            flows.compare(concerned, since, end)
+        };
+        let changes =
+            state
+                .incidents
+                .advance_with(now, &config, &state.topology, &vitals, &look);
         state.counts.incidents_opened += changes
             .iter()
             .filter(|change| matches!(change, IncidentChange::Opened(_)))
             .count() as u64;
+        (state.counts.impact_forecasts, state.counts.impact_inside) =
+            state.incidents.impact_forecasts();
+        let merged = changes.iter().filter_map(|change| match change {
+            IncidentChange::Closed(incident) => Some((incident.id, incident.merged_into?)),
+            _ => None,
+        });
+        state.book.follow(state.incidents.lasting(), merged);
         let by_workload = state.incidents.by_workload();
         state.book.attribute(|service, environment| {
             let workload = Workload {
@@ -449,9 +469,14 @@ impl Engine {
             };
             let incident = by_workload.get(&workload)?;
             let root_cause = incident.root_cause();
+            let rank = incident
+                .suspects
+                .iter()
+                .position(|suspect| suspect.workload == workload);
             Some(Cause {
                 incident: incident.id,
-                root_cause: root_cause.map(|cause| format!("{}: {}", cause.workload, cause.why)),
+                rank: rank.map_or(u32::MAX, |rank| u32::try_from(rank).unwrap_or(u32::MAX)),
+                root_cause: root_cause.map(|cause| format!("{}: {}", cause.name(), cause.why)),
                 changes: changes_text(&incident.changes),
             })
         });

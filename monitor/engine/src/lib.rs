@@ -10,6 +10,7 @@ mod contrast;
 mod dimensions;
 mod engine;
 mod episode;
+mod flows;
 mod models;
 mod objectives;
 mod places;

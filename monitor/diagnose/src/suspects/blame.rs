@@ -1,0 +1,433 @@
+//! How much of what is bad each place brought in itself, from what both ends of calls say.
+//!
+//! A service that waits is slow, and one whose calls fail fails, but neither brings anything in: its
+//! own time is as it was, and every failure of its is one of a call it made. What is left is local:
+//! seconds a second that a service spends longer itself, calls a second that fail in it, calls that
+//! its callers lose on the way to it. Added up, one number for each place says how much of all the
+//! trouble began there. Compare the "self time" of flame graphs, and the causal edges of Sage (Gan et
+//! al., ASPLOS 2021) and MicroRank (Yu et al., WWW 2021), which separate own from inherited latency
+//! likewise.
+//!
+//! O(E log E) in the edges of the incident's surroundings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use monitor_core::{Name, Peer, Workload};
+
+use crate::flow::{EdgeFlow, Flows, Level, NodeFlow};
+
+/// A failed call is as bad as a second of waiting.
+const FAILURE: f64 = 1.0;
+/// Less than this a second, failed or waited, is nothing to blame anyone for.
+const LEAST: f64 = 0.02;
+/// An edge of fewer calls tells nothing.
+const FEWEST_CALLS: f64 = 3.0;
+/// Of an edge's calls, so many lost are many.
+const MANY: f64 = 0.05;
+/// Of the edges of a callee or between two environments, weighted by calls: so many are all.
+const NEARLY_ALL: f64 = 0.7;
+/// A rate that differs by this factor from the usual is another load.
+const OTHER_LOAD: f64 = 1.4;
+/// How deep slowness is followed down.
+const DEEPEST: usize = 16;
+
+/// Where trouble can begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Spot<'a> {
+    At(&'a Workload),
+    /// Between two environments, in order.
+    Between(&'a Name, &'a Name),
+    /// All wires of one environment.
+    Of(&'a Name),
+}
+
+/// What one place brought in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Blame<'a> {
+    /// Seconds a second.
+    pub(super) delay: f64,
+    /// Calls a second.
+    pub(super) failures: f64,
+    /// Of all that is bad, 0 to 1.
+    pub(super) share: f64,
+    pub(super) own: Option<NodeFlow>,
+    /// Calls a second that were lost on the way, with who made them.
+    pub(super) lost: f64,
+    pub(super) losers: BTreeSet<&'a Workload>,
+    /// Calls a second that it gave up on, though their callees answered as usual.
+    pub(super) given_up: Option<(&'a Workload, f64)>,
+    /// How much longer calls took on the way, the longest.
+    pub(super) wire: Option<Level>,
+    /// Edges of it that were affected.
+    pub(super) edges: usize,
+    /// It is called by clients more or less than usual, and all else follows.
+    pub(super) load: Option<Level>,
+    /// An edge of it, for naming an end of a wire.
+    pub(super) end: Option<&'a Workload>,
+}
+
+pub(super) type Blames<'a> = BTreeMap<Spot<'a>, Blame<'a>>;
+
+/// Of everything in `flows`. Empty when nothing bad shows in them.
+pub(super) fn blames<'a>(flows: &'a Flows) -> Blames<'a> {
+    let view = Sight::of(flows);
+    let mut blames: Blames<'a> = BTreeMap::new();
+    view.nodes(&mut blames);
+    view.edges(&mut blames);
+    join_links(&mut blames);
+    view.load(&mut blames);
+    let total: f64 = blames
+        .values()
+        .map(|blame| blame.delay + FAILURE * blame.failures)
+        .sum();
+    blames.retain(|_, blame| {
+        blame.share = if total > 0.0 {
+            (blame.delay + FAILURE * blame.failures) / total
+        } else {
+            0.0
+        };
+        blame.share > 0.0 || blame.load.is_some()
+    });
+    if total < LEAST {
+        blames.retain(|_, blame| blame.load.is_some());
+    }
+    blames
+}
+
+/// One edge between workloads, and what is bad on the way.
+#[derive(Clone, Copy, Debug)]
+struct Way<'a> {
+    caller: &'a Workload,
+    callee: &'a Workload,
+    flow: &'a EdgeFlow,
+    /// Calls a second that failed though the callee did not fail them.
+    lost: f64,
+    /// Of these, those that the callee never saw.
+    unseen: f64,
+    /// Seconds a call that it takes longer between the ends.
+    slower: f64,
+}
+
+impl<'a> Way<'a> {
+    fn crossing(&self) -> Option<(&'a Name, &'a Name)> {
+        let (one, other) = (&self.caller.environment, &self.callee.environment);
+        (one != other).then(|| (one.min(other), one.max(other)))
+    }
+
+    fn is_lossy(&self) -> bool {
+        self.lost > MANY * self.flow.rate.now.max(self.flow.rate.usual * 0.2)
+    }
+
+    fn is_slower(&self) -> bool {
+        self.slower > 0.0
+    }
+
+    fn weight(&self) -> f64 {
+        self.flow.rate.now
+    }
+}
+
+#[derive(Debug)]
+struct Sight<'a> {
+    flows: &'a Flows,
+    ways: Vec<Way<'a>>,
+    /// Calls a second that were not made because those before had failed (an open breaker).
+    unmade: BTreeMap<&'a Workload, f64>,
+}
+
+impl<'a> Sight<'a> {
+    fn of(flows: &'a Flows) -> Sight<'a> {
+        let mut ways = Vec::new();
+        let mut unmade: BTreeMap<&Workload, f64> = BTreeMap::new();
+        for ((caller, peer), flow) in &flows.edges {
+            let Peer::Workload(callee) = peer else { continue };
+            if flow.calls < FEWEST_CALLS {
+                continue;
+            }
+            let failing = flow.bad.now - flow.bad.usual > MANY;
+            let missing = if failing {
+                let asked = flows
+                    .nodes
+                    .get(caller)
+                    .map_or(1.0, |node| node.rate.ratio().min(1.0));
+                (flow.rate.usual * asked - flow.rate.now).max(0.0)
+            } else {
+                0.0
+            };
+            if missing > 0.0 {
+                *unmade.entry(caller).or_default() += missing;
+            }
+            let seen = flow.rate.now * (1.0 - flow.unserved.now);
+            let theirs = flow.served_bad.now * seen;
+            let usual_seen = flow.rate.usual * (1.0 - flow.unserved.usual);
+            let usually =
+                flow.bad.usual * flow.rate.usual - flow.served_bad.usual * usual_seen;
+            let failed = flow.bad.now * flow.rate.now;
+            let mut lost = (failed - theirs - usually.max(0.0)).max(0.0);
+            if lost < MANY * flow.rate.now || lost < LEAST {
+                lost = 0.0;
+            }
+            let unseen = ((flow.unserved.now - flow.unserved.usual).max(0.0) * flow.rate.now)
+                .min(lost);
+            // An open breaker stands for the calls that it spares; whose fault they would have
+            // been, those that were made tell.
+            let shown = if failed > 0.0 { lost / failed } else { 0.0 };
+            lost += missing * shown.min(1.0);
+            // Where calls are lost the ends' times are of different calls.
+            let comparable = flow.unserved.now - flow.unserved.usual < MANY
+                && flow.unserved.now < 0.5
+                && flow.wire.now > 0.0;
+            let slower = if comparable { flow.wire.rise() } else { 0.0 };
+            ways.push(Way {
+                caller,
+                callee,
+                flow,
+                lost,
+                unseen,
+                slower,
+            });
+        }
+        Sight {
+            flows,
+            ways,
+            unmade,
+        }
+    }
+
+    fn nodes(&self, blames: &mut Blames<'a>) {
+        for (workload, node) in &self.flows.nodes {
+            if node.calls < FEWEST_CALLS {
+                continue;
+            }
+            let delay = node.own.rise() * node.rate.now;
+            let unmade = self.unmade.get(workload).copied().unwrap_or_default();
+            let mut failures = (node.own_bad.now - node.own_bad.usual - unmade).max(0.0);
+            if failures < LEAST || failures < 0.01 * node.rate.now {
+                failures = 0.0;
+            }
+            if delay + failures <= 0.0 {
+                continue;
+            }
+            let blame = blames.entry(Spot::At(workload)).or_default();
+            blame.delay += delay;
+            blame.failures += failures;
+            blame.own = Some(*node);
+        }
+    }
+
+    fn edges(&self, blames: &mut Blames<'a>) {
+        for way in &self.ways {
+            if way.is_slower() {
+                let spot = self.slow_spot(way);
+                let blame = blames.entry(spot).or_default();
+                blame.delay += way.slower * way.flow.rate.now;
+                blame.edges += 1;
+                blame.end.get_or_insert(way.callee);
+                if blame
+                    .wire
+                    .is_none_or(|known| known.rise() < way.flow.wire.rise())
+                {
+                    blame.wire = Some(way.flow.wire);
+                }
+            }
+            if way.is_lossy() {
+                let (spot, given_up) = self.lossy_spot(way);
+                let blame = blames.entry(spot).or_default();
+                blame.failures += way.lost;
+                if given_up {
+                    blame.given_up = Some((way.callee, way.lost));
+                } else {
+                    blame.lost += way.lost;
+                    blame.losers.insert(way.caller);
+                    blame.edges += 1;
+                    blame.end.get_or_insert(way.callee);
+                }
+            }
+        }
+    }
+
+    /// Of those that `select` finds, the share that `is`, by calls; `None` without any.
+    fn share(
+        &self,
+        select: impl Fn(&Way<'a>) -> bool,
+        is: impl Fn(&Way<'a>) -> bool,
+    ) -> Option<f64> {
+        let (mut all, mut those) = (0.0, 0.0);
+        for way in self.ways.iter().filter(|way| select(way)) {
+            all += way.weight();
+            if is(way) {
+                those += way.weight();
+            }
+        }
+        (all > 0.0).then(|| those / all)
+    }
+
+    /// Whether what is wrong on this way is wrong on all ways between its environments, and not
+    /// with its callee: `None` when there is no telling.
+    fn is_link(&self, way: &Way<'a>, is: impl Fn(&Way<'a>) -> bool + Copy) -> Option<bool> {
+        let pair = way.crossing()?;
+        let same_callee = |other: &Way<'a>| other.callee == way.callee;
+        let elsewhere = self.share(
+            |other| same_callee(other) && other.crossing() != Some(pair),
+            is,
+        );
+        let others = self.share(
+            |other| !same_callee(other) && other.crossing() == Some(pair),
+            is,
+        );
+        match (others, elsewhere) {
+            (Some(others), _) if others >= NEARLY_ALL => Some(true),
+            (_, Some(elsewhere)) if elsewhere >= 1.0 - NEARLY_ALL => Some(false),
+            (Some(others), None) => Some(others >= 1.0 - NEARLY_ALL),
+            (_, Some(_)) => Some(true),
+            (None, None) => None,
+        }
+    }
+
+    fn slow_spot(&self, way: &Way<'a>) -> Spot<'a> {
+        match self.is_link(way, Way::is_slower) {
+            Some(true) => return between(way),
+            Some(false) => return Spot::At(way.callee),
+            None => {}
+        }
+        let working = self
+            .flows
+            .nodes
+            .get(way.callee)
+            .is_some_and(|node| node.own.rise() > 0.0);
+        if way.crossing().is_some() && !working {
+            return between(way);
+        }
+        // A caller all whose calls are slower on the way, while those of others are not, is slow
+        // to send or to take the answer.
+        let of_caller = self.share(
+            |other| other.caller == way.caller && other.callee != way.callee,
+            Way::is_slower,
+        );
+        let of_callee = self.share(
+            |other| other.callee == way.callee && other.caller != way.caller,
+            Way::is_slower,
+        );
+        if of_caller.is_some_and(|share| share >= NEARLY_ALL)
+            && of_callee.is_none_or(|share| share < 1.0 - NEARLY_ALL)
+        {
+            return Spot::At(way.caller);
+        }
+        Spot::At(way.callee)
+    }
+
+    /// And whether it is a caller that gives up on what works.
+    fn lossy_spot(&self, way: &Way<'a>) -> (Spot<'a>, bool) {
+        if self.is_link(way, Way::is_lossy) == Some(true) {
+            return (between(way), false);
+        }
+        let late = way.flow.served.rise() > 0.0;
+        if late {
+            return (Spot::At(self.slow_root(way.callee)), false);
+        }
+        let unseen = way.unseen >= 0.5 * way.lost;
+        let others = self.share(
+            |other| other.callee == way.callee && other.caller != way.caller,
+            Way::is_lossy,
+        );
+        match others {
+            // Others reach it.
+            Some(share) if share < 1.0 - NEARLY_ALL => (Spot::At(way.caller), true),
+            Some(_) => (Spot::At(way.callee), false),
+            None if unseen => (Spot::At(way.callee), false),
+            None => (Spot::At(way.caller), true),
+        }
+    }
+
+    /// Who makes this one slow: itself, or whom it waits for.
+    fn slow_root(&self, start: &'a Workload) -> &'a Workload {
+        let mut at = start;
+        let mut been: BTreeSet<&Workload> = BTreeSet::new();
+        while been.len() < DEEPEST && been.insert(at) {
+            let node = self.flows.nodes.get(at);
+            let own = node.map_or(0.0, |node| node.own.rise() * node.rate.now);
+            let worst = self
+                .ways
+                .iter()
+                .filter(|way| way.caller == at)
+                .map(|way| (way.flow.took.rise() * way.flow.rate.now, way.callee))
+                .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)));
+            match worst {
+                Some((waits, callee)) if waits > own => at = callee,
+                _ => break,
+            }
+        }
+        at
+    }
+
+    /// Those whom only clients call, and who are called by other numbers of them.
+    fn load(&self, blames: &mut Blames<'a>) {
+        let called: BTreeSet<&Workload> = self.ways.iter().map(|way| way.callee).collect();
+        for (workload, node) in &self.flows.nodes {
+            let is_entry =
+                !called.contains(workload) && self.ways.iter().any(|way| way.caller == workload);
+            let ratio = node.rate.ratio();
+            let differs = (node.rate.now - node.rate.usual).abs() > 3.0 * node.rate.spread;
+            if !is_entry || !differs || (1.0 / OTHER_LOAD..OTHER_LOAD).contains(&ratio) {
+                continue;
+            }
+            let mut moved = 0.0;
+            if ratio >= OTHER_LOAD {
+                // Who is slow only because so many come is not where it began.
+                for (spot, blame) in blames.iter_mut() {
+                    let Spot::At(other) = spot else { continue };
+                    let busier = self
+                        .flows
+                        .nodes
+                        .get(*other)
+                        .is_some_and(|node| node.rate.ratio() >= 1.0 + 0.5 * (ratio - 1.0));
+                    if busier && *other != workload {
+                        moved += blame.delay;
+                        blame.delay = 0.0;
+                    }
+                }
+            }
+            let blame = blames.entry(Spot::At(workload)).or_default();
+            blame.delay += moved;
+            blame.load = Some(node.rate);
+        }
+    }
+}
+
+fn between<'a>(way: &Way<'a>) -> Spot<'a> {
+    match way.crossing() {
+        Some((one, other)) => Spot::Between(one, other),
+        None => Spot::At(way.callee),
+    }
+}
+
+/// Two wires or more that have one end in common, and only that: it is the end.
+fn join_links(blames: &mut Blames<'_>) {
+    let links: Vec<(&Name, &Name)> = blames
+        .keys()
+        .filter_map(|spot| match spot {
+            Spot::Between(one, other) => Some((*one, *other)),
+            _ => None,
+        })
+        .collect();
+    let Some((one, other)) = links.first() else {
+        return;
+    };
+    let common = [*one, *other]
+        .into_iter()
+        .find(|name| links.len() > 1 && links.iter().all(|link| link.0 == *name || link.1 == *name));
+    let Some(name) = common else { return };
+    let mut sum = Blame::default();
+    for (one, other) in links {
+        if let Some(blame) = blames.remove(&Spot::Between(one, other)) {
+            sum.delay += blame.delay;
+            sum.failures += blame.failures;
+            sum.lost += blame.lost;
+            sum.losers.extend(blame.losers);
+            sum.edges += blame.edges;
+            sum.wire = sum.wire.or(blame.wire);
+            sum.end = sum.end.or(blame.end);
+        }
+    }
+    blames.insert(Spot::Of(name), sum);
+}
