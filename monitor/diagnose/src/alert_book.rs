@@ -220,10 +220,12 @@ impl AlertBook {
             }
         }
         self.page(now, &mut changed);
-        self.pages.forget(now);
+        self.pages.forget(now, &self.incidents);
         for key in over {
             self.groups.remove(&key);
         }
+        // What is resolved and fires anew keeps that order.
+        changed.sort_by(|a, b| place(a).cmp(&place(b)));
         for alert in &changed {
             self.note(alert);
         }
@@ -646,6 +648,10 @@ impl Group {
             self.anomalies.remove(&oldest);
         }
     }
+}
+
+fn place(alert: &Alert) -> [Option<&Name>; 3] {
+    ["namespace", "service", "environment"].map(|name| alert.labels.get(name))
 }
 
 fn group_key(subject: &Subject) -> GroupKey {

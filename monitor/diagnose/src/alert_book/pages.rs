@@ -6,7 +6,7 @@
 //! page lasts as long as the incident. One that comes back shortly after it ended does not page
 //! again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use monitor_core::{AlertSeverity, IncidentId, Time};
@@ -84,7 +84,13 @@ impl Pages {
         }
     }
 
-    pub(super) fn forget(&mut self, now: Time) {
+    /// Those of incidents that are over for long; `lasting` are not over.
+    pub(super) fn forget(&mut self, now: Time, lasting: &BTreeSet<IncidentId>) {
+        for (incident, page) in &mut self.0 {
+            if !lasting.contains(incident) {
+                page.over.get_or_insert(now);
+            }
+        }
         self.0
             .retain(|_, page| page.over.is_none_or(|over| now.since(over) < QUIET_AFTER));
     }

@@ -431,3 +431,209 @@ fn join_links(blames: &mut Blames<'_>) {
     }
     blames.insert(Spot::Of(name), sum);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use monitor_core::ServiceKey;
+
+    fn workload(name: &str) -> Workload {
+        let (service, environment) = name.split_once('@').unwrap_or((name, "cloud-a"));
+        Workload {
+            service: ServiceKey::new("shop", service),
+            environment: environment.into(),
+        }
+    }
+
+    fn level(usual: f64, now: f64) -> Level {
+        Level {
+            usual,
+            now,
+            spread: usual * 0.05,
+        }
+    }
+
+    /// Ten calls a second everywhere, 10 ms of own time, 2 ms on the wire.
+    fn platform(edges: &[(&str, &str)]) -> Flows {
+        let mut flows = Flows::default();
+        for (caller, callee) in edges {
+            for name in [caller, callee] {
+                flows.nodes.insert(
+                    workload(name),
+                    NodeFlow {
+                        calls: 300.0,
+                        rate: level(10.0, 10.0),
+                        own: level(0.01, 0.01),
+                        ..NodeFlow::default()
+                    },
+                );
+            }
+            flows.edges.insert(
+                (workload(caller), Peer::Workload(workload(callee))),
+                EdgeFlow {
+                    calls: 300.0,
+                    rate: level(10.0, 10.0),
+                    took: level(0.012, 0.012),
+                    served: level(0.01, 0.01),
+                    wire: level(0.002, 0.002),
+                    ..EdgeFlow::default()
+                },
+            );
+        }
+        flows
+    }
+
+    fn edge<'a>(flows: &'a mut Flows, caller: &str, callee: &str) -> &'a mut EdgeFlow {
+        let key = (workload(caller), Peer::Workload(workload(callee)));
+        flows.edges.get_mut(&key).unwrap()
+    }
+
+    fn node<'a>(flows: &'a mut Flows, name: &str) -> &'a mut NodeFlow {
+        flows.nodes.get_mut(&workload(name)).unwrap()
+    }
+
+    /// The worst first.
+    fn told(flows: &Flows) -> String {
+        let blames = blames(flows);
+        let mut all: Vec<_> = blames.iter().collect();
+        all.sort_by(|a, b| b.1.share.total_cmp(&a.1.share));
+        let name = |spot: &Spot<'_>| match spot {
+            Spot::At(workload) => workload.service.name.to_string(),
+            Spot::Between(one, other) => format!("{one}-{other}"),
+            Spot::Of(name) => name.to_string(),
+        };
+        let lines: Vec<String> = all
+            .iter()
+            .map(|(spot, blame)| format!("{} {:.2}", name(spot), blame.share))
+            .collect();
+        lines.join(", ")
+    }
+
+    const SHOP: [(&str, &str); 4] = [
+        ("edge", "checkout"),
+        ("checkout", "payments@cloud-b"),
+        ("payments@cloud-b", "ledger@on-prem"),
+        ("statements@cloud-b", "ledger@on-prem"),
+    ];
+
+    #[test]
+    fn who_waits_is_not_to_blame() {
+        let mut flows = platform(&SHOP);
+        node(&mut flows, "ledger@on-prem").own = level(0.01, 0.2);
+        for (caller, callee) in SHOP {
+            let edge = edge(&mut flows, caller, callee);
+            (edge.took, edge.served) = (level(0.012, 0.202), level(0.01, 0.2));
+        }
+        assert_eq!(told(&flows), "ledger 1.00");
+    }
+
+    #[test]
+    fn nothing_is_to_blame_when_nothing_is_bad() {
+        assert_eq!(told(&platform(&SHOP)), "");
+    }
+
+    #[test]
+    fn a_failure_that_is_passed_on_began_where_it_was_made() {
+        let mut flows = platform(&SHOP);
+        node(&mut flows, "ledger@on-prem").own_bad = level(0.0, 5.0);
+        for (caller, callee) in SHOP {
+            let edge = edge(&mut flows, caller, callee);
+            (edge.bad, edge.served_bad) = (level(0.0, 0.5), level(0.0, 0.5));
+        }
+        assert_eq!(told(&flows), "ledger 1.00");
+    }
+
+    #[test]
+    fn whom_nobody_reaches_is_to_blame() {
+        let mut flows = platform(&SHOP);
+        for caller in ["payments@cloud-b", "statements@cloud-b"] {
+            let edge = edge(&mut flows, caller, "ledger@on-prem");
+            (edge.bad, edge.unserved) = (level(0.0, 1.0), level(0.0, 1.0));
+        }
+        flows.edges.insert(
+            (workload("billing@on-prem"), Peer::Workload(workload("ledger@on-prem"))),
+            EdgeFlow {
+                calls: 300.0,
+                rate: level(10.0, 10.0),
+                bad: level(0.0, 1.0),
+                unserved: level(0.0, 1.0),
+                ..EdgeFlow::default()
+            },
+        );
+        assert_eq!(told(&flows), "ledger 1.00");
+    }
+
+    #[test]
+    fn a_cut_between_two_environments_is_no_services_fault() {
+        let mut flows = platform(&[
+            ("payments@cloud-b", "ledger@on-prem"),
+            ("search@cloud-b", "archive@on-prem"),
+            ("billing@on-prem", "ledger@on-prem"),
+            ("edge", "search@cloud-b"),
+        ]);
+        for (caller, callee) in [
+            ("payments@cloud-b", "ledger@on-prem"),
+            ("search@cloud-b", "archive@on-prem"),
+        ] {
+            let edge = edge(&mut flows, caller, callee);
+            (edge.bad, edge.unserved) = (level(0.0, 1.0), level(0.0, 1.0));
+        }
+        assert_eq!(told(&flows), "cloud-b-on-prem 1.00");
+    }
+
+    #[test]
+    fn a_slow_wire_is_known_by_what_neither_end_accounts_for() {
+        let mut flows = platform(&[
+            ("payments@cloud-b", "ledger@on-prem"),
+            ("search@cloud-b", "archive@on-prem"),
+            ("billing@on-prem", "ledger@on-prem"),
+        ]);
+        for (caller, callee) in [
+            ("payments@cloud-b", "ledger@on-prem"),
+            ("search@cloud-b", "archive@on-prem"),
+        ] {
+            edge(&mut flows, caller, callee).wire = level(0.002, 0.25);
+        }
+        assert_eq!(told(&flows), "cloud-b-on-prem 1.00");
+    }
+
+    #[test]
+    fn a_full_accept_queue_is_its_services_and_no_wire() {
+        let mut flows = platform(&[
+            ("payments@cloud-b", "ledger@on-prem"),
+            ("search@cloud-b", "archive@on-prem"),
+            ("billing@on-prem", "ledger@on-prem"),
+        ]);
+        for caller in ["payments@cloud-b", "billing@on-prem"] {
+            edge(&mut flows, caller, "ledger@on-prem").wire = level(0.002, 0.25);
+        }
+        assert_eq!(told(&flows), "ledger 1.00");
+    }
+
+    #[test]
+    fn who_gives_up_too_early_is_to_blame_and_not_whom_others_reach() {
+        let mut flows = platform(&SHOP);
+        edge(&mut flows, "payments@cloud-b", "ledger@on-prem").bad = level(0.0, 0.8);
+        assert_eq!(told(&flows), "payments 1.00");
+    }
+
+    #[test]
+    fn who_is_slow_because_so_many_come_is_not_where_it_began() {
+        let mut flows = platform(&SHOP);
+        for name in ["edge", "checkout", "payments@cloud-b", "ledger@on-prem"] {
+            node(&mut flows, name).rate = level(10.0, 60.0);
+        }
+        node(&mut flows, "payments@cloud-b").own = level(0.01, 0.3);
+        assert_eq!(told(&flows), "edge 1.00");
+    }
+
+    #[test]
+    fn an_open_breaker_blames_whom_it_spares() {
+        let mut flows = platform(&SHOP);
+        node(&mut flows, "checkout").own_bad = level(0.0, 8.0);
+        let edge = edge(&mut flows, "checkout", "payments@cloud-b");
+        edge.rate = level(10.0, 2.0);
+        (edge.bad, edge.unserved) = (level(0.0, 1.0), level(0.0, 1.0));
+        assert_eq!(told(&flows), "cloud-a-cloud-b 1.00");
+    }
+}

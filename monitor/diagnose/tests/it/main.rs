@@ -3,4 +3,5 @@
 mod explanations;
 mod incidents;
 mod life;
+mod pages;
 mod story;
