@@ -4,7 +4,7 @@
 //! judged by the same code and with the same settings as a live monitor's; only what is stored and
 //! sent is left out.
 
-use monitor_core::{EngineCounts, Origin, Time};
+use monitor_core::{Origin, Time, View};
 use monitor_engine::{Effect, EngineConfig};
 use monitor_ingest::decoded::Decoded;
 use monitor_ingest::otlp::{self, DecodeError, Encoding};
@@ -43,14 +43,14 @@ impl Embedded {
         Ok(self.take(decoded, now))
     }
 
-    /// What was counted until now. O(Apis).
-    pub fn counts(&self) -> EngineCounts {
-        self.heart.view().counts
-    }
-
     /// Items that were refused.
     pub fn rejected(&self) -> u64 {
         self.rejected
+    }
+
+    /// The state of everything watched.
+    pub fn view(&self) -> View {
+        self.heart.view()
     }
 
     /// In the worker's order: judged up to the arrival, then understood.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::wording;
 
 /// What a snapshot file begins with; changes when its content does.
-const SNAPSHOT_VERSION: u32 = 5;
+const SNAPSHOT_VERSION: u32 = 7;
 
 #[derive(Debug)]
 pub struct Heart {
@@ -117,7 +117,10 @@ impl Heart {
                 }
                 Effect::IncidentOpened(_)
                 | Effect::IncidentUpdated(_)
-                | Effect::IncidentClosed(_) => {}
+                | Effect::IncidentClosed(_)
+                | Effect::RiskOpened(_)
+                | Effect::RiskUpdated(_)
+                | Effect::RiskClosed(_) => {}
             }
         }
         effects

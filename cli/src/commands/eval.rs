@@ -1,5 +1,9 @@
 //! `crosswatch eval`: the production detectors on public benchmarks; the work is in `eval`.
 
+mod failures;
+mod forecast;
+mod quiet;
+
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -24,6 +28,9 @@ pub(crate) struct Command {
 enum Benchmark {
     Nab(NabArgs),
     Chaos(chaos::Args),
+    Forecast(forecast::Args),
+    Failures(failures::Args),
+    Quiet(quiet::Args),
 }
 
 /// The Numenta Anomaly Benchmark: single signals with labelled windows.
@@ -55,6 +62,9 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match &command.benchmark {
         Benchmark::Nab(args) => nab(args),
         Benchmark::Chaos(args) => chaos::run(args),
+        Benchmark::Forecast(args) => forecast::run(args),
+        Benchmark::Failures(args) => failures::run(args),
+        Benchmark::Quiet(args) => quiet::run(args),
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use monitor::embedded::Embedded;
+use monitor_core::View;
 use monitor_engine::EngineConfig;
 use prost::Message;
 use sim_services::chaos::plan::Plan;
@@ -45,6 +46,8 @@ pub(crate) struct FastRun {
 pub(crate) struct Outcome {
     pub(crate) timeline: Timeline,
     pub(crate) said: Vec<Said>,
+    /// How the monitor's predictions have done.
+    pub(crate) track_record: TrackRecord,
     pub(crate) forecasts: Forecasts,
 }
 
@@ -79,13 +82,17 @@ pub(crate) fn run(run: FastRun, stop: &CancellationToken, tell: Tell) -> anyhow:
             .context("cannot start the monitor's thread")?;
         let timeline = run_virtual(run.date, |clock| perform(run, clock, give, stop, tell))
             .context("cannot start a runtime")?;
-        let (said, forecasts) = listening
+        let (said, view) = listening
             .join()
             .map_err(|_| anyhow!("the monitor's thread panicked"))??;
         Ok(Outcome {
             timeline: timeline?,
             said,
-            forecasts,
+            forecasts: Forecasts {
+                scored: view.counts.impact_forecasts,
+                inside: view.counts.impact_inside,
+            },
+            track_record: view.track_record,
         })
     })
 }
@@ -115,7 +122,7 @@ async fn perform(
 }
 
 /// The monitor's side, until nothing more can come.
-fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<(Vec<Said>, Forecasts)> {
+fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<(Vec<Said>, View)> {
     let mut monitor = Embedded::new(engine)?;
     let (mut scribe, mut said) = (Scribe::default(), Vec::new());
     for Delivery { at, logs, traces } in take {
@@ -132,10 +139,5 @@ fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<(Ve
         let refused = monitor.rejected();
         anstream::eprintln!("the monitor refused {refused} items of the platform's telemetry");
     }
-    let counts = monitor.counts();
-    let forecasts = Forecasts {
-        scored: counts.impact_forecasts,
-        inside: counts.impact_inside,
-    };
-    Ok((said, forecasts))
+    Ok((said, monitor.view()))
 }

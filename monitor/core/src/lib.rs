@@ -8,11 +8,15 @@ mod alert;
 mod anomaly;
 mod batch;
 mod call;
+mod call_end;
 mod change;
+mod hop;
 mod identity;
 mod ids;
 mod incident;
+mod journey;
 mod record;
+mod risk;
 mod search;
 mod settings;
 mod signal;
@@ -24,13 +28,23 @@ pub use alert::{Alert, AlertId, AlertSeverity, AlertState};
 pub use anomaly::{Anomaly, AnomalyId, Band, Contribution, Direction, Explanation, Score};
 pub use batch::{Batch, HistogramPoint, Item, LogItem, Origin, Payload, Source, SpanItem};
 pub use call::{Call, CallSource, CallStatus, DurationOrigin, Outcome};
+pub use call_end::{CallEnd, Callee, Side};
 pub use change::Change;
+pub use hop::{Hop, Peer};
 pub use identity::{ApiKey, Environment, EnvironmentKind, Resource, ServiceKey, UNKNOWN, Workload};
 pub use ids::{IdError, SpanId, TraceId};
 pub use incident::{Culprit, Forecast, Impact, Incident, IncidentId, Suspect};
+pub use journey::{
+    EdgeSample, GraphMinute, GraphView, JourneyCounts, JourneyHop, JourneyTypeId, JourneyTypeView,
+    JourneysView, LateJourney, Node, NodeView, SkewView,
+};
 pub use record::{
     CallFacts, Correlation, FormatName, Kind, Message, Record, Severity, Shape, ShapeId, SpanKind,
     TemplateId, TemplateMatch, TimeOrigin, Value,
+};
+pub use risk::{
+    Coverage, Limit, Reliability, Risk, RiskId, RiskOutcome, ScoredFailures, ScoredRisks,
+    TrackRecord,
 };
 pub use search::{
     FacetCount, HistogramBucket, Hit, LogSearch, RecordId, SearchError, SearchPage, SearchRequest,
@@ -40,7 +54,7 @@ pub use settings::{
     AlertRoute, FieldMetric, Objective, PathPattern, Probe, Receiver, ReceiverKind, RouteTemplate,
     Select, Sense, Settings, Tuning, Watching, Window,
 };
-pub use signal::{Hop, Measure, Observation, Peer, Side, SignalKey, Subject};
+pub use signal::{Measure, Observation, SignalKey, Subject};
 pub use sketch::Sketch;
 pub use time::{Time, TimeError};
 pub use view::{

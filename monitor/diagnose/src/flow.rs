@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use monitor_core::{Peer, Workload};
+use monitor_core::{Callee, Workload};
 
 /// One number now, as it usually is, and by how much it usually differs from that between one
 /// stretch of some seconds and the next (mean absolute deviation).
@@ -76,7 +76,7 @@ pub struct EdgeFlow {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Flows {
     pub nodes: BTreeMap<Workload, NodeFlow>,
-    pub edges: BTreeMap<(Workload, Peer), EdgeFlow>,
+    pub edges: BTreeMap<(Workload, Callee), EdgeFlow>,
 }
 
 impl Flows {
@@ -92,7 +92,7 @@ impl Flows {
         self.edges
             .iter()
             .filter_map(move |((caller, peer), flow)| match peer {
-                Peer::Workload(known) if known == callee => Some((caller, flow)),
+                Callee::Workload(known) if known == callee => Some((caller, flow)),
                 _ => None,
             })
     }
@@ -101,7 +101,7 @@ impl Flows {
     pub fn from<'a>(
         &'a self,
         caller: &'a Workload,
-    ) -> impl Iterator<Item = (&'a Peer, &'a EdgeFlow)> {
+    ) -> impl Iterator<Item = (&'a Callee, &'a EdgeFlow)> {
         // Of the keys of one caller, those to workloads come first.
         self.edges
             .iter()

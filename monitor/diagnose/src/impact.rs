@@ -116,8 +116,8 @@ fn entries(flows: &Flows) -> BTreeSet<Workload> {
         .edges
         .keys()
         .filter_map(|(_, peer)| match peer {
-            monitor_core::Peer::Workload(callee) => Some(callee),
-            monitor_core::Peer::Outside(_) => None,
+            monitor_core::Callee::Workload(callee) => Some(callee),
+            monitor_core::Callee::Outside(_) => None,
         })
         .collect();
     let calling: BTreeSet<&Workload> = flows.edges.keys().map(|(caller, _)| caller).collect();

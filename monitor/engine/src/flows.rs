@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use monitor_core::{
-    Call, CallSource, Hop, Name, Outcome, Peer, ServiceKey, Side, Time, Workload,
+    Call, CallEnd, CallSource, Callee, Name, Outcome, ServiceKey, Side, Time, Workload,
 };
 use monitor_diagnose::{EdgeFlow, Flows, Level, NodeFlow};
 use rustc_hash::FxHashMap;
@@ -64,7 +64,7 @@ pub(crate) struct FlowBucket {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FlowBook {
     node_places: Places<(ServiceKey, Name)>,
-    edge_places: Places<(Workload, Peer)>,
+    edge_places: Places<(Workload, Callee)>,
     nodes: Vec<Track>,
     edges: Vec<Track>,
     /// By workload's place, its edges, those from it first.
@@ -106,7 +106,7 @@ impl FlowBook {
 
     fn index(&mut self, place: u32) {
         let (caller, callee) = self.edge_places.key(place).clone();
-        if let Peer::Workload(callee) = callee {
+        if let Callee::Workload(callee) = callee {
             self.around.entry(callee).or_default().push(place);
         }
         self.around.entry(caller).or_default().push(place);
@@ -122,8 +122,8 @@ impl FlowBook {
         }
     }
 
-    pub(crate) fn hop(&mut self, hop: &Hop, bucket: &mut FlowBucket) {
-        let key = (hop.caller.clone(), hop.callee.clone());
+    pub(crate) fn end(&mut self, end: &CallEnd, bucket: &mut FlowBucket) {
+        let key = (end.caller.clone(), end.callee.clone());
         let known = self.edges.len();
         let Some(place) = self.edge_places.place(&key, MAX_EDGES, || key.clone()) else {
             return;
@@ -132,15 +132,15 @@ impl FlowBook {
             self.edges.push(Track::default());
             self.index(place);
         }
-        let took = micros(hop.took);
-        let side = usize::from(hop.side == Side::Callee);
-        bucket.edges.entry(place).or_default()[side].add(took, hop.outcome);
-        if hop.side == Side::Caller {
-            let inside = matches!(hop.callee, Peer::Workload(_));
-            let key = (hop.caller.service.clone(), hop.caller.environment.clone());
+        let took = micros(end.took);
+        let side = usize::from(end.side == Side::Callee);
+        bucket.edges.entry(place).or_default()[side].add(took, end.outcome);
+        if end.side == Side::Caller {
+            let inside = matches!(end.callee, Callee::Workload(_));
+            let key = (end.caller.service.clone(), end.caller.environment.clone());
             if let Some(place) = self.node(key) {
                 let part = if inside { 1 } else { 2 };
-                bucket.nodes.entry(place).or_default()[part].add(took, hop.outcome);
+                bucket.nodes.entry(place).or_default()[part].add(took, end.outcome);
             }
         }
     }
@@ -186,7 +186,7 @@ impl FlowBook {
         for (place, track) in (0u32..).zip(&mut self.edges) {
             let (caller, callee) = self.edge_places.key(place);
             let is_held = held.contains(caller)
-                || matches!(callee, Peer::Workload(callee) if held.contains(callee));
+                || matches!(callee, Callee::Workload(callee) if held.contains(callee));
             track.forget(oldest, is_held, edge_numbers);
         }
     }

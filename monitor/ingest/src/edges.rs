@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    CallFacts, CallStatus, EdgeCounts, Hop, Name, Observation, Outcome, Peer, Record, Resource,
+    CallEnd, CallFacts, CallStatus, Callee, EdgeCounts, Name, Observation, Outcome, Record, Resource,
     Side, SpanId, SpanKind, Time, TraceId, Workload,
 };
 use rustc_hash::FxHashMap;
@@ -181,20 +181,20 @@ impl Edges {
         }
         let callee = match known {
             Some(callee) if callee == home => return,
-            Some(callee) => Peer::Workload(self.workloads[callee.0 as usize].clone()),
+            Some(callee) => Callee::Workload(self.workloads[callee.0 as usize].clone()),
             None => match named(&STORE).or(said).or_else(|| named(&PEER)) {
-                Some(name) => Peer::Outside(name.into()),
+                Some(name) => Callee::Outside(name.into()),
                 None => return,
             },
         };
-        out.push(Observation::Hop(Hop {
+        out.push(Observation::CallEnd(Box::new(CallEnd {
             caller: self.workloads[home.0 as usize].clone(),
             callee,
             side: Side::Caller,
             at,
             took,
             outcome,
-        }));
+        })));
     }
 
     /// A call as its callee saw it.
@@ -204,14 +204,14 @@ impl Edges {
         }
         let workload = |place: Place| self.workloads.get(place.0 as usize).cloned();
         if let (Some(caller), Some(callee)) = (workload(caller), workload(own.place)) {
-            out.push(Observation::Hop(Hop {
+            out.push(Observation::CallEnd(Box::new(CallEnd {
                 caller,
-                callee: Peer::Workload(callee),
+                callee: Callee::Workload(callee),
                 side: Side::Callee,
                 at,
                 took: Duration::from_micros(own.micros.into()),
                 outcome: own.outcome,
-            }));
+            })));
         }
     }
 

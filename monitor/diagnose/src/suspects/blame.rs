@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use monitor_core::{Name, Peer, Workload};
+use monitor_core::{Callee, Name, Workload};
 
 use crate::flow::{EdgeFlow, Flows, Level, NodeFlow};
 
@@ -140,7 +140,7 @@ impl<'a> Sight<'a> {
         let mut ways = Vec::new();
         let mut unmade: BTreeMap<&Workload, f64> = BTreeMap::new();
         for ((caller, peer), flow) in &flows.edges {
-            let Peer::Workload(callee) = peer else { continue };
+            let Callee::Workload(callee) = peer else { continue };
             if flow.calls < FEWEST_CALLS {
                 continue;
             }
@@ -469,7 +469,7 @@ mod tests {
                 );
             }
             flows.edges.insert(
-                (workload(caller), Peer::Workload(workload(callee))),
+                (workload(caller), Callee::Workload(workload(callee))),
                 EdgeFlow {
                     calls: 300.0,
                     rate: level(10.0, 10.0),
@@ -484,7 +484,7 @@ mod tests {
     }
 
     fn edge<'a>(flows: &'a mut Flows, caller: &str, callee: &str) -> &'a mut EdgeFlow {
-        let key = (workload(caller), Peer::Workload(workload(callee)));
+        let key = (workload(caller), Callee::Workload(workload(callee)));
         flows.edges.get_mut(&key).unwrap()
     }
 
@@ -551,7 +551,7 @@ mod tests {
             (edge.bad, edge.unserved) = (level(0.0, 1.0), level(0.0, 1.0));
         }
         flows.edges.insert(
-            (workload("billing@on-prem"), Peer::Workload(workload("ledger@on-prem"))),
+            (workload("billing@on-prem"), Callee::Workload(workload("ledger@on-prem"))),
             EdgeFlow {
                 calls: 300.0,
                 rate: level(10.0, 10.0),

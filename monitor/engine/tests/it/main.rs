@@ -3,6 +3,7 @@
 mod anomalies;
 mod incidents;
 mod laws;
+mod mix;
 mod quiet;
 mod wanted;
 mod world;

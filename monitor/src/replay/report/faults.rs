@@ -50,7 +50,10 @@ impl Minute {
                 Observation::Call(call) => &call.api.service,
                 Observation::Log { service, .. } => service,
                 Observation::Histogram { api, .. } => &api.service,
-                Observation::Edge { .. } | Observation::Hop(_) => continue,
+                Observation::Edge { .. }
+                | Observation::Dependency { .. }
+                | Observation::Hop(_)
+                | Observation::CallEnd(_) => continue,
             };
             self.observations
                 .entry(service.clone())
