@@ -66,6 +66,24 @@ pub struct Impact {
     pub next_minute: Forecast,
 }
 
+/// `12.5 % of clients' calls go wrong, 0.1 % usually; up to 35 % in the next minute`
+impl fmt::Display for Impact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:.1} % of clients' calls go wrong, {:.1} % usually; between {:.1} and {:.1} % in the next minute",
+            self.affected * 100.0,
+            self.usually * 100.0,
+            self.next_minute.low * 100.0,
+            self.next_minute.high * 100.0
+        )?;
+        for (environment, share) in &self.by_environment {
+            write!(f, "; {:.1} % at its services in {environment}", share * 100.0)?;
+        }
+        Ok(())
+    }
+}
+
 /// A number to come, with an interval that should hold it nine times of ten.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {

@@ -68,6 +68,8 @@ pub struct Cause {
     pub rank: u32,
     /// The likeliest suspect and why, once there is one.
     pub root_cause: Option<String>,
+    /// What clients have of it, and what is to be expected, in a sentence.
+    pub impact: Option<String>,
     /// What was done near its beginning.
     pub changes: Option<String>,
 }
@@ -244,7 +246,7 @@ impl AlertBook {
                 // One that tells of an incident that is over goes on as that of another.
                 let of_old = firing.told && firing.told_of.is_none_or(|old| self.incidents.contains(&old));
                 let rank = group.cause.as_ref().map_or(0, |cause| cause.rank);
-                (!is_told && !of_old && group.is_open())
+                (!is_told && !of_old && (incident.is_none() || group.is_open()))
                     .then(|| (std::cmp::Reverse(firing.severity), rank, key.clone()))
             })
             .collect();
@@ -609,6 +611,7 @@ impl Group {
             .cause
             .as_ref()
             .and_then(|cause| cause.root_cause.clone());
+        let impact = self.cause.as_ref().and_then(|cause| cause.impact.clone());
         let changes = self.cause.as_ref().and_then(|cause| cause.changes.clone());
         let watching = context.watching();
         let text = |name: &Option<Name>| name.as_ref().map(ToString::to_string);
@@ -621,6 +624,7 @@ impl Group {
             ),
             ("incident", incident),
             ("root_cause", root_cause),
+            ("impact", impact),
             ("changes", changes),
             ("owner", watching.and_then(|own| text(&own.owner))),
             (

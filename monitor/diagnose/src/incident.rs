@@ -18,7 +18,7 @@ use crate::flow::Flows;
 use crate::identity::incident_id;
 use crate::impact::ImpactLedger;
 use crate::scope::scope;
-use crate::sign::Sign;
+use crate::sign::{Kind, Sign};
 use crate::suspects::{Scene, Vitals, rank};
 use crate::topology::Topology;
 
@@ -30,6 +30,8 @@ use grouping::Groups;
 const MAX_SIGNS: usize = 256;
 /// How often it is looked at what clients have of an incident.
 const ASSESS_EVERY: Duration = Duration::from_secs(30);
+/// The same trouble of the same service is the same incident when it is back within this.
+const REST: Duration = Duration::from_secs(120);
 /// Incidents that are over and still shown.
 const CLOSED_KEPT: usize = 100;
 /// Suspects whose change is worth telling.
@@ -51,6 +53,9 @@ pub struct IncidentBook {
     cases: BTreeMap<IncidentId, Case>,
     /// The latest last.
     closed: VecDeque<Incident>,
+    /// Those that ended just now, and may only have paused.
+    #[serde(default)]
+    resting: BTreeMap<IncidentId, Rest>,
     /// Anomalies or edges came or went since the cases were last grouped …
     changed: bool,
     /// … which was then.
@@ -58,6 +63,13 @@ pub struct IncidentBook {
     book: ChangeBook,
     #[serde(default)]
     ledger: ImpactLedger,
+}
+
+/// What an incident was about that ended just now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Rest {
+    since: Time,
+    about: BTreeSet<(Workload, Kind)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,7 +103,9 @@ impl IncidentBook {
         let id = match known {
             Some(id) => id,
             None if !sign.is_open() => return,
-            None => incident_id(anomaly.id),
+            None => self
+                .paused(&sign, now)
+                .unwrap_or_else(|| incident_id(anomaly.id)),
         };
         let case = self.cases.entry(id).or_insert_with(|| Case {
             since: now,
@@ -106,6 +120,22 @@ impl IncidentBook {
         case.note_quiet(now);
         let after = case.signs.get(&anomaly.id);
         self.changed |= before.as_ref() != after;
+    }
+
+    /// The incident that only paused, if this is its trouble again; of several the latest.
+    fn paused(&self, sign: &Sign, now: Time) -> Option<IncidentId> {
+        self.resting
+            .iter()
+            .filter(|(id, rest)| {
+                now.since(rest.since) < REST
+                    && !self.cases.contains_key(id)
+                    && rest
+                        .about
+                        .iter()
+                        .any(|(workload, kind)| *workload == sign.workload && *kind == sign.kind)
+            })
+            .max_by_key(|(id, rest)| (rest.since, **id))
+            .map(|(id, _)| *id)
     }
 
     /// Something was done to the platform. Whether it is new.
@@ -230,10 +260,26 @@ impl IncidentBook {
                 case.assess(&mut self.ledger, topology, now, look);
             }
         }
+        self.resting.retain(|_, rest| now.since(rest.since) < REST);
         for id in over {
-            self.cases.remove(&id);
+            let told = changes.iter().any(
+                |change| matches!(change, IncidentChange::Closed(incident) if incident.id == id),
+            );
+            if let Some(case) = self.cases.remove(&id)
+                && told
+            {
+                let about = case
+                    .signs
+                    .into_values()
+                    .map(|sign| (sign.workload, sign.kind))
+                    .collect();
+                self.resting.insert(id, Rest { since: now, about });
+            }
         }
         for change in &changes {
+            if let IncidentChange::Opened(incident) = change {
+                self.closed.retain(|known| known.id != incident.id);
+            }
             if let IncidentChange::Closed(incident) = change {
                 if self.closed.len() >= CLOSED_KEPT {
                     self.closed.pop_front();
@@ -246,6 +292,9 @@ impl IncidentBook {
 
     /// We were blind for this long: no timer ran meanwhile.
     pub fn skip(&mut self, blind: Duration) {
+        for rest in self.resting.values_mut() {
+            rest.since = rest.since + blind;
+        }
         for case in self.cases.values_mut() {
             if case.told.is_none() {
                 case.since = case.since + blind;

@@ -23,7 +23,6 @@ pub use explain::{Facts, duration_text, why};
 pub use flow::{EdgeFlow, Flows, Level, NodeFlow};
 pub use identity::{alert_id, anomaly_id};
 pub use incident::{IncidentBook, IncidentChange, Look};
-pub use incident::{IncidentBook, IncidentChange};
 pub use journey::{Journey, Journeys, Stop};
 pub use suspects::Vitals;
 pub use topology::{Seen, Topology};

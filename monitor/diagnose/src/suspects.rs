@@ -42,8 +42,6 @@ const OWN_SIGNS: f64 = 0.20;
 /// Where calls are seen at both ends, how much of the trouble began at a place outweighs all that
 /// is only inferred from who is in trouble when.
 const BROUGHT_IN: f64 = 0.75;
-/// What nothing but another number of clients explains counts as this share of the trouble.
-const CLIENTS: f64 = 0.9;
 /// What is explained by another counts half.
 const EXPLAINED: f64 = 0.5;
 
@@ -176,7 +174,11 @@ pub(crate) fn rank(scene: Scene<'_>) -> Ranking {
                 workload: finding.workload.clone(),
                 culprit: finding.culprit.clone(),
                 score: finding.score,
-                why: names.why(finding),
+                why: match finding.culprit {
+                    Culprit::Service => names.why(finding),
+                    // Its workload is only one that is called over it.
+                    _ => format!("it is {}: {}", finding.culprit, names.why(finding)),
+                },
             })
             .collect(),
         silent: troubles
@@ -194,13 +196,8 @@ fn weigh<'a>(findings: &mut Vec<Finding<'a>>, blames: Blames<'a>) {
     for finding in findings.iter_mut() {
         finding.score = rounded((1.0 - BROUGHT_IN) * finding.score);
     }
-    let any = blames.values().any(|blame| blame.share > 0.0);
     for (spot, blame) in blames {
-        let share = if blame.load.is_some() && !any {
-            CLIENTS
-        } else {
-            blame.share
-        };
+        let share = blame.share;
         let culprit = match spot {
             Spot::At(_) => Culprit::Service,
             Spot::Between(one, other) => Culprit::Link {

@@ -569,7 +569,11 @@ impl Engine {
             Some(Cause {
                 incident: incident.id,
                 rank: rank.map_or(u32::MAX, |rank| u32::try_from(rank).unwrap_or(u32::MAX)),
-                root_cause: root_cause.map(|cause| format!("{}: {}", cause.name(), cause.why)),
+                root_cause: root_cause.map(|cause| match incident.scope.as_str() {
+                    "" => format!("{}: {}", cause.name(), cause.why),
+                    scope => format!("{}: {} ({scope})", cause.name(), cause.why),
+                }),
+                impact: incident.impact.as_ref().map(ToString::to_string),
                 changes: changes_text(&incident.changes),
             })
         });

@@ -8,7 +8,7 @@
 //! al., ASPLOS 2021) and MicroRank (Yu et al., WWW 2021), which separate own from inherited latency
 //! likewise.
 //!
-//! O(E log E) in the edges of the incident's surroundings.
+//! O(E · A) in the edges of the surroundings and those of them that are affected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +28,8 @@ const MANY: f64 = 0.05;
 const NEARLY_ALL: f64 = 0.7;
 /// A rate that differs by this factor from the usual is another load.
 const OTHER_LOAD: f64 = 1.4;
+/// A call more or less than usual is as bad as so many seconds of waiting.
+const OTHER_CALL: f64 = 0.2;
 /// How deep slowness is followed down.
 const DEEPEST: usize = 16;
 
@@ -86,10 +88,10 @@ pub(super) fn blames<'a>(flows: &'a Flows) -> Blames<'a> {
         } else {
             0.0
         };
-        blame.share > 0.0 || blame.load.is_some()
+        blame.share > 0.0
     });
     if total < LEAST {
-        blames.retain(|_, blame| blame.load.is_some());
+        blames.clear();
     }
     blames
 }
@@ -362,7 +364,15 @@ impl<'a> Sight<'a> {
 
     /// Those whom only clients call, and who are called by other numbers of them.
     fn load(&self, blames: &mut Blames<'a>) {
-        let called: BTreeSet<&Workload> = self.ways.iter().map(|way| way.callee).collect();
+        let called: BTreeSet<&Workload> = self
+            .flows
+            .edges
+            .keys()
+            .filter_map(|(_, peer)| match peer {
+                Callee::Workload(callee) => Some(callee),
+                Callee::Outside(_) => None,
+            })
+            .collect();
         for (workload, node) in &self.flows.nodes {
             let is_entry =
                 !called.contains(workload) && self.ways.iter().any(|way| way.caller == workload);
@@ -371,7 +381,11 @@ impl<'a> Sight<'a> {
             if !is_entry || !differs || (1.0 / OTHER_LOAD..OTHER_LOAD).contains(&ratio) {
                 continue;
             }
-            let mut moved = 0.0;
+            // Clients whose calls fail come less often: that is no cause.
+            if ratio < 1.0 && node.bad.now - node.bad.usual > MANY {
+                continue;
+            }
+            let mut moved = OTHER_CALL * (node.rate.now - node.rate.usual).abs();
             if ratio >= OTHER_LOAD {
                 // Who is slow only because so many come is not where it began.
                 for (spot, blame) in blames.iter_mut() {

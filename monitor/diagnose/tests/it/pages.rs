@@ -126,6 +126,7 @@ impl Desk {
                         incident: IncidentId(*id),
                         rank: u32::try_from(rank).unwrap(),
                         root_cause: None,
+                        impact: None,
                         changes: None,
                     })
                 })
