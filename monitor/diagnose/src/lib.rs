@@ -5,6 +5,7 @@
 //! when they have to be sent, and sent again, is decided here.
 
 mod alert_book;
+pub mod blame;
 mod changes;
 mod explain;
 mod flow;
@@ -13,6 +14,7 @@ mod impact;
 mod incident;
 mod scope;
 mod journey;
+pub mod origin;
 mod severity;
 mod sign;
 mod suspects;

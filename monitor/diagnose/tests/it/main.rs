@@ -1,7 +1,9 @@
 //! The life of alerts, against a reference model.
 
+mod blame;
 mod explanations;
 mod incidents;
 mod life;
 mod pages;
+mod origin;
 mod story;
