@@ -11,6 +11,7 @@ mod dependency;
 mod dimensions;
 mod engine;
 mod episode;
+mod flows;
 mod ledger;
 mod log_format;
 mod models;

@@ -366,6 +366,8 @@ pub(crate) fn view(now: Time) -> View {
         attributes: vec![("deployment".into(), "tariffs".into())],
     };
     let incident = Incident {
+        scope: "only in cloud-a".to_owned(),
+        impact: None,
         id: IncidentId(0x71),
         began: at - Duration::from_secs(12),
         opened: at - Duration::from_secs(4),
@@ -379,12 +381,14 @@ pub(crate) fn view(now: Time) -> View {
         anomalies: vec![AnomalyId(0x51), AnomalyId(0x52)],
         suspects: vec![
             Suspect {
+                culprit: monitor_core::Culprit::Service,
                 workload: workload("aws-eu-central-1", "tariffs"),
                 score: 0.86,
                 why: "changed first, at 11:59:46, 4 s before labels; nothing it calls is unusual"
                     .to_owned(),
             },
             Suspect {
+                culprit: monitor_core::Culprit::Service,
                 workload: workload("dc-north", "labels"),
                 score: 0.2,
                 why: "changed at 11:59:50; it calls tariffs, which changed 4 s before it"
@@ -394,6 +398,8 @@ pub(crate) fn view(now: Time) -> View {
         changes: vec![rollout.clone()],
     };
     let over = Incident {
+        scope: "only in cloud-a".to_owned(),
+        impact: None,
         id: IncidentId(0x70),
         began: at - Duration::from_mins(40),
         opened: at - Duration::from_mins(39),
@@ -403,6 +409,7 @@ pub(crate) fn view(now: Time) -> View {
         services: vec![workload("dc-north", "depots")],
         anomalies: vec![AnomalyId(0x53)],
         suspects: vec![Suspect {
+            culprit: monitor_core::Culprit::Service,
             workload: workload("dc-north", "depots"),
             score: 0.86,
             why: "changed at 11:19:58; it calls nobody that we know of".to_owned(),
