@@ -102,6 +102,7 @@ pub(crate) fn anomaly(anomaly: &Anomaly, at: Time) -> wire::Anomaly {
             Measure::ClientErrorRatio => wire::Measure::ClientErrorRatio,
             Measure::LogFormatRatio => wire::Measure::LogFormatRatio,
             Measure::CallsPerCall => wire::Measure::CallsPerCall,
+            Measure::LogRate => wire::Measure::LogRate,
         },
         template_id: match measure {
             Measure::TemplateRate(template) => Some(template.to_string()),
