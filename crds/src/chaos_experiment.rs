@@ -30,7 +30,7 @@ use crate::Length;
     printcolumn(
         name = "Acted",
         type_ = "boolean",
-        json_path = ".status.acted.yes",
+        json_path = ".status.acted.observed",
         description = "Whether the fault did what it was to do."
     ),
     printcolumn(
@@ -321,7 +321,7 @@ pub struct ChaosExperimentStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Acted {
-    pub yes: bool,
+    pub observed: bool,
     /// `mean latency of ledger 31 ms, 3.9 ms before`.
     #[serde(default)]
     pub evidence: String,

@@ -15,6 +15,7 @@ mod turns;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crds::{MonitoredApi, MonitoredApiStatus};
 use jiff::{SignedDuration, Timestamp};
 use monitor_api::{Change, Configuration};
 use operator_meta::decision::Mode;
@@ -127,6 +128,11 @@ pub struct Keeper {
     /// Resources by what they were last found to be called.
     called: BTreeMap<ServiceKey, BTreeSet<Key>>,
     calls: BTreeMap<Key, Vec<ServiceKey>>,
+    /// Statuses on their way to the API server.
+    meant: BTreeMap<Key, Box<MonitoredApiStatus>>,
+    /// Statuses that were not stored as they were meant, as by definitions that are older than this
+    /// operator: what was meant, and the version that it became.
+    cut: BTreeMap<Key, (Option<String>, Box<MonitoredApiStatus>)>,
     /// To be told when the status that says so is written.
     untold: BTreeMap<Key, Vec<Notice>>,
     told: Vec<Told>,
@@ -158,6 +164,8 @@ impl Keeper {
             identified: BTreeMap::new(),
             called: BTreeMap::new(),
             calls: BTreeMap::new(),
+            meant: BTreeMap::new(),
+            cut: BTreeMap::new(),
             untold: BTreeMap::new(),
             told: Vec::new(),
             memory: Memory::default(),
@@ -314,6 +322,7 @@ impl Keeper {
             }
             (Task::Monitored(key), Written::Monitored(api)) => {
                 self.pace.wrote(key, now);
+                self.note_cut(key, &api);
                 if let Some(notices) = self.untold.remove(key) {
                     let uid = api.metadata.uid.clone().unwrap_or_default();
                     for notice in notices {
@@ -345,6 +354,7 @@ impl Keeper {
     fn failed(&mut self, task: &Task, failure: &Failure, now: Timestamp) {
         if let Task::Monitored(key) = task {
             self.untold.remove(key);
+            self.meant.remove(key);
         }
         // Gone is no failure: if it is there again, the watch says so.
         if failure.reason == Reason::Gone && !matches!(task, Task::Workload(_)) {
@@ -353,6 +363,26 @@ impl Keeper {
         }
         let jitter = self.random.random::<f64>();
         self.queue.fail(task, now, failure.retry_after, jitter);
+    }
+
+    /// Writing again what was cut would change nothing, for ever.
+    fn note_cut(&mut self, key: &Key, api: &MonitoredApi) {
+        let Some(meant) = self.meant.remove(key) else {
+            return;
+        };
+        if api.status.as_ref() == Some(&*meant) {
+            self.cut.remove(key);
+            return;
+        }
+        if self.cut.is_empty() {
+            tracing::warn!(
+                resource = %key,
+                "the API server did not store a status as it was written; are the definitions of \
+                 another version? `crosswatch crds | kubectl apply -f -` brings them up to date"
+            );
+        }
+        let version = api.metadata.resource_version.clone();
+        self.cut.insert(key.clone(), (version, meant));
     }
 
     fn keep_secret(&mut self, key: Key, read: SecretRead) {

@@ -12,9 +12,10 @@ use serde::de::DeserializeOwned;
 use crate::{
     Alert, AlertsQuery, AnomaliesQuery, Anomaly, Api, ApiDetail, ApisQuery, Change, ChangesOutcome,
     ChangesQuery, Configuration, ConfigurationOutcome, ConfigurationSource, Environment, Facets,
-    FacetsQuery, Histogram, HistogramQuery, Incident, IncidentsQuery, Listing, PREFIX, Problem,
-    SearchPage, SearchQuery, Service, ServicesQuery, Status, Stream, StreamsQuery, TailMessage,
-    TailQuery, Template, TemplatesQuery, Trace, TraceQuery, Workloads, WorkloadsQuery,
+    FacetsQuery, Histogram, HistogramQuery, Incident, IncidentsQuery, Listing, PREFIX, Predictions,
+    PredictionsQuery, Problem, SearchPage, SearchQuery, Service, ServicesQuery, Status, Stream,
+    StreamsQuery, TailMessage, TailQuery, Template, TemplatesQuery, Trace, TraceQuery, Workloads,
+    WorkloadsQuery,
 };
 
 /// An answer longer than this is refused rather than read into memory.
@@ -142,6 +143,10 @@ impl Client {
 
     pub async fn incident(&self, id: &str) -> Result<Incident, ClientError> {
         self.get(&["incidents", id], &()).await
+    }
+
+    pub async fn predictions(&self, query: &PredictionsQuery) -> Result<Predictions, ClientError> {
+        self.get(&["predictions"], query).await
     }
 
     pub async fn alerts(&self, query: &AlertsQuery) -> Result<Listing<Alert>, ClientError> {

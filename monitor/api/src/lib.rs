@@ -20,6 +20,7 @@ mod incidents;
 mod listing;
 mod live;
 mod places;
+mod predictions;
 mod problem;
 mod search;
 mod status;
@@ -42,6 +43,10 @@ pub use incidents::{Incident, IncidentsQuery, Suspect, Workload};
 pub use listing::Listing;
 pub use live::{LiveCall, LiveKind, LiveMessage, LiveQuery};
 pub use places::{Environment, Service, ServicesQuery};
+pub use predictions::{
+    FailureRecord, ForecastRecord, Predictions, PredictionsQuery, ReliabilityBin, Risk, RiskRecord,
+    TrackRecord,
+};
 pub use problem::Problem;
 pub use search::{
     FacetCount, Facets, FacetsQuery, Histogram, HistogramBucket, HistogramQuery, Order, Record,

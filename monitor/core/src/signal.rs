@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiKey, Call, HistogramPoint, Name, ServiceKey, Severity, TemplateId, Time, Workload};
+use crate::{
+    ApiKey, Call, HistogramPoint, Hop, Name, ServiceKey, Severity, TemplateId, Time, Workload,
+};
 use std::sync::Arc;
 
 /// Whose series it is.
@@ -176,6 +178,8 @@ pub enum Observation {
         callee: Workload,
         at: Time,
     },
+    /// Where a request was.
+    Hop(Box<Hop>),
 }
 
 impl Observation {
@@ -187,6 +191,7 @@ impl Observation {
             Observation::Dependency { end, .. } => *end,
             Observation::Histogram { point, .. } => point.end,
             Observation::Edge { at, .. } => *at,
+            Observation::Hop(hop) => hop.end(),
         }
     }
 }

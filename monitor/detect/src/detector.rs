@@ -33,6 +33,15 @@ pub trait Detector: Debug {
     /// Judges by these from now on; what was learned stays.
     fn tune(&mut self, options: Options, sensitivity: Sensitivity);
 
+    /// How many false alarms a week it could raise at the utmost sensitivity, by what it has seen: of
+    /// a larger budget the rest is of more use to others.
+    fn most_alarms_per_week(&self) -> f64 {
+        f64::INFINITY
+    }
+
+    /// Judges by this sensitivity from now on.
+    fn grant(&mut self, _sensitivity: Sensitivity) {}
+
     /// While held, samples are judged by what was learned before and teach nothing.
     fn hold(&mut self, hold: bool);
 }

@@ -141,7 +141,11 @@ impl RatioDetector {
     fn probability(&self, part: u64, whole: u64, (a, b): (f64, f64), learning: bool) -> f64 {
         let actual = part as f64 / whole as f64;
         if learning {
-            return if self.guard(part, whole) { GUARD_P } else { 1.0 };
+            return if self.guard(part, whole) {
+                GUARD_P
+            } else {
+                1.0
+            };
         }
         if !self.options.in_range(actual) {
             f64::MIN_POSITIVE
@@ -300,8 +304,17 @@ impl Detector for RatioDetector {
         self.sensitivity = sensitivity;
     }
 
+    fn most_alarms_per_week(&self) -> f64 {
+        self.evidence.most_alarms_per_week()
+    }
+
+    fn grant(&mut self, sensitivity: Sensitivity) {
+        self.sensitivity = sensitivity;
+    }
+
     fn hold(&mut self, hold: bool) {
         self.held = hold;
+        self.evidence.hold(hold);
     }
 }
 

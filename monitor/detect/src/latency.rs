@@ -14,6 +14,7 @@ use crate::evidence::{Evidence, OUTSIDE, Window};
 use crate::learning::LearningRule;
 use crate::level::{Expected, Level};
 use crate::options::{DetectionDirection, Options, direction};
+use crate::seasonal::{Outward, Season};
 use crate::sensitivity::Sensitivity;
 use crate::stragglers::Stragglers;
 
@@ -34,6 +35,8 @@ const PRESSING_SECS: u32 = 2;
 const UNSTABLE: f64 = 1e-4;
 /// Windows that a new level must have seen.
 const STABLE_WINDOWS: u32 = 10;
+/// Durations below this, in seconds, are all the same.
+const SHORTEST: f32 = 1e-6;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LatencyDetector {
@@ -50,6 +53,8 @@ pub struct LatencyDetector {
     /// Faster than learned: nobody's trouble, but a level to re-learn.
     faster: Evidence,
     candidate: Option<Candidate>,
+    /// Median and 95th percentile over the day and the week, in seconds.
+    season: Season,
     held: bool,
 }
 
@@ -109,6 +114,7 @@ impl LatencyDetector {
             evidence: Evidence::default(),
             faster: Evidence::default(),
             candidate: None,
+            season: Season::new([Outward::Up; 2], SHORTEST),
             held: false,
         }
     }
@@ -124,14 +130,23 @@ impl LatencyDetector {
         }
     }
 
+    /// Local time is so many seconds ahead of UTC: days and weeks begin by it.
+    pub fn set_utc_offset(&mut self, secs: i32) {
+        self.season.set_offset(secs);
+    }
+
     fn learn(&mut self, quantiles: Quantiles, active_secs: u32) {
         self.model.learn(quantiles);
         self.calls = self.calls.saturating_add(quantiles.calls);
         self.seconds = self.seconds.saturating_add(active_secs);
     }
 
-    fn weigh(&self, quantiles: Quantiles) -> Judged {
-        let [median, tail] = self.model.expect(quantiles);
+    fn weigh(&self, at: Time, quantiles: Quantiles) -> Judged {
+        let [mut median, mut tail] = self.model.expect(quantiles);
+        if let Some([usual_median, usual_tail]) = self.season.usual(at) {
+            median.reaches(usual_median.ln());
+            tail.reaches(usual_tail.ln());
+        }
         let above = |expected: Expected, value: f64| {
             let typical = expected.location.exp();
             if !self.options.in_range(value.exp()) {
@@ -224,6 +239,9 @@ impl Detector for LatencyDetector {
                 (Score::NORMAL, Phase::Learning(progress), false),
             ));
         }
+        // Before the hour of the day is asked: it only says what may be slow.
+        let [local, _] = self.model.expect(quantiles);
+        let p_faster = (2.0 * (1.0 - local.above(quantiles.median))).min(1.0);
         let Judged {
             median,
             tail,
@@ -231,8 +249,7 @@ impl Detector for LatencyDetector {
             p_tail,
             deviations,
             p,
-        } = self.weigh(quantiles);
-        let p_faster = (2.0 * (1.0 - median.above(quantiles.median))).min(1.0);
+        } = self.weigh(sample.start, quantiles);
         let window = Window {
             start: sample.start,
             end: sample.end(),
@@ -249,6 +266,12 @@ impl Detector for LatencyDetector {
             if self.evidence.is_clear() {
                 self.stragglers.was_normal();
             }
+        }
+        if !self.held {
+            let values = [quantiles.median.exp(), quantiles.tail.exp()];
+            let anomalous = self.evidence.is_anomalous();
+            self.season
+                .see(sample.start, sample.span, values, anomalous);
         }
         self.faster.weigh(
             Window {
@@ -304,7 +327,7 @@ impl Detector for LatencyDetector {
         let window = Window {
             start: sample.start,
             end: sample.end(),
-            p: self.weigh(quantiles).p,
+            p: self.weigh(sample.start, quantiles).p,
             most: MOST_OF_ONE_WINDOW,
         };
         self.evidence.presses(window, self.sensitivity)
@@ -313,6 +336,7 @@ impl Detector for LatencyDetector {
     fn skip_to(&mut self, _time: Time) {
         // Between two samples nothing is kept; a candidate's age must not include the blind time.
         self.candidate = None;
+        self.season.skip();
     }
 
     fn tune(&mut self, options: Options, sensitivity: Sensitivity) {
@@ -320,8 +344,18 @@ impl Detector for LatencyDetector {
         self.sensitivity = sensitivity;
     }
 
+    fn most_alarms_per_week(&self) -> f64 {
+        self.evidence.most_alarms_per_week()
+    }
+
+    fn grant(&mut self, sensitivity: Sensitivity) {
+        self.sensitivity = sensitivity;
+    }
+
     fn hold(&mut self, hold: bool) {
         self.held = hold;
+        self.evidence.hold(hold);
+        self.faster.hold(hold);
     }
 }
 

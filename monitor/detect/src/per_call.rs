@@ -218,6 +218,7 @@ impl Detector for PerCallDetector {
 
     fn hold(&mut self, hold: bool) {
         self.held = hold;
+        self.evidence.hold(hold);
     }
 }
 

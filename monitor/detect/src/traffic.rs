@@ -13,6 +13,7 @@ use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
 use crate::evidence::{Evidence, OUTSIDE, Window};
 use crate::learning::LearningRule;
 use crate::options::{DetectionDirection, Options, direction};
+use crate::seasonal::{Outward, Season};
 use crate::sensitivity::Sensitivity;
 use crate::tails::{count_at_least, count_at_most};
 
@@ -46,6 +47,12 @@ const GAP_STEP: u32 = 10;
 /// How long nothing at all must come before nothing at all becomes normal.
 const GONE: Duration = Duration::from_secs(24 * 3600);
 const STABLE_WINDOWS: f64 = 10.0;
+/// Rates below this, in calls a second, are no different from none when they come by the clock.
+const NO_RATE: f32 = 1e-3;
+/// An hour is remarkable when its rate differs by more than this factor.
+const REMARKABLE: f64 = 1.6;
+/// How far windows scatter around what is usual at an hour, beyond Poisson.
+const SEASONAL_DISPERSION: f64 = 0.02;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrafficDetector {
@@ -65,6 +72,7 @@ pub struct TrafficDetector {
     evidence: Evidence,
     candidate: Option<(Time, Model)>,
     gaps: Gaps,
+    season: Season,
     held: bool,
 }
 
@@ -117,6 +125,7 @@ impl TrafficDetector {
             evidence: Evidence::default(),
             candidate: None,
             gaps: Gaps::default(),
+            season: Season::new([Outward::Down, Outward::Up], NO_RATE),
             held: false,
         }
     }
@@ -229,7 +238,48 @@ impl TrafficDetector {
         self.verdict((window.start, end), actual, learned_from, (score, phase, p))
     }
 
+    /// How likely the window is by what is usual at this hour; 0 when nobody knows.
+    fn by_the_clock(&self, window: Begun) -> f64 {
+        let Some([low, high]) = self.season.usual(window.start) else {
+            return 0.0;
+        };
+        let span = f64::from(window.seconds);
+        // Where the hour says nothing that the last hour does not say, it decides nothing.
+        if (window.calls as f64) < self.model.rate * span && low < self.model.rate / REMARKABLE {
+            count_at_most(window.calls, low * span, SEASONAL_DISPERSION)
+        } else if high > self.model.rate * REMARKABLE {
+            count_at_least(window.calls, high * span, SEASONAL_DISPERSION)
+        } else {
+            0.0
+        }
+    }
+
+    /// Keeps what the hour is like.
+    fn see_season(&mut self, window: Begun) {
+        if !self.held {
+            let rate = window.calls as f64 / f64::from(window.seconds.max(1));
+            let span = Duration::from_secs(u64::from(window.seconds));
+            let anomalous = self.evidence.is_anomalous();
+            self.season.see(window.start, span, [rate, rate], anomalous);
+        }
+    }
+
+    /// Local time is so many seconds ahead of UTC: days and weeks begin by it.
+    pub fn set_utc_offset(&mut self, secs: i32) {
+        self.season.set_offset(secs);
+    }
+
+    /// By the last hour and by the hour of the day, whichever makes it more likely.
     fn probability(&self, window: Begun) -> f64 {
+        let p = self.by_the_rate(window);
+        if p < 1.0 {
+            p.max(self.by_the_clock(window))
+        } else {
+            p
+        }
+    }
+
+    fn by_the_rate(&self, window: Begun) -> f64 {
         let span = f64::from(window.seconds);
         let actual = window.calls as f64 / span;
         let mean = self.model.rate * span;
@@ -305,7 +355,11 @@ impl TrafficDetector {
             return None;
         }
         self.gaps.unjudged_secs = 0;
-        let silent = calls == 0 && gap > limit;
+        let quiet_hour = self
+            .season
+            .usual(sample.start)
+            .is_some_and(|[low, _]| low * gap < 1.0);
+        let silent = calls == 0 && gap > limit && !quiet_hour;
         let start = if silent { since } else { sample.start };
         let (score, phase) = self.evidence.weigh(
             Window {
@@ -401,6 +455,7 @@ impl Detector for TrafficDetector {
             return gap;
         }
         self.begun = None;
+        self.see_season(window);
         if sparse && self.rule.progress(self.active_secs, self.calls).is_none() {
             // The window only teaches the rate; the gaps decide.
             if !self.held && !self.evidence.is_anomalous() {
@@ -415,6 +470,7 @@ impl Detector for TrafficDetector {
 
     fn skip_to(&mut self, time: Time) {
         self.begun = None;
+        self.season.skip();
         self.candidate = None;
         self.gaps.last_call = None;
         self.gaps.since = self.gaps.since.map(|_| time);
@@ -426,8 +482,17 @@ impl Detector for TrafficDetector {
         self.sensitivity = sensitivity;
     }
 
+    fn most_alarms_per_week(&self) -> f64 {
+        self.evidence.most_alarms_per_week()
+    }
+
+    fn grant(&mut self, sensitivity: Sensitivity) {
+        self.sensitivity = sensitivity;
+    }
+
     fn hold(&mut self, hold: bool) {
         self.held = hold;
+        self.evidence.hold(hold);
     }
 }
 

@@ -26,6 +26,8 @@ use crate::window::CallWindow;
 pub(crate) const VIEW_SECS: i64 = 60;
 /// Histograms usually come once a minute or more often; four of them smooth the steps.
 const METRIC_SPAN_SECS: u32 = 240;
+/// How often the budget of false alarms is shared anew between an Api's detectors.
+const SHARE_SECS: i64 = 3_600;
 pub(crate) const PAUSED: &str = "paused: neither judged nor learned from";
 pub(crate) const NOT_JUDGED: &str = "; this signal is not judged any more";
 
@@ -45,6 +47,7 @@ pub(crate) struct ApiTrack {
     latency: Episode,
     errors: Episode,
     traffic: Episode,
+    drift: Episode,
     throttled: Episode,
     unauthorised: Episode,
     client_errors: Episode,
@@ -82,6 +85,7 @@ impl ApiTrack {
             latency: Episode::default(),
             errors: Episode::default(),
             traffic: Episode::default(),
+            drift: Episode::default(),
             throttled: Episode::default(),
             unauthorised: Episode::default(),
             client_errors: Episode::default(),
@@ -111,6 +115,11 @@ impl ApiTrack {
             self.held = hold;
             self.models.hold(hold);
         }
+    }
+
+    /// Whether what it does now says anything of what it will do.
+    pub(crate) fn is_foreseeable(&self) -> bool {
+        self.learning.is_none() && !self.rested && !self.held && !self.retired
     }
 
     pub(crate) fn is_retired(&self) -> bool {
@@ -175,6 +184,9 @@ impl ApiTrack {
         let presses = |window: &CallWindow| bucket.is_some() && models.is_pressing(window);
         if let Some(window) = self.window.take_complete(second, presses) {
             self.judge_window(window, changes);
+        }
+        if second % SHARE_SECS == 0 {
+            self.models.share(self.own.as_deref(), config);
         }
         if self.calls_total > 0 {
             self.judge_traffic(second, bucket, changes);
@@ -293,7 +305,13 @@ impl ApiTrack {
             }
         }
         let durations = sample(Reading::Durations(&window.latencies));
+        let drifted = self.models.drift.judge(&durations);
         if let Some(verdict) = self.models.latency.judge(&durations) {
+            match verdict.phase {
+                Phase::Anomalous { .. } => self.models.drift.disturbed(),
+                Phase::Shifted => self.models.drift.rebase(),
+                _ => {}
+            }
             normal &= !verdict.outside && !verdict.phase.is_anomalous();
             let origin = origin(&subject, Measure::Latency, self.models.latency.name());
             let slow = |verdict: &Verdict| {
@@ -308,6 +326,14 @@ impl ApiTrack {
                 self.latency.dismiss(window.end(), NOT_JUDGED)
             } else {
                 self.latency.follow(&verdict, origin, slow)
+            });
+        }
+        if let Some(verdict) = drifted {
+            let origin = origin(&subject, Measure::Latency, self.models.drift.name());
+            changes.extend(if latency_off {
+                self.drift.dismiss(window.end(), NOT_JUDGED)
+            } else {
+                self.drift.follow(&verdict, origin, |_| Vec::new())
             });
         }
         if normal && !self.held {
@@ -354,7 +380,7 @@ impl ApiTrack {
         }
     }
 
-    fn episodes(&mut self) -> [&mut Episode; 6] {
+    fn episodes(&mut self) -> [&mut Episode; 7] {
         [
             &mut self.errors,
             &mut self.latency,
@@ -362,6 +388,7 @@ impl ApiTrack {
             &mut self.throttled,
             &mut self.unauthorised,
             &mut self.client_errors,
+            &mut self.drift,
         ]
     }
 
@@ -383,7 +410,7 @@ impl ApiTrack {
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
     }
 
-    fn every_episode(&self) -> [&Episode; 6] {
+    fn every_episode(&self) -> [&Episode; 7] {
         [
             &self.errors,
             &self.latency,
@@ -391,6 +418,7 @@ impl ApiTrack {
             &self.throttled,
             &self.unauthorised,
             &self.client_errors,
+            &self.drift,
         ]
     }
 

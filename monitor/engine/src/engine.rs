@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Alert, Anomaly, ApiKey, CallSource, Change as Deed, EngineCounts, Environment, Incident,
-    Measure, Name, Observation, ServiceKey, Settings, Subject, Time, View, Window, Workload,
+    Alert, Anomaly, AnomalyId, ApiKey, CallSource, Change as Deed, EngineCounts, Environment,
+    Incident, Measure, Name, Observation, Risk, ServiceKey, Settings, Subject, Time, View, Window,
+    Workload,
 };
+use monitor_detect::Discoveries;
 use monitor_diagnose::{
-    AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Seen, Topology,
+    AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Journeys, Seen,
+    Topology,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -20,6 +23,7 @@ use crate::config::{Clock, EngineConfig};
 use crate::dependency::{DependencyBucket, DependencyTrack};
 use crate::episode::Change;
 use crate::places::Places;
+use crate::risk::{Foresight, RiskChange};
 use crate::rollup::{SeriesPoint, Step};
 use crate::service::ServiceTrack;
 
@@ -39,6 +43,12 @@ pub enum Effect {
     /// It got worse, or better understood.
     AnomalyUpdated(Anomaly),
     AnomalyClosed(Anomaly),
+    /// Something is foreseen. Pages nobody.
+    RiskOpened(Risk),
+    /// It is expected at another time than was told.
+    RiskUpdated(Risk),
+    /// It came, was averted, or did not come.
+    RiskClosed(Risk),
     IncidentOpened(Incident),
     /// Other services are in it, or others are suspected first.
     IncidentUpdated(Incident),
@@ -78,6 +88,7 @@ pub(crate) struct State {
     /// Who was seen to call whom, by the second from which on it is known.
     pending_edges: BTreeMap<i64, BTreeSet<(Workload, Workload)>>,
     topology: Topology,
+    pub(crate) journeys: Journeys,
     pub(crate) incidents: IncidentBook,
     pub(crate) apis: Vec<ApiTrack>,
     /// Of these, without the shared ones.
@@ -87,6 +98,10 @@ pub(crate) struct State {
     pub(crate) book: AlertBook,
     /// The latest last.
     pub(crate) closed: VecDeque<Anomaly>,
+    pub(crate) foresight: Foresight,
+    discoveries: Discoveries,
+    /// The open anomalies that are worth telling.
+    told: BTreeSet<AnomalyId>,
 }
 
 impl Engine {
@@ -105,6 +120,12 @@ impl Engine {
     pub fn observe(&mut self, observation: &Observation) {
         if let Observation::Edge { caller, callee, at } = observation {
             self.observe_edge(caller, callee, *at);
+            return;
+        }
+        if let Observation::Hop(hop) = observation {
+            if !self.is_from_the_future(hop.end()) {
+                self.state.journeys.see(hop);
+            }
             return;
         }
         self.state.counts.observations += 1;
@@ -184,7 +205,7 @@ impl Engine {
                 let bucket = second.dependencies.entry(place).or_default();
                 bucket.add(*duration, *failed);
             }
-            Observation::Edge { .. } => {}
+            Observation::Edge { .. } | Observation::Hop(_) => {}
         }
     }
 
@@ -216,6 +237,10 @@ impl Engine {
         self.state.watermark = self.state.watermark.max(Some(limit));
         let mut effects = Vec::new();
         self.judge_before(limit, &mut effects);
+        if self.config.clock == Clock::Wall {
+            // A recording's journeys go by their own time, so that ticks decide nothing.
+            self.state.journeys.pass(now);
+        }
         let resent = self.state.book.resend(now, &self.alert_config());
         effects.extend(resent.into_iter().map(Effect::Resend));
         effects
@@ -224,6 +249,7 @@ impl Engine {
     /// Judges all that remains, at the end of a recording.
     pub fn finish(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.state.journeys.finish();
         if let Some(newest) = self.state.newest {
             let limit = newest.as_secs().saturating_add(1);
             self.state.watermark = self.state.watermark.max(Some(limit));
@@ -310,6 +336,7 @@ impl Engine {
         state.service_places.reindex();
         state.dependency_places.reindex();
         state.incidents.reindex();
+        state.journeys.reindex();
         Ok(Engine {
             config,
             settings: Arc::default(),
@@ -438,7 +465,24 @@ impl Engine {
             dependency.hold(hold);
             dependency.step(second, bucket, served.unwrap_or_default(), &mut changes);
         }
+        self.foresee(second, effects);
         self.settle(second.saturating_add(1), changes, effects);
+    }
+
+    /// Tells of what will be.
+    fn foresee(&mut self, second: i64, effects: &mut Vec<Effect>) {
+        let State {
+            foresight,
+            apis,
+            services,
+            ..
+        } = &mut self.state;
+        let changes = foresight.step(second, apis, services, self.config.max_forecast);
+        effects.extend(changes.into_iter().map(|change| match change {
+            RiskChange::Opened(risk) => Effect::RiskOpened(risk),
+            RiskChange::Updated(risk) => Effect::RiskUpdated(risk),
+            RiskChange::Closed(risk) => Effect::RiskClosed(risk),
+        }));
     }
 
     /// Tells of what changed, and lets the alerts grow older.
@@ -447,7 +491,8 @@ impl Engine {
         for change in changes {
             let (Change::Opened(anomaly) | Change::Updated(anomaly) | Change::Closed(anomaly)) =
                 &change;
-            if self.pages(anomaly) {
+            let over = matches!(change, Change::Closed(_));
+            if self.is_told(anomaly, over, now) {
                 self.state.book.record(anomaly, now);
                 self.state.incidents.record(anomaly, now);
             }
@@ -527,6 +572,26 @@ impl Engine {
             }
         }
         state.topology.forget(Time::from_secs(end));
+    }
+
+    /// Whether it pages and is likely enough to be true among as many Apis as there are.
+    fn is_told(&mut self, anomaly: &Anomaly, over: bool, now: Time) -> bool {
+        if over {
+            return self.state.told.remove(&anomaly.id);
+        }
+        if self.state.told.contains(&anomaly.id) {
+            return true;
+        }
+        let (apis, budget) = (self.state.apis.len(), self.config.false_alarms_per_api_week);
+        let told = self.pages(anomaly)
+            && self
+                .state
+                .discoveries
+                .admits((anomaly.id.0, anomaly.score), now, apis, budget);
+        if told {
+            self.state.told.insert(anomaly.id);
+        }
+        told
     }
 
     /// A message that is no error may become frequent without waking anyone. Nor does what a

@@ -1,7 +1,8 @@
 //! The detectors of one Api with their settings.
 
 use monitor_detect::{
-    LatencyDetector, LearningRule, PerCallDetector, RatioDetector, RatioKind, Sensitivity, TrafficDetector,
+    DriftDetector, LatencyDetector, LearningRule, PerCallDetector, RatioDetector, RatioKind,
+    Sensitivity, TrafficDetector,
 };
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +11,9 @@ use crate::window::CallWindow;
 use monitor_core::{Sense, Time, Tuning, Watching};
 use monitor_detect::{DetectionDirection, Detector, Options, Reading};
 
-/// Response time, failures, traffic and three kinds of refusals share an Api's budget of false
+/// Response time, its drift, failures, traffic and three kinds of refusals share an Api's budget of false
 /// alarms.
-const API_DETECTORS: u32 = 6;
+const API_DETECTORS: u32 = 7;
 /// A dependency has a budget of its own for its three.
 const DEPENDENCY_DETECTORS: u32 = 3;
 /// Failures and retries make a service write more than usual; a flood is more than that.
@@ -25,6 +26,7 @@ pub(crate) struct ApiModels {
     pub(crate) latency: LatencyDetector,
     pub(crate) errors: RatioDetector,
     pub(crate) traffic: TrafficDetector,
+    pub(crate) drift: DriftDetector,
     pub(crate) throttled: RatioDetector,
     pub(crate) unauthorised: RatioDetector,
     pub(crate) client_errors: RatioDetector,
@@ -33,12 +35,12 @@ pub(crate) struct ApiModels {
 impl ApiModels {
     pub(crate) fn new(config: &EngineConfig) -> ApiModels {
         let rule = rule(config);
-        let budget =
-            Sensitivity::per_week(config.false_alarms_per_api_week).shared_by(API_DETECTORS);
+        let whole = Sensitivity::per_week(config.false_alarms_per_api_week);
+        let (budget, interest) = (whole.shared_by(API_DETECTORS), whole.interest());
         let ratio = |kind| {
             RatioDetector::new(
                 kind,
-                RatioDetector::default_options(),
+                RatioDetector::default_options().interested(interest),
                 rule,
                 budget,
                 config.shift_after,
@@ -46,8 +48,13 @@ impl ApiModels {
         };
         ApiModels {
             latency: LatencyDetector::new(
-                LatencyDetector::default_options(),
+                LatencyDetector::default_options().interested(interest),
                 rule,
+                budget,
+                config.shift_after,
+            ),
+            drift: DriftDetector::new(
+                LatencyDetector::default_options().interested(interest),
                 budget,
                 config.shift_after,
             ),
@@ -56,7 +63,7 @@ impl ApiModels {
             unauthorised: ratio(RatioKind::Unauthorised),
             client_errors: ratio(RatioKind::ClientErrors),
             traffic: TrafficDetector::new(
-                TrafficDetector::default_options(),
+                TrafficDetector::default_options().interested(interest),
                 rule,
                 budget,
                 config.shift_after,
@@ -68,12 +75,23 @@ impl ApiModels {
 impl ApiModels {
     /// As `own` wants it; what it does not say is as usual.
     pub(crate) fn tune(&mut self, own: Option<&Watching>, config: &EngineConfig) {
-        let budget = budget(own, config).shared_by(API_DETECTORS);
-        let options = |usual: Options, tuning: Option<&Tuning>| match tuning {
-            Some(tuning) => tuned(usual, tuning),
-            None => usual,
+        let whole = budget(own, config);
+        let budget = whole.shared_by(API_DETECTORS);
+        let options = |usual: Options, tuning: Option<&Tuning>| {
+            let usual = usual.interested(whole.interest());
+            match tuning {
+                Some(tuning) => tuned(usual, tuning),
+                None => usual,
+            }
         };
         self.latency.tune(
+            options(
+                LatencyDetector::default_options(),
+                own.map(|own| &own.latency),
+            ),
+            budget,
+        );
+        self.drift.tune(
             options(
                 LatencyDetector::default_options(),
                 own.map(|own| &own.latency),
@@ -103,10 +121,32 @@ impl ApiModels {
         );
     }
 
+    /// Shares the budget anew by what each detector can use of it.
+    pub(crate) fn share(&mut self, own: Option<&Watching>, config: &EngineConfig) {
+        let mut detectors: [&mut dyn Detector; API_DETECTORS as usize] = [
+            &mut self.latency,
+            &mut self.errors,
+            &mut self.traffic,
+            &mut self.drift,
+            &mut self.throttled,
+            &mut self.unauthorised,
+            &mut self.client_errors,
+        ];
+        let most: Vec<f64> = detectors
+            .iter()
+            .map(|detector| detector.most_alarms_per_week())
+            .collect();
+        let shares = budget(own, config).shared_by_need(&most);
+        for (detector, share) in detectors.iter_mut().zip(shares) {
+            detector.grant(share);
+        }
+    }
+
     pub(crate) fn hold(&mut self, hold: bool) {
         self.latency.hold(hold);
         self.errors.hold(hold);
         self.traffic.hold(hold);
+        self.drift.hold(hold);
         self.throttled.hold(hold);
         self.unauthorised.hold(hold);
         self.client_errors.hold(hold);
@@ -120,6 +160,7 @@ impl ApiModels {
         self.throttled.skip_to(time);
         self.unauthorised.skip_to(time);
         self.client_errors.skip_to(time);
+        self.drift.skip_to(time);
     }
 
     /// Whether one of those that judge windows need not wait for the rest of this one.

@@ -22,6 +22,7 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
             .total_cmp(&a.score.get())
             .then_with(|| a.key.cmp(&b.key))
     });
+    state.foresight.mark(&mut apis);
     let mut services: Vec<_> = state
         .services
         .iter()
@@ -63,7 +64,10 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
         anomalies: anomalies(state),
         incidents: state.incidents.incidents(),
         alerts: state.book.alerts(Time::from_secs(watermark)),
+        risks: state.foresight.risks(),
+        track_record: state.foresight.ledger().track_record(),
         changes: state.incidents.changes(),
+        journeys: Arc::new(state.journeys.view()),
         counts: state.counts,
     }
 }

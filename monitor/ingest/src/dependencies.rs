@@ -30,7 +30,10 @@ pub(crate) fn dependency_of(record: &Record) -> Option<Observation> {
         (Kind::Log, _) => {
             let told = record.facts.status.is_some() || record.facts.duration.is_some();
             let callee = record.facts.callee.as_ref().filter(|_| told)?;
-            (Arc::clone(callee), record.facts.duration.map(|(duration, _)| duration))
+            (
+                Arc::clone(callee),
+                record.facts.duration.map(|(duration, _)| duration),
+            )
         }
         _ => return None,
     };

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    ApiKey, Batch, CallFacts, CallStatus, Correlation, FieldView, FormatName, HistogramPoint, IngestView, Kind,
-    LogItem, LogsView, Message, Name, Observation, Payload, Record, Resource, ServiceKey, Settings,
-    Shape, Source, SpanItem, StreamView, TemplateId, TemplateView, Time, TimeOrigin,
+    ApiKey, Batch, CallFacts, CallStatus, Correlation, FieldView, FormatName, HistogramPoint,
+    IngestView, Kind, LogItem, LogsView, Message, Name, Observation, Payload, Record, Resource,
+    ServiceKey, Settings, Shape, Source, SpanItem, StreamView, TemplateId, TemplateView, Time,
+    TimeOrigin,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};

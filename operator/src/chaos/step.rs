@@ -229,7 +229,7 @@ fn running(
             status.ended_at = Some(whole_second(truth.ended).to_string());
             status.started_at = Some(whole_second(truth.started).to_string());
             status.acted = Some(Acted {
-                yes: truth.acted,
+                observed: truth.acted,
                 evidence: truth.evidence.clone(),
             });
             detect(&mut status, experiment, truth, observed);
@@ -274,7 +274,7 @@ pub(crate) fn stopped(
     let ended = truth.map_or(now, |truth| truth.ended);
     status.ended_at = Some(whole_second(ended).to_string());
     status.acted = truth.map(|truth| Acted {
-        yes: truth.acted,
+        observed: truth.acted,
         evidence: truth.evidence.clone(),
     });
     status

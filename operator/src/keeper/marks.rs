@@ -162,6 +162,8 @@ impl Keeper {
         self.pace.remove(key);
         self.released.remove(key);
         self.untold.remove(key);
+        self.meant.remove(key);
+        self.cut.remove(key);
         self.ready.remove(key);
         self.note_called(key, Vec::new());
     }

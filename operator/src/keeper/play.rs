@@ -61,6 +61,8 @@ pub(super) struct Play {
     pub(super) asked: Vec<(Timestamp, Asked)>,
     pub(super) wishes: usize,
     pub(super) trouble: Trouble,
+    /// Whether the API server knows less of statuses than the operator says.
+    pub(super) cuts: bool,
     /// Whether it answers.
     pub(super) monitor_there: bool,
     in_force: Option<String>,
@@ -99,6 +101,7 @@ impl Play {
             asked: Vec::new(),
             wishes: 0,
             trouble: Trouble::None,
+            cuts: false,
             monitor_there: true,
             in_force: None,
             services: workloads,
@@ -263,7 +266,11 @@ impl Play {
                     return Err(conflict());
                 };
                 let mut api = old.clone();
-                api.status = Some(*status);
+                let mut status = *status;
+                if self.cuts {
+                    status.pods = None;
+                }
+                api.status = Some(status);
                 self.store(key, api)
             }
             other => panic!("nothing in this cluster asks for {other:?}"),

@@ -76,7 +76,12 @@ impl Keeper {
             yields_to: self.wish.yielding.get(key).map(String::as_str),
         };
         let new = status(&known, &self.monitor, asked, now);
-        let old = api.status.clone().unwrap_or_default();
+        let old = match self.cut.get(key) {
+            Some((version, meant)) if *version == api.metadata.resource_version => {
+                (**meant).clone()
+            }
+            _ => api.status.clone().unwrap_or_default(),
+        };
         let uid = api.metadata.uid.clone().unwrap_or_default();
         let ready = holds(&new.conditions, "Ready");
         if ready {
@@ -109,6 +114,7 @@ impl Keeper {
         if !notices.is_empty() {
             self.untold.insert(key.clone(), notices);
         }
+        self.meant.insert(key.clone(), Box::new(new.clone()));
         Some(Effect::Status {
             key: key.clone(),
             uid,

@@ -205,7 +205,7 @@ async fn an_experiment_runs_and_the_monitor_is_judged() {
         .parse()
         .unwrap();
     assert!((0.0..=6.0).contains(&took), "{took}");
-    assert!(status.acted.unwrap().yes);
+    assert!(status.acted.unwrap().observed);
     // Nothing holds it any more.
     let free = |it: &ChaosExperiment| it.metadata.finalizers.as_ref().is_none_or(Vec::is_empty);
     let _: ChaosExperiment = world.until("slow", free).await;

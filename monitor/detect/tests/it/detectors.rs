@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use monitor_core::{Sketch, Time};
 use monitor_detect::{
-    Detector, LatencyDetector, LearningRule, Options, PerCallDetector, Phase, RatioDetector, RatioKind, Reading,
-    Sample, Sensitivity, TrafficDetector, Verdict,
+    Detector, LatencyDetector, LearningRule, Options, PerCallDetector, Phase, RatioDetector,
+    RatioKind, Reading, Sample, Sensitivity, TrafficDetector, Verdict,
 };
 use proptest::prelude::*;
 
@@ -221,7 +221,7 @@ proptest! {
 
 /// Windows of five seconds with `served` calls each and about so many made.
 fn asked(detector: &mut PerCallDetector, windows: std::ops::Range<i64>, made: u64) -> Vec<Verdict> {
-    let mut random = Random::new(windows.start.unsigned_abs());
+    let mut random = Random(windows.start.unsigned_abs() + 1);
     windows
         .filter_map(|i| {
             let scatter = 1.0 + 0.1 * random.normal();

@@ -178,11 +178,7 @@ fn a_dependency_that_is_slow_or_fails_is_told_without_a_page() {
         };
         assert_eq!(&**callee, "postgresql orders");
     }
-    assert!(
-        world
-            .alerts(monitor_core::AlertState::Firing)
-            .is_empty()
-    );
+    assert!(world.alerts(monitor_core::AlertState::Firing).is_empty());
 }
 
 #[test]

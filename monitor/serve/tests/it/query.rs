@@ -12,6 +12,7 @@ mod live;
 mod metrics;
 mod openapi;
 mod page;
+mod predictions;
 mod tail;
 mod workloads;
 

@@ -28,8 +28,12 @@ impl Processes {
     pub(super) fn start(assets: &Path) -> Processes {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
-        let accounts = rcgen::KeyPair::generate().unwrap().serialize_der();
-        std::fs::write(path("accounts.pem"), pem("PRIVATE KEY", &accounts)).unwrap();
+        let accounts = rcgen::KeyPair::generate().unwrap();
+        let key = accounts.serialize_der();
+        std::fs::write(path("accounts.key"), pem("PRIVATE KEY", &key)).unwrap();
+        // Of private keys it reads none but those in SEC 1 here, and this one is in PKCS #8.
+        let key = rcgen::PublicKeyData::subject_public_key_info(&accounts);
+        std::fs::write(path("accounts.pub"), pem("PUBLIC KEY", &key)).unwrap();
         let server = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let key = server.signing_key.serialize_der();
         std::fs::write(path("server.crt"), pem("CERTIFICATE", server.cert.der())).unwrap();
@@ -54,10 +58,10 @@ impl Processes {
             format!("--bind-address={}", address.ip()),
             format!("--secure-port={}", address.port()),
             format!("--token-auth-file={}", path("tokens.csv")),
-            format!("--service-account-key-file={}", path("accounts.pem")),
+            format!("--service-account-key-file={}", path("accounts.pub")),
             format!(
                 "--service-account-signing-key-file={}",
-                path("accounts.pem")
+                path("accounts.key")
             ),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
