@@ -19,6 +19,7 @@ mod configuration;
 mod incidents;
 mod listing;
 mod live;
+mod models;
 mod places;
 mod problem;
 mod search;
@@ -41,6 +42,12 @@ pub use configuration::{
 pub use incidents::{Incident, IncidentsQuery, Suspect, Workload};
 pub use listing::Listing;
 pub use live::{LiveCall, LiveKind, LiveMessage, LiveQuery};
+pub use models::{
+    Alarm, Answer, BacktestFold, BacktestResult, Backtested, Candidate, Comparison, Feedback,
+    FeedbackQuery, Learned, LearnedQuery, LearnedSignal, Model, ModelDetail, ModelState,
+    NewBacktest, NewFeedback, NewTrial, Opinion, Point, Promotion, Recipe, ScoreRange, Scores,
+    Series, SeriesScore, Tally,
+};
 pub use places::{Environment, Service, ServicesQuery};
 pub use problem::Problem;
 pub use search::{

@@ -12,6 +12,7 @@ mod change;
 mod identity;
 mod ids;
 mod incident;
+mod model;
 mod record;
 mod search;
 mod settings;
@@ -28,6 +29,10 @@ pub use change::Change;
 pub use identity::{ApiKey, Environment, EnvironmentKind, Resource, ServiceKey, UNKNOWN, Workload};
 pub use ids::{IdError, SpanId, TraceId};
 pub use incident::{Incident, IncidentId, Suspect};
+pub use model::{
+    Alarm, Answer, Backtested, Comparison, Feedback, Fold, Learned, LearnedSignal, Model, ModelId,
+    ModelState, NoModelId, Recipe, ScoreRange, Tally,
+};
 pub use record::{
     CallFacts, Correlation, FormatName, Kind, Message, Record, Severity, Shape, ShapeId, SpanKind,
     TemplateId, TemplateMatch, TimeOrigin, Value,

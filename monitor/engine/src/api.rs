@@ -329,6 +329,15 @@ impl ApiTrack {
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
     }
 
+    /// Its signals with the detectors that judge them.
+    pub(crate) fn parts(&self) -> Vec<(Measure, &'static str, &Episode)> {
+        vec![
+            (Measure::ErrorRatio, self.models.errors.name(), &self.errors),
+            (Measure::Latency, self.models.latency.name(), &self.latency),
+            (Measure::Rate, self.models.traffic.name(), &self.traffic),
+        ]
+    }
+
     pub(crate) fn view(&self, watermark: i64) -> ApiView {
         let minute = self.rollups.between(watermark - VIEW_SECS, watermark);
         let calls = minute.calls as f64;

@@ -17,6 +17,7 @@ use crate::api::ApiTrack;
 use crate::bucket::Second;
 use crate::config::{Clock, EngineConfig};
 use crate::episode::Change;
+use crate::feedback::FeedbackBook;
 use crate::places::Places;
 use crate::rollup::{SeriesPoint, Step};
 use crate::service::ServiceTrack;
@@ -49,9 +50,9 @@ pub enum Effect {
 
 #[derive(Clone, Debug)]
 pub struct Engine {
-    config: EngineConfig,
-    settings: Arc<Settings>,
-    state: State,
+    pub(crate) config: EngineConfig,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) state: State,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -79,6 +80,7 @@ pub(crate) struct State {
     own_apis: usize,
     pub(crate) services: Vec<ServiceTrack>,
     pub(crate) book: AlertBook,
+    pub(crate) feedback: FeedbackBook,
     /// The latest last.
     pub(crate) closed: VecDeque<Anomaly>,
 }
@@ -368,10 +370,14 @@ impl Engine {
             .iter()
             .filter(|window| window.exclude_learning && window.is_open(at))
             .collect();
+        let real = self.state.feedback.confirmed();
         let is_untaught = |service: &ServiceKey, environment: &Name| {
             untaught
                 .iter()
                 .any(|window| window.select.holds(service, environment))
+                || real.iter().any(|subject| {
+                    subject.service() == service && subject.environment() == environment
+                })
         };
         for (at, api) in (0u32..).zip(&mut self.state.apis) {
             let buckets = calls.next_if(|(track, _)| *track == at);
@@ -396,7 +402,8 @@ impl Engine {
     /// Tells of what changed, and lets the alerts grow older.
     fn settle(&mut self, end: i64, changes: Vec<Change>, effects: &mut Vec<Effect>) {
         let now = Time::from_secs(end);
-        for change in changes {
+        let book = &mut self.state.feedback;
+        for change in book.admit(changes, &self.config.without, now) {
             let (Change::Opened(anomaly) | Change::Updated(anomaly) | Change::Closed(anomaly)) =
                 &change;
             if self.pages(anomaly) {
@@ -482,7 +489,7 @@ impl Engine {
     }
 
     /// A message that is no error may become frequent without waking anyone.
-    fn pages(&self, anomaly: &Anomaly) -> bool {
+    pub(crate) fn pages(&self, anomaly: &Anomaly) -> bool {
         let Measure::TemplateRate(template) = anomaly.signal.measure else {
             return true;
         };

@@ -140,7 +140,7 @@ pub(crate) fn anomaly(anomaly: &Anomaly, at: Time) -> wire::Anomaly {
     }
 }
 
-fn subject(subject: &Subject) -> wire::Subject {
+pub(crate) fn subject(subject: &Subject) -> wire::Subject {
     let service = subject.service();
     let api = match subject {
         Subject::Api(key) => Some(key),
