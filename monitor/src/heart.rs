@@ -189,7 +189,6 @@ impl Heart {
             // What people said of anomalies stays true.
             let engine = before.sibling(config.clone(), true);
             (engine, models.begin_afresh(config))
-
         };
         Ok(Heart {
             pipeline,

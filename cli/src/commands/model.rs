@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use monitor_api::client::Client;
-use monitor_api::{Candidate, LearnedQuery, Model, ModelState, NewBacktest, NewTrial, Promotion, Recipe};
+use monitor_api::{
+    Candidate, LearnedQuery, Model, ModelState, NewBacktest, NewTrial, Promotion, Recipe,
+};
 
 use super::search::Place;
 
@@ -123,7 +125,10 @@ impl RecipeArgs {
     /// How a person would call it.
     fn name(&self) -> Option<String> {
         let mut parts = Vec::new();
-        parts.extend(self.false_alarms_per_week.map(|rate| format!("{rate}/week")));
+        parts.extend(
+            self.false_alarms_per_week
+                .map(|rate| format!("{rate}/week")),
+        );
         parts.extend(self.without.iter().map(|measure| format!("no {measure}")));
         (!parts.is_empty()).then(|| parts.join(", "))
     }
@@ -198,10 +203,12 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
                     None => Vec::new(),
                 },
             };
-            wanted.candidates.extend(recipe.name().map(|name| Candidate {
-                name,
-                recipe: recipe.recipe(),
-            }));
+            wanted
+                .candidates
+                .extend(recipe.name().map(|name| Candidate {
+                    name,
+                    recipe: recipe.recipe(),
+                }));
             asked.place.ask(async |client| {
                 let result = client.backtest(&wanted).await?;
                 asked.show(&result, show::backtest)

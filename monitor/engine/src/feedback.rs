@@ -214,10 +214,9 @@ impl FeedbackBook {
                     let (Change::Opened(mut anomaly)
                     | Change::Updated(mut anomaly)
                     | Change::Closed(mut anomaly)) = change;
-                    anomaly
-                        .explanation
-                        .why
-                        .push_str("; more than what was marked before, or that does not count any more");
+                    anomaly.explanation.why.push_str(
+                        "; more than what was marked before, or that does not count any more",
+                    );
                     told.push(Change::Opened(anomaly));
                 }
                 _ => told.push(change),
@@ -281,8 +280,7 @@ fn same_time_of_day(a: Time, b: Time) -> bool {
 
 /// Whether an answer about one signal is about another: troubles of a workload show at several.
 pub(crate) fn same_workload(a: &SignalKey, b: &SignalKey) -> bool {
-    a.subject.service() == b.subject.service()
-        && a.subject.environment() == b.subject.environment()
+    a.subject.service() == b.subject.service() && a.subject.environment() == b.subject.environment()
 }
 
 #[cfg(test)]

@@ -159,7 +159,10 @@ pub(crate) fn weigh(active: &Tally, shadow: &Tally) -> (f64, bool, String) {
     } else if mine >= theirs {
         format!("{rates}: no fewer")
     } else if p >= SIGNIFICANT {
-        format!("{rates}: chance alone gives as few in {:.0} of 100", p * 100.0)
+        format!(
+            "{rates}: chance alone gives as few in {:.0} of 100",
+            p * 100.0
+        )
     } else {
         return (p, true, format!("{rates}: better, with p = {p:.4}"));
     };
@@ -176,7 +179,6 @@ pub(crate) fn api_weeks(apis: usize, elapsed: Duration) -> f64 {
     const WEEK_SECS: f64 = 7.0 * 86_400.0;
     apis as f64 * elapsed.as_secs_f64() / WEEK_SECS
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -197,8 +197,7 @@ impl Models {
         new.since = Some(now);
         new.automatic = automatic;
         if afresh {
-            new.history
-                .push("on trial; learns from nothing".to_owned());
+            new.history.push("on trial; learns from nothing".to_owned());
         } else {
             let parent = self.active.id;
             new.parent = Some(parent);

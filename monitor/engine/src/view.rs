@@ -16,7 +16,12 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
         .filter(|api| !api.is_retired())
         .map(|api| {
             let mut view = api.view(watermark);
-            excuse(api.open_anomalies(), state, &mut view.state, &mut view.reason);
+            excuse(
+                api.open_anomalies(),
+                state,
+                &mut view.state,
+                &mut view.reason,
+            );
             view
         })
         .collect();

@@ -172,7 +172,10 @@ mod tests {
         let [Observation::Call(call), Observation::Log { template, .. }] = &observations[..] else {
             panic!("{observations:?}");
         };
-        assert_eq!(call.api.to_string(), "shop/orders GET /orders/{id} @ cloud-a");
+        assert_eq!(
+            call.api.to_string(),
+            "shop/orders GET /orders/{id} @ cloud-a"
+        );
         assert_eq!(call.status, CallStatus::Http(503));
         assert_eq!(call.duration, Some(Duration::from_micros(12_500)));
         assert!(template.is_some());

@@ -64,10 +64,7 @@ pub(crate) fn routes() -> Router<Shared> {
                 .put(configuration::put_configuration)
                 .delete(configuration::delete_configuration),
         )
-        .route(
-            "/anomalies/{id}/feedback",
-            post(feedback::answer_anomaly),
-        )
+        .route("/anomalies/{id}/feedback", post(feedback::answer_anomaly))
         .route("/alerts/{id}/feedback", post(feedback::answer_alert))
         .route("/feedback", get(feedback::list_feedback))
         .route("/learned", get(models::list_learned))

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use monitor_core::{Answer, Comparison, Feedback, Learned, Model, ModelId, Recipe, Time};
-use monitor_serve::{
-    About, BacktestAnswer, BacktestRequest, Models, ModelsError, Scored, Wanted,
-};
+use monitor_serve::{About, BacktestAnswer, BacktestRequest, Models, ModelsError, Scored, Wanted};
 
 use super::Shut;
 
@@ -53,10 +51,7 @@ impl Models for Shut {
         none()
     }
 
-    fn backtest(
-        &self,
-        _: BacktestRequest,
-    ) -> BoxFuture<'_, Result<BacktestAnswer, ModelsError>> {
+    fn backtest(&self, _: BacktestRequest) -> BoxFuture<'_, Result<BacktestAnswer, ModelsError>> {
         none()
     }
 

@@ -96,6 +96,9 @@ pub(super) fn run(
 
 fn failed(error: SearchError) -> ModelsError {
     let error = anyhow::Error::new(error);
-    tracing::error!(error = format!("{error:#}"), "the log index could not answer a backtest");
+    tracing::error!(
+        error = format!("{error:#}"),
+        "the log index could not answer a backtest"
+    );
     ModelsError::Failed("the log index could not answer")
 }

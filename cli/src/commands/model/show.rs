@@ -1,8 +1,6 @@
 //! Models for people.
 
-use monitor_api::{
-    Alarm, BacktestResult, Learned, Model, ModelDetail, ModelState, Recipe, Tally,
-};
+use monitor_api::{Alarm, BacktestResult, Learned, Model, ModelDetail, ModelState, Recipe, Tally};
 use owo_colors::OwoColorize;
 
 /// Alarms shown of each of two models.

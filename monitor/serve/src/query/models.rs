@@ -105,7 +105,9 @@ pub(crate) async fn begin_trial(
     let wanted: wire::NewTrial = read(&shared, &headers, sent).await?;
     let recipe = recipe(&wanted.recipe, &active(&shared).await?)?;
     let models = &shared.ports.models;
-    let model = models.begin(recipe, wanted.afresh, wanted.automatic).await?;
+    let model = models
+        .begin(recipe, wanted.afresh, wanted.automatic)
+        .await?;
     Ok(Json(render::model(&model)))
 }
 

@@ -93,7 +93,12 @@ impl Failure {
 
     /// 409: it may be possible when things are otherwise.
     pub(crate) fn conflict(detail: String) -> Failure {
-        Failure::new(StatusCode::CONFLICT, "conflict", "Not as things are", detail)
+        Failure::new(
+            StatusCode::CONFLICT,
+            "conflict",
+            "Not as things are",
+            detail,
+        )
     }
 
     pub(crate) fn method_not_allowed() -> Failure {

@@ -10,9 +10,11 @@ mod fixture;
 mod hostile;
 mod live;
 mod metrics;
+mod models;
 mod openapi;
 mod page;
 mod tail;
+pub(crate) mod two_models;
 mod workloads;
 
 use std::sync::Arc;
