@@ -135,7 +135,10 @@ impl Heart {
                 }
                 Effect::IncidentOpened(_)
                 | Effect::IncidentUpdated(_)
-                | Effect::IncidentClosed(_) => {}
+                | Effect::IncidentClosed(_)
+                | Effect::RiskOpened(_)
+                | Effect::RiskUpdated(_)
+                | Effect::RiskClosed(_) => {}
             }
         }
         effects

@@ -216,6 +216,8 @@ impl Worker {
                     self.notify(alert);
                 }
                 Effect::Resend(alert) => self.notify(alert),
+                // The view has them.
+                Effect::RiskOpened(_) | Effect::RiskUpdated(_) | Effect::RiskClosed(_) => {}
             }
         }
     }

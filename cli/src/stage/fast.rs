@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use monitor::embedded::Embedded;
+use monitor_core::TrackRecord;
 use monitor_engine::EngineConfig;
 use prost::Message;
 use sim_services::chaos::plan::Plan;
@@ -45,6 +46,8 @@ pub(crate) struct FastRun {
 pub(crate) struct Outcome {
     pub(crate) timeline: Timeline,
     pub(crate) said: Vec<Said>,
+    /// How the monitor's predictions have done.
+    pub(crate) track_record: TrackRecord,
 }
 
 struct Delivery {
@@ -64,12 +67,13 @@ pub(crate) fn run(run: FastRun, stop: &CancellationToken, tell: Tell) -> anyhow:
             .context("cannot start the monitor's thread")?;
         let timeline = run_virtual(run.date, |clock| perform(run, clock, give, stop, tell))
             .context("cannot start a runtime")?;
-        let said = listening
+        let (said, track_record) = listening
             .join()
             .map_err(|_| anyhow!("the monitor's thread panicked"))??;
         Ok(Outcome {
             timeline: timeline?,
             said,
+            track_record,
         })
     })
 }
@@ -99,7 +103,10 @@ async fn perform(
 }
 
 /// The monitor's side, until nothing more can come.
-fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<Vec<Said>> {
+fn listen(
+    engine: EngineConfig,
+    take: &Receiver<Delivery>,
+) -> anyhow::Result<(Vec<Said>, TrackRecord)> {
     let mut monitor = Embedded::new(engine)?;
     let (mut scribe, mut said) = (Scribe::default(), Vec::new());
     for Delivery { at, logs, traces } in take {
@@ -116,5 +123,5 @@ fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<Vec
         let refused = monitor.rejected();
         anstream::eprintln!("the monitor refused {refused} items of the platform's telemetry");
     }
-    Ok(said)
+    Ok((said, monitor.view().track_record))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use monitor_core::{Alert, AlertState, Anomaly, AnomalyId, Incident, Time};
+use monitor_core::{Alert, AlertState, Anomaly, AnomalyId, Incident, Risk, Time};
 use monitor_engine::Effect;
 use monitor_serve::LiveEvent;
 use sim_services::clock::Moment;
@@ -33,7 +33,8 @@ impl Scribe {
             | Effect::IncidentUpdated(incident)
             | Effect::IncidentClosed(incident) => Some(statement_of(incident)),
             Effect::Alert(alert) => self.alert(alert),
-            Effect::Resend(_) => None,
+            Effect::RiskOpened(risk) => Some(risk_of(risk)),
+            Effect::RiskUpdated(_) | Effect::RiskClosed(_) | Effect::Resend(_) => None,
         };
         statement.map(|what| Said {
             at: moment(now),
@@ -96,6 +97,17 @@ impl Scribe {
             }),
             AlertState::Resolved => Some(Statement::PageOver { id }),
         }
+    }
+}
+
+fn risk_of(risk: &Risk) -> Statement {
+    let subject = &risk.signal.subject;
+    Statement::Risk {
+        id: risk.id.to_string(),
+        service: subject.service().name.to_string(),
+        environment: subject.environment().to_string(),
+        expected: moment(risk.expected),
+        probability: risk.probability,
     }
 }
 

@@ -14,9 +14,9 @@ use crate::{
     ChangesOutcome, ChangesQuery, Configuration, ConfigurationOutcome, ConfigurationSource,
     Environment, Facets, FacetsQuery, Feedback, FeedbackQuery, Histogram, HistogramQuery, Incident,
     IncidentsQuery, Learned, LearnedQuery, Listing, Model, ModelDetail, NewBacktest, NewFeedback,
-    NewTrial, PREFIX, Problem, Promotion, Scores, SearchPage, SearchQuery, Series, Service,
-    ServicesQuery, Status, Stream, StreamsQuery, TailMessage, TailQuery, Template, TemplatesQuery,
-    Trace, TraceQuery, Workloads, WorkloadsQuery,
+    NewTrial, PREFIX, Predictions, PredictionsQuery, Problem, Promotion, Scores, SearchPage,
+    SearchQuery, Series, Service, ServicesQuery, Status, Stream, StreamsQuery, TailMessage,
+    TailQuery, Template, TemplatesQuery, Trace, TraceQuery, Workloads, WorkloadsQuery,
 };
 
 /// An answer longer than this is refused rather than read into memory.
@@ -144,6 +144,10 @@ impl Client {
 
     pub async fn incident(&self, id: &str) -> Result<Incident, ClientError> {
         self.get(&["incidents", id], &()).await
+    }
+
+    pub async fn predictions(&self, query: &PredictionsQuery) -> Result<Predictions, ClientError> {
+        self.get(&["predictions"], query).await
     }
 
     pub async fn alerts(&self, query: &AlertsQuery) -> Result<Listing<Alert>, ClientError> {

@@ -21,6 +21,7 @@ mod listing;
 mod live;
 mod models;
 mod places;
+mod predictions;
 mod problem;
 mod search;
 mod status;
@@ -49,6 +50,10 @@ pub use models::{
     Series, SeriesScore, Tally,
 };
 pub use places::{Environment, Service, ServicesQuery};
+pub use predictions::{
+    FailureRecord, ForecastRecord, Predictions, PredictionsQuery, ReliabilityBin, Risk, RiskRecord,
+    TrackRecord,
+};
 pub use problem::Problem;
 pub use search::{
     FacetCount, Facets, FacetsQuery, Histogram, HistogramBucket, HistogramQuery, Order, Record,

@@ -9,11 +9,14 @@ mod anomaly;
 mod batch;
 mod call;
 mod change;
+mod hop;
 mod identity;
 mod ids;
 mod incident;
+mod journey;
 mod model;
 mod record;
+mod risk;
 mod search;
 mod settings;
 mod signal;
@@ -26,9 +29,14 @@ pub use anomaly::{Anomaly, AnomalyId, Band, Contribution, Direction, Explanation
 pub use batch::{Batch, HistogramPoint, Item, LogItem, Origin, Payload, Source, SpanItem};
 pub use call::{Call, CallSource, CallStatus, DurationOrigin, Outcome};
 pub use change::Change;
+pub use hop::{Hop, Peer};
 pub use identity::{ApiKey, Environment, EnvironmentKind, Resource, ServiceKey, UNKNOWN, Workload};
 pub use ids::{IdError, SpanId, TraceId};
 pub use incident::{Incident, IncidentId, Suspect};
+pub use journey::{
+    EdgeSample, GraphMinute, GraphView, JourneyCounts, JourneyHop, JourneyTypeId, JourneyTypeView,
+    JourneysView, LateJourney, Node, NodeView, SkewView,
+};
 pub use model::{
     Alarm, Answer, Backtested, Comparison, Feedback, Fold, Learned, LearnedSignal, Model, ModelId,
     ModelState, NoModelId, Recipe, ScoreRange, Tally,
@@ -36,6 +44,10 @@ pub use model::{
 pub use record::{
     CallFacts, Correlation, FormatName, Kind, Message, Record, Severity, Shape, ShapeId, SpanKind,
     TemplateId, TemplateMatch, TimeOrigin, Value,
+};
+pub use risk::{
+    Coverage, Limit, Reliability, Risk, RiskId, RiskOutcome, ScoredFailures, ScoredRisks,
+    TrackRecord,
 };
 pub use search::{
     FacetCount, HistogramBucket, Hit, LogSearch, RecordId, SearchError, SearchPage, SearchRequest,

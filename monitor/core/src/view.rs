@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, Anomaly, ApiKey, Band, CallSource, Change, Environment, Incident, Name, Score,
-    ServiceKey, Time,
+    Alert, Anomaly, ApiKey, Band, CallSource, Change, Environment, Incident, JourneysView, Name,
+    Risk, Score, ServiceKey, Time, TrackRecord,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -130,7 +130,10 @@ pub struct ObjectiveView {
     /// 1 when nothing of the error budget is spent, 0 when all is, less when more; `None` without
     /// calls.
     pub budget_remaining: Option<f64>,
-    /// How many times faster than evenly the budget is spent, over an hour and over six.
+    /// How many times faster than evenly the budget is spent, over five minutes, half an hour, an
+    /// hour and six.
+    pub burn_5m: Option<f64>,
+    pub burn_30m: Option<f64>,
     pub burn_1h: Option<f64>,
     pub burn_6h: Option<f64>,
     pub apis: Vec<Arc<ApiKey>>,
@@ -199,8 +202,13 @@ pub struct View {
     /// Open ones, the latest first, then those that ended lately.
     pub incidents: Vec<Incident>,
     pub alerts: Vec<Alert>,
+    /// Open ones, the soonest first, then those that ended lately.
+    pub risks: Vec<Risk>,
+    /// How predictions have done.
+    pub track_record: TrackRecord,
     /// In order of time.
     pub changes: Arc<[Arc<Change>]>,
+    pub journeys: Arc<JourneysView>,
     pub counts: EngineCounts,
 }
 

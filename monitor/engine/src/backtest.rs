@@ -20,6 +20,8 @@ use crate::tally::{Alarms, api_weeks, tally};
 const MOST_ALARMS: usize = 20_000;
 const MOST_RECIPES: usize = 8;
 const FOLDS: std::ops::RangeInclusive<u32> = 2..=50;
+/// How often what is complete is judged: oftener than an anomaly can begin and end.
+const TICK: Duration = Duration::from_secs(5);
 /// How often the judged time is counted.
 const ROUND: Duration = Duration::from_secs(60);
 
@@ -51,6 +53,7 @@ pub struct Backtest {
     answers: Vec<Feedback>,
     lanes: Vec<Lane>,
     newest: Time,
+    judged: Time,
     counted: Time,
 }
 
@@ -104,6 +107,7 @@ impl Backtest {
             .collect();
         Ok(Backtest {
             newest: plan.from,
+            judged: plan.from,
             counted: plan.from,
             lanes,
             answers,
@@ -121,8 +125,19 @@ impl Backtest {
             lane.engine.observe(observation);
         }
         self.newest = self.newest.max(time);
+        if self.newest.since(self.judged) >= TICK {
+            self.judge();
+        }
         if self.newest.since(self.counted) >= ROUND {
             self.round();
+        }
+    }
+
+    fn judge(&mut self) {
+        self.judged = self.newest;
+        for lane in &mut self.lanes {
+            let effects = lane.engine.tick(self.newest);
+            lane.take(&effects);
         }
     }
 
@@ -131,8 +146,6 @@ impl Backtest {
         self.counted = to;
         let block = self.block(from);
         for lane in &mut self.lanes {
-            let effects = lane.engine.tick(to);
-            lane.take(&effects);
             if let Some(weeks) = block.and_then(|block| lane.weeks.get_mut(block)) {
                 *weeks += api_weeks(lane.engine.judged_apis(), to.since(from));
             }
@@ -163,6 +176,7 @@ impl Backtest {
 
     /// What came of it, in the order of the plan's recipes.
     pub fn finish(mut self) -> Vec<Backtested> {
+        self.judge();
         self.round();
         for lane in &mut self.lanes {
             let effects = lane.engine.finish();

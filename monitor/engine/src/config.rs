@@ -27,6 +27,8 @@ pub struct EngineConfig {
     pub max_apis: usize,
     /// Pairs of service and environment whose logs are watched; more are counted and dropped.
     pub max_services: usize,
+    /// Apis whose rate and response time are forecast, the first to be known: some 9 KiB each.
+    pub max_forecast: usize,
     /// Sensitivity: how many false alarms each Api may raise in a week.
     pub false_alarms_per_api_week: f64,
     /// Measures of which nothing is told, by name: `latency`, `rate`, …
@@ -59,6 +61,7 @@ impl Default for EngineConfig {
             max_future: Duration::from_secs(10),
             max_apis: 100_000,
             max_services: 10_000,
+            max_forecast: 10_000,
             false_alarms_per_api_week: 0.1,
             without: BTreeSet::new(),
             // Long enough for five windows of a busy Api. Verdicts this early rest on a wide

@@ -75,6 +75,11 @@ impl Engine {
             .collect()
     }
 
+    /// Whether this open anomaly was worth telling someone.
+    pub(crate) fn has_told(&self, id: AnomalyId) -> bool {
+        self.state.told.contains(&id)
+    }
+
     /// Apis of which there is a verdict.
     pub(crate) fn judged_apis(&self) -> usize {
         let apis = self.state.apis.iter();

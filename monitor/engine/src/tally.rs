@@ -28,30 +28,30 @@ impl Alarms {
     /// Takes over what `engine` said, of what would wake someone.
     pub(crate) fn follow(&mut self, effects: &[Effect], engine: &Engine, most: usize) {
         for effect in effects {
-            match effect {
-                Effect::AnomalyOpened(anomaly) if engine.pages(anomaly) => {
-                    if self.kept.len() >= most {
-                        self.kept.pop_front();
-                        self.forgotten += 1;
-                    }
-                    self.kept.push_back(Alarm {
-                        id: anomaly.id,
-                        signal: anomaly.signal.clone(),
-                        detector: anomaly.detector.clone(),
-                        start: anomaly.start,
-                        detected: anomaly.detected,
-                        end: None,
-                        score: anomaly.score.get(),
-                    });
+            let (Effect::AnomalyOpened(anomaly)
+            | Effect::AnomalyUpdated(anomaly)
+            | Effect::AnomalyClosed(anomaly)) = effect
+            else {
+                continue;
+            };
+            let mut known = self.kept.iter_mut().rev();
+            if let Some(alarm) = known.find(|alarm| alarm.id == anomaly.id) {
+                alarm.end = anomaly.end;
+                alarm.score = alarm.score.max(anomaly.score.get());
+            } else if engine.has_told(anomaly.id) {
+                if self.kept.len() >= most {
+                    self.kept.pop_front();
+                    self.forgotten += 1;
                 }
-                Effect::AnomalyUpdated(anomaly) | Effect::AnomalyClosed(anomaly) => {
-                    let mut known = self.kept.iter_mut().rev();
-                    if let Some(alarm) = known.find(|alarm| alarm.id == anomaly.id) {
-                        alarm.end = anomaly.end;
-                        alarm.score = alarm.score.max(anomaly.score.get());
-                    }
-                }
-                _ => {}
+                self.kept.push_back(Alarm {
+                    id: anomaly.id,
+                    signal: anomaly.signal.clone(),
+                    detector: anomaly.detector.clone(),
+                    start: anomaly.start,
+                    detected: anomaly.detected,
+                    end: anomaly.end,
+                    score: anomaly.score.get(),
+                });
             }
         }
     }

@@ -31,6 +31,7 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
             .total_cmp(&a.score.get())
             .then_with(|| a.key.cmp(&b.key))
     });
+    state.foresight.mark(&mut apis);
     let mut services: Vec<_> = state
         .services
         .iter()
@@ -77,7 +78,10 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
         anomalies: told(state),
         incidents: state.incidents.incidents(),
         alerts: state.book.alerts(Time::from_secs(watermark)),
+        risks: state.foresight.risks(),
+        track_record: state.foresight.ledger().track_record(),
         changes: state.incidents.changes(),
+        journeys: Arc::new(state.journeys.view()),
         counts: state.counts,
     }
 }
@@ -120,6 +124,12 @@ pub(crate) fn anomalies(state: &State) -> Vec<Anomaly> {
                 .services
                 .iter()
                 .flat_map(|service| service.open_anomalies()),
+        )
+        .chain(
+            state
+                .dependencies
+                .iter()
+                .flat_map(|dependency| dependency.open_anomalies()),
         )
         .cloned()
         .collect();

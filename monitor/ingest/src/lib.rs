@@ -10,6 +10,7 @@
 mod calls;
 pub mod container;
 pub mod decoded;
+mod dependencies;
 mod edges;
 pub mod formats;
 mod gauges;

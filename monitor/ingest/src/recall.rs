@@ -13,6 +13,7 @@ use monitor_core::{
 };
 
 use crate::calls::{attribute, call_of};
+use crate::dependencies::dependency_of;
 
 /// The observations of one stored record: of a log its message and the Call that it tells of, of a
 /// span the Call. Empty for what is neither.
@@ -21,6 +22,7 @@ pub fn observations(hit: &Hit) -> Vec<Observation> {
     let mut observations = Vec::new();
     let call = call_of(&record, &mut |key: ApiKey| Arc::new(key));
     observations.extend(call.map(Observation::Call));
+    observations.extend(dependency_of(&record));
     if hit.kind == Kind::Log {
         observations.push(Observation::Log {
             service: hit.service.clone(),
@@ -28,6 +30,7 @@ pub fn observations(hit: &Hit) -> Vec<Observation> {
             time: hit.time,
             severity: hit.severity,
             template: hit.template.as_deref().map(template_id),
+            format: hit.format.clone(),
         });
     }
     observations

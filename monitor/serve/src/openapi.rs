@@ -7,8 +7,8 @@ use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
 use crate::query::{
-    alerts, anomalies, apis, changes, configuration, feedback, incidents, models, places, search,
-    status, streams, tail, traces, workloads,
+    alerts, anomalies, apis, changes, configuration, feedback, incidents, models, places,
+    predictions, search, status, streams, tail, traces, workloads,
 };
 
 #[derive(OpenApi)]
@@ -39,6 +39,7 @@ use crate::query::{
         anomalies::get_anomaly,
         incidents::list_incidents,
         incidents::get_incident,
+        predictions::get_predictions,
         alerts::list_alerts,
         search::search,
         search::histogram,

@@ -16,6 +16,7 @@ pub(crate) mod incidents;
 pub(crate) mod models;
 pub(crate) mod params;
 pub(crate) mod places;
+pub(crate) mod predictions;
 pub(crate) mod problem;
 pub(crate) mod search;
 pub(crate) mod status;
@@ -45,6 +46,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/anomalies/{id}", get(anomalies::get_anomaly))
         .route("/incidents", get(incidents::list_incidents))
         .route("/incidents/{id}", get(incidents::get_incident))
+        .route("/predictions", get(predictions::get_predictions))
         .route("/alerts", get(alerts::list_alerts))
         .route("/search", get(search::search))
         .route("/search/histogram", get(search::histogram))

@@ -3,6 +3,7 @@
 mod anomalies;
 mod incidents;
 mod laws;
+mod mix;
 mod models;
 mod quiet;
 mod wanted;

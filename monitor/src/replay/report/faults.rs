@@ -50,7 +50,9 @@ impl Minute {
                 Observation::Call(call) => &call.api.service,
                 Observation::Log { service, .. } => service,
                 Observation::Histogram { api, .. } => &api.service,
-                Observation::Edge { .. } => continue,
+                Observation::Edge { .. } | Observation::Dependency { .. } | Observation::Hop(_) => {
+                    continue;
+                }
             };
             self.observations
                 .entry(service.clone())

@@ -468,6 +468,8 @@ pub(crate) fn view(now: Time) -> View {
         anomalies: vec![latency, errors, logs],
         incidents: vec![incident, over],
         alerts: vec![alert],
+        risks: risks(&slow_again, at),
+        track_record: track_record(),
         changes: [Arc::new(rollout)].into(),
         objectives: vec![ObjectiveView {
             service: ServiceKey::new("post", "tariffs"),
@@ -479,6 +481,8 @@ pub(crate) fn view(now: Time) -> View {
             calls: 100_000,
             bad: 250,
             budget_remaining: Some(0.75),
+            burn_5m: None,
+            burn_30m: None,
             burn_1h: Some(4.5),
             burn_6h: None,
             apis: vec![slow_again],
@@ -501,6 +505,7 @@ pub(crate) fn view(now: Time) -> View {
             made: 20,
             failed: 3,
         }]),
+        journeys: Arc::default(),
         counts: EngineCounts {
             observations: 1_204_331,
             late: 12,
@@ -511,6 +516,87 @@ pub(crate) fn view(now: Time) -> View {
             edges_refused: 0,
             incidents_opened: 2,
         },
+    }
+}
+
+/// One that is open, and one that came.
+fn risks(api: &Arc<ApiKey>, at: Time) -> Vec<Risk> {
+    let risk = |minutes: u64, statistic: &str| Risk {
+        id: RiskId(minutes),
+        signal: SignalKey {
+            subject: Subject::Api(Arc::clone(api)),
+            measure: Measure::Latency,
+        },
+        statistic: statistic.into(),
+        limit: Limit {
+            value: 0.3,
+            objective: None,
+        },
+        typical: 0.1,
+        actual: 0.2,
+        growth_per_hour: 1.2,
+        stated: at - Duration::from_mins(minutes),
+        updated: at,
+        expected: at + Duration::from_mins(5),
+        earliest: at + Duration::from_mins(4),
+        latest: Some(at + Duration::from_mins(8)),
+        probability: 0.8,
+        first_expected: at + Duration::from_mins(6),
+        first_probability: 0.7,
+        ended: None,
+        outcome: None,
+        why: "p50 has grown".to_owned(),
+    };
+    let came = Risk {
+        signal: SignalKey {
+            subject: Subject::Service {
+                service: ServiceKey::new("post", "labels"),
+                environment: "dc-north".into(),
+            },
+            measure: Measure::ErrorRatio,
+        },
+        ended: Some(at),
+        outcome: Some(RiskOutcome::Came),
+        latest: None,
+        ..risk(60, "budget")
+    };
+    vec![risk(2, "p50"), came]
+}
+
+fn track_record() -> TrackRecord {
+    TrackRecord {
+        risks: ScoredRisks {
+            stated: 3,
+            came: 1,
+            averted: 1,
+            not_come: 0,
+            missed: 2,
+            in_time: 1,
+            mean_lead_secs: 120.0,
+            brier: Some(0.2),
+        },
+        failures: ScoredFailures {
+            horizon_secs: 300,
+            judged: 4,
+            failed: 1,
+            brier: Some(0.05),
+            base_brier: Some(0.1875),
+            reliability: vec![
+                Reliability {
+                    judged: 3,
+                    said: 0.02,
+                    came: 0.0,
+                },
+                Reliability::default(),
+            ],
+        },
+        coverage: vec![Coverage {
+            measure: "rate".into(),
+            horizon_secs: 300,
+            scored: 100,
+            inside: 91,
+            relative_error: 0.8,
+        }],
     }
 }
 
