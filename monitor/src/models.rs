@@ -12,10 +12,9 @@ use futures::future::BoxFuture;
 use monitor_core::{
     Answer, Comparison, Feedback, Learned, Model, ModelId, Recipe, SharedSearch, Time,
 };
-use monitor_detect::{Side, StreamModel};
 use monitor_engine::{Effect, TrialError};
 use monitor_serve::{
-    About, BacktestAnswer, BacktestRequest, Clock, Models, ModelsError, Opinion, Refused, Scored,
+    About, BacktestAnswer, BacktestRequest, Clock, Forecasts, Models, ModelsError, Refused, Scored,
     Wanted,
 };
 use tokio::sync::{Semaphore, oneshot};
@@ -24,6 +23,7 @@ use crate::heart::Heart;
 use crate::worker::{Question, Work};
 
 mod backtest;
+mod series;
 
 /// A backtest is hard work for a core and holds engines of its own.
 const BACKTESTS: usize = 1;
@@ -74,6 +74,25 @@ impl ToModels {
             .into()),
             Err(TrySendError::Disconnected(_)) => Err(Refused::Stopping.into()),
         }
+    }
+
+    /// Does something with each of some series, off the async runtime, a few requests at a time.
+    async fn of_each<T: Send + 'static>(
+        &self,
+        series: Vec<Vec<(Time, f64)>>,
+        with: impl Fn(&[(Time, f64)]) -> T + Send + 'static,
+    ) -> Result<Vec<T>, ModelsError> {
+        let turn = Arc::clone(&self.scorings).try_acquire_owned();
+        let turn = turn.map_err(|_| Refused::Full {
+            retry_after: Duration::from_secs(1),
+        })?;
+        let work = tokio::task::spawn_blocking(move || {
+            // Held until the work ends, even if whoever asked has left.
+            let _turn = turn;
+            series.iter().map(|series| with(series)).collect()
+        });
+        work.await
+            .map_err(|_| ModelsError::Failed("judging the series ended abnormally"))
     }
 
     /// The same for what has nothing to tell.
@@ -203,18 +222,15 @@ impl Models for ToModels {
     }
 
     fn score(&self, series: Vec<Vec<(Time, f64)>>) -> BoxFuture<'_, Result<Scored, ModelsError>> {
-        Box::pin(async move {
-            let turn = Arc::clone(&self.scorings).try_acquire_owned();
-            let turn = turn.map_err(|_| Refused::Full {
-                retry_after: Duration::from_secs(1),
-            })?;
-            let work = tokio::task::spawn_blocking(move || {
-                let _turn = turn;
-                series.iter().map(|series| judge(series)).collect()
-            });
-            work.await
-                .map_err(|_| ModelsError::Failed("the scoring ended abnormally"))
-        })
+        Box::pin(self.of_each(series, |series| series::judge(series)))
+    }
+
+    fn forecast(
+        &self,
+        series: Vec<Vec<(Time, f64)>>,
+        after: Vec<Duration>,
+    ) -> BoxFuture<'_, Result<Forecasts, ModelsError>> {
+        Box::pin(self.of_each(series, move |series| series::foresee(series, &after)))
     }
 }
 
@@ -262,41 +278,4 @@ fn give(
     ids.into_iter()
         .filter_map(|id| models.answer(engine, id, answer, note, lasting, now))
         .collect()
-}
-
-/// O(values); about five microseconds for each.
-fn judge(series: &[(Time, f64)]) -> Result<Vec<Opinion>, String> {
-    let mut model = StreamModel::new();
-    let mut opinions = Vec::with_capacity(series.len());
-    let mut before = None;
-    for (at, (time, value)) in series.iter().enumerate() {
-        if before.is_some_and(|before| before >= *time) {
-            return Err(format!("point {at} is not later than the one before it"));
-        }
-        before = Some(*time);
-        let Some(opinion) = model.observe(time.as_nanos() as f64 / 1e9, *value) else {
-            return Err(format!("the value of point {at} is not a finite number"));
-        };
-        opinions.push(Opinion {
-            time: *time,
-            value: *value,
-            typical: opinion.typical,
-            evidence: opinion.evidence,
-            surprise: opinion.surprise,
-            alarm: opinion.alarm,
-            side: side(opinion.most_surprising),
-        });
-    }
-    Ok(opinions)
-}
-
-fn side(side: Side) -> &'static str {
-    match side {
-        Side::Day => "day",
-        Side::Week => "week",
-        Side::Envelope => "envelope",
-        Side::Level => "level",
-        Side::Course => "course",
-        Side::Shape => "shape",
-    }
 }

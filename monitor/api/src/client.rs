@@ -12,11 +12,12 @@ use serde::de::DeserializeOwned;
 use crate::{
     Alert, AlertsQuery, AnomaliesQuery, Anomaly, Api, ApiDetail, ApisQuery, BacktestResult, Change,
     ChangesOutcome, ChangesQuery, Configuration, ConfigurationOutcome, ConfigurationSource,
-    Environment, Facets, FacetsQuery, Feedback, FeedbackQuery, Histogram, HistogramQuery, Incident,
-    IncidentsQuery, Learned, LearnedQuery, Listing, Model, ModelDetail, NewBacktest, NewFeedback,
-    NewTrial, PREFIX, Predictions, PredictionsQuery, Problem, Promotion, Scores, SearchPage,
-    SearchQuery, Series, Service, ServicesQuery, Status, Stream, StreamsQuery, TailMessage,
-    TailQuery, Template, TemplatesQuery, Trace, TraceQuery, Workloads, WorkloadsQuery,
+    Environment, Facets, FacetsQuery, Feedback, FeedbackQuery, ForecastRequest, Histogram,
+    HistogramQuery, Incident, IncidentsQuery, Learned, LearnedQuery, Listing, Model, ModelDetail,
+    NewBacktest, NewFeedback, NewTrial, PREFIX, Predictions, PredictionsQuery, Problem, Promotion,
+    Scores, SearchPage, SearchQuery, Series, SeriesForecasts, Service, ServicesQuery, Status,
+    Stream, StreamsQuery, TailMessage, TailQuery, Template, TemplatesQuery, Trace, TraceQuery,
+    Workloads, WorkloadsQuery,
 };
 
 /// An answer longer than this is refused rather than read into memory.
@@ -292,6 +293,10 @@ impl Client {
 
     pub async fn score(&self, series: &[Series]) -> Result<Scores, ClientError> {
         self.post(&["score"], series).await
+    }
+
+    pub async fn forecast(&self, wanted: &ForecastRequest) -> Result<SeriesForecasts, ClientError> {
+        self.post(&["forecast"], wanted).await
     }
 
     async fn post<T: DeserializeOwned>(

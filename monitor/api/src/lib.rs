@@ -45,9 +45,9 @@ pub use listing::Listing;
 pub use live::{LiveCall, LiveKind, LiveMessage, LiveQuery};
 pub use models::{
     Alarm, Answer, BacktestFold, BacktestResult, Backtested, Candidate, Comparison, Feedback,
-    FeedbackQuery, Learned, LearnedQuery, LearnedSignal, Model, ModelDetail, ModelState,
-    NewBacktest, NewFeedback, NewTrial, Opinion, Point, Promotion, Recipe, ScoreRange, Scores,
-    Series, SeriesScore, Tally,
+    FeedbackQuery, ForecastPoint, ForecastRequest, Learned, LearnedQuery, LearnedSignal, Model,
+    ModelDetail, ModelState, NewBacktest, NewFeedback, NewTrial, Opinion, Point, Promotion, Recipe,
+    ScoreRange, Scores, Series, SeriesForecast, SeriesForecasts, SeriesScore, Tally,
 };
 pub use places::{Environment, Service, ServicesQuery};
 pub use predictions::{

@@ -322,6 +322,43 @@ pub struct BacktestFold {
     pub tally: Tally,
 }
 
+/// Body of `POST /forecast`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ForecastRequest {
+    pub series: Vec<Series>,
+    /// How long after the last point of each, at most 50; 0 to 604 800. When empty: five minutes, half
+    /// an hour, two and six hours, a day, a week.
+    pub after_seconds: Vec<u64>,
+}
+
+/// Answer to `POST /forecast`, in the order of the series.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SeriesForecasts {
+    pub series: Vec<SeriesForecast>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SeriesForecast {
+    pub id: String,
+    /// What the series is too short to say is left out.
+    pub forecasts: Vec<ForecastPoint>,
+    /// Why nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ForecastPoint {
+    pub after_seconds: u64,
+    pub median: Option<f64>,
+    /// Nine of ten values lie between these.
+    pub lower: Option<f64>,
+    pub upper: Option<f64>,
+    /// Forecasts of this horizon within the series that were compared with what came.
+    pub scored: u32,
+}
+
 /// One value of a series.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Point {

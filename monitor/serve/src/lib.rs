@@ -16,8 +16,8 @@ pub mod workloads;
 
 pub use openapi::openapi_json;
 pub use ports::{
-    About, BacktestAnswer, BacktestRequest, Changes, Clock, Configurations, Intake, Kept,
-    LiveEvent, Models, ModelsError, NotKept, Opinion, Ports, Refused, Scored, Wanted,
+    About, BacktestAnswer, BacktestRequest, Changes, Clock, Configurations, Forecasts, Foreseen,
+    Intake, Kept, LiveEvent, Models, ModelsError, NotKept, Opinion, Ports, Refused, Scored, Wanted,
 };
 pub use site::router;
 

@@ -66,6 +66,7 @@ use crate::query::{
         models::backtest,
         models::list_learned,
         models::score,
+        models::forecast,
         crate::live::live,
         document,
     ),

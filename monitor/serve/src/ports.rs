@@ -81,10 +81,25 @@ pub struct Opinion {
     pub side: &'static str,
 }
 
+/// What a single signal will be, some time after its last value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Foreseen {
+    pub after: Duration,
+    pub median: f64,
+    /// Nine of ten values lie between these.
+    pub lower: f64,
+    pub upper: f64,
+    /// Forecasts of this horizon that were compared with what came.
+    pub scored: u32,
+}
+
 /// Which Apis and services are asked about.
 pub type Wanted = Box<dyn Fn(&Subject) -> bool + Send>;
 /// The answers of [`Models::score`]: of each series its opinions, or why there are none.
 pub type Scored = Vec<Result<Vec<Opinion>, String>>;
+
+/// The answers of [`Models::forecast`]: of each series its future, as far as it can be told.
+pub type Forecasts = Vec<Result<Vec<Foreseen>, String>>;
 
 /// Looks after the models: see `monitor-engine`'s `Models`.
 pub trait Models: Send + Sync + Debug {
@@ -128,6 +143,13 @@ pub trait Models: Send + Sync + Debug {
 
     /// Judges series that somebody sends, each by a new model; in order of time.
     fn score(&self, series: Vec<Vec<(Time, f64)>>) -> BoxFuture<'_, Result<Scored, ModelsError>>;
+
+    /// Foretells series that somebody sends, so long after the last value of each.
+    fn forecast(
+        &self,
+        series: Vec<Vec<(Time, f64)>>,
+        after: Vec<Duration>,
+    ) -> BoxFuture<'_, Result<Forecasts, ModelsError>>;
 }
 
 /// Nothing was done.

@@ -82,6 +82,7 @@ pub(crate) fn routes() -> Router<Shared> {
         )
         .route("/models/{id}/promote", post(models::promote_model))
         .route("/score", post(models::score))
+        .route("/forecast", post(models::forecast))
         .route("/live", get(live::live))
         .route("/openapi.json", get(openapi::document))
         .fallback(unknown_path)

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use monitor_core::{Answer, Comparison, Feedback, Learned, Model, ModelId, Recipe, Time};
-use monitor_serve::{About, BacktestAnswer, BacktestRequest, Models, ModelsError, Scored, Wanted};
+use monitor_serve::{
+    About, BacktestAnswer, BacktestRequest, Forecasts, Models, ModelsError, Scored, Wanted,
+};
 
 use super::Shut;
 
@@ -52,6 +54,14 @@ impl Models for Shut {
     }
 
     fn backtest(&self, _: BacktestRequest) -> BoxFuture<'_, Result<BacktestAnswer, ModelsError>> {
+        none()
+    }
+
+    fn forecast(
+        &self,
+        _: Vec<Vec<(Time, f64)>>,
+        _: Vec<Duration>,
+    ) -> BoxFuture<'_, Result<Forecasts, ModelsError>> {
         none()
     }
 

@@ -1,4 +1,4 @@
-//! `/models`, `/learned` and `/score`: what was learned, which model judges, which is on trial, and
+//! `/models`, `/learned`, `/score` and `/forecast`: what was learned, which model judges, which is on trial, and
 //! how they would have done.
 
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::ports::{BacktestRequest, ModelsError};
 mod render;
 mod score;
 
-pub(crate) use score::{__path_score, score};
+pub(crate) use score::{__path_forecast, __path_score, forecast, score};
 
 /// Names of measures, of backtests' candidates.
 const LONGEST_NAME: usize = 100;

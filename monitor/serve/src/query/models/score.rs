@@ -1,4 +1,7 @@
-//! `POST /score`: series that somebody sends, judged by the model of a single signal.
+//! `POST /score` and `POST /forecast`: series that somebody sends, judged and foretold by the models of
+//! a single signal.
+
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -10,7 +13,7 @@ use monitor_core::Time;
 
 use super::read;
 use crate::Shared;
-use crate::ports::Opinion;
+use crate::ports::{Foreseen, Opinion};
 use crate::query::problem::Failure;
 use crate::query::words::{finite, or_zero};
 
@@ -18,6 +21,9 @@ use crate::query::words::{finite, or_zero};
 const MOST_POINTS: usize = 100_000;
 const MOST_SERIES: usize = 100;
 const LONGEST_ID: usize = 512;
+const MOST_HORIZONS: usize = 50;
+/// From five minutes to a week, in seconds.
+const USUAL_HORIZONS: [u64; 6] = [300, 1_800, 7_200, 21_600, 86_400, 604_800];
 
 #[utoipa::path(
     post, path = "/api/v1/score", tag = "models", request_body = Vec<wire::Series>,
@@ -64,6 +70,74 @@ pub(crate) async fn score(
         })
         .collect();
     Ok(Json(wire::Scores { series }))
+}
+
+#[utoipa::path(
+    post, path = "/api/v1/forecast", tag = "models", request_body = wire::ForecastRequest,
+    responses(
+        (status = 200, body = wire::SeriesForecasts),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 429, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+/// Foretells each series, with intervals that nine of ten values lie in. At most 100 series with
+/// 100 000 points in all; a series that cannot be foretold is answered with the reason.
+pub(crate) async fn forecast(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    sent: Body,
+) -> Result<Json<wire::SeriesForecasts>, Failure> {
+    let wanted: wire::ForecastRequest = read(&shared, &headers, sent).await?;
+    let mut after = wanted.after_seconds;
+    if after.is_empty() {
+        after.extend(USUAL_HORIZONS);
+    }
+    if after.len() > MOST_HORIZONS || after.iter().any(|after| *after > USUAL_HORIZONS[5]) {
+        return Err(Failure::bad_body(format!(
+            "`after_seconds` has more than {MOST_HORIZONS} values, or one above {}",
+            USUAL_HORIZONS[5]
+        )));
+    }
+    let after = after.into_iter().map(Duration::from_secs).collect();
+    let (ids, understood) = understand(wanted.series)?;
+    let good = understood.iter().flatten().cloned().collect();
+    let mut foretold = shared.ports.models.forecast(good, after).await?.into_iter();
+    let series = ids
+        .into_iter()
+        .zip(understood)
+        .map(|(id, understood)| {
+            let foretold = understood.and_then(|_| {
+                let missing = || Err("it was not foretold".to_owned());
+                foretold.next().unwrap_or_else(missing)
+            });
+            match foretold {
+                Ok(foreseen) => wire::SeriesForecast {
+                    id,
+                    forecasts: foreseen.iter().map(foretell).collect(),
+                    error: None,
+                },
+                Err(error) => wire::SeriesForecast {
+                    id,
+                    forecasts: Vec::new(),
+                    error: Some(error),
+                },
+            }
+        })
+        .collect();
+    Ok(Json(wire::SeriesForecasts { series }))
+}
+
+fn foretell(foreseen: &Foreseen) -> wire::ForecastPoint {
+    wire::ForecastPoint {
+        after_seconds: foreseen.after.as_secs(),
+        median: finite(foreseen.median),
+        lower: finite(foreseen.lower),
+        upper: finite(foreseen.upper),
+        scored: foreseen.scored,
+    }
 }
 
 /// Of each series its points, or what is wrong with them.

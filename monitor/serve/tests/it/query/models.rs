@@ -252,3 +252,30 @@ async fn a_bad_series_costs_one_series() {
     let many: Vec<Value> = vec![json!({"id": "", "points": []}); 101];
     assert_eq!(post(&site, "/score", &json!(many)).await.status, 400);
 }
+
+#[tokio::test]
+async fn a_series_is_foretold_for_the_usual_horizons_or_the_given_ones() {
+    let site = usual();
+    let series = json!([
+        {"id": "good", "points": [{"time": "2026-11-21T12:00:00Z", "value": 2.0}]},
+        {"id": "bad", "points": [{"time": "", "value": 2.0}]},
+    ]);
+    let answer = post(&site, "/forecast", &json!({"series": series}))
+        .await
+        .json();
+    assert_eq!(
+        answer["series"][0]["forecasts"].as_array().unwrap().len(),
+        6
+    );
+    assert!(answer["series"][1]["error"].is_string());
+    let given = json!({"series": series, "after_seconds": [60]});
+    let answer = post(&site, "/forecast", &given).await.json();
+    let expected = json!([
+        {"after_seconds": 60, "median": 2.0, "lower": null, "upper": 3.0, "scored": 7}
+    ]);
+    assert_eq!(answer["series"][0]["forecasts"], expected);
+    for after in [json!([604_801]), json!(vec![1; 51]), json!([-1])] {
+        let body = json!({"series": series, "after_seconds": after});
+        assert_eq!(post(&site, "/forecast", &body).await.status, 400, "{after}");
+    }
+}
