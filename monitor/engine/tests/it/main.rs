@@ -5,6 +5,7 @@ mod courses;
 mod incidents;
 mod laws;
 mod mix;
+mod models;
 mod quiet;
 mod wanted;
 mod world;
