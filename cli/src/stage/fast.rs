@@ -103,7 +103,10 @@ async fn perform(
 }
 
 /// The monitor's side, until nothing more can come.
-fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<(Vec<Said>, TrackRecord)> {
+fn listen(
+    engine: EngineConfig,
+    take: &Receiver<Delivery>,
+) -> anyhow::Result<(Vec<Said>, TrackRecord)> {
     let mut monitor = Embedded::new(engine)?;
     let (mut scribe, mut said) = (Scribe::default(), Vec::new());
     for Delivery { at, logs, traces } in take {

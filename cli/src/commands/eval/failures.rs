@@ -143,8 +143,14 @@ fn report(seed: u64, card: &Scorecard, record: &TrackRecord) -> Report {
             .map(|fault| Ramp {
                 fault: fault.id.clone(),
                 ramp_seconds: fault.ended.since(fault.started).as_secs_f64(),
-                lead_seconds: fault.prediction.as_ref().map(|said| said.lead.as_secs_f64()),
-                lead_of_ramp: fault.prediction.as_ref().and_then(|said| said.share_of_ramp),
+                lead_seconds: fault
+                    .prediction
+                    .as_ref()
+                    .map(|said| said.lead.as_secs_f64()),
+                lead_of_ramp: fault
+                    .prediction
+                    .as_ref()
+                    .and_then(|said| said.share_of_ramp),
             })
             .collect(),
     }

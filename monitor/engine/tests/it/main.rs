@@ -1,6 +1,7 @@
 //! The engine's behaviour in the domain's words, on simulated traffic.
 
 mod anomalies;
+mod foreseen;
 mod incidents;
 mod laws;
 mod quiet;

@@ -355,6 +355,9 @@ impl World {
                 | Effect::IncidentOpened(_)
                 | Effect::IncidentUpdated(_)
                 | Effect::IncidentClosed(_)
+                | Effect::RiskOpened(_)
+                | Effect::RiskUpdated(_)
+                | Effect::RiskClosed(_)
                 | Effect::Resend(_) => {}
             }
         }
