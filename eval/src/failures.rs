@@ -90,16 +90,31 @@ impl Report {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{what:<44} {value}");
         };
-        let maybe = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
-        let percent =
-            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.0} %", value * 100.0));
+        let maybe =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
+        let percent = |value: Option<f64>| {
+            value.map_or("-".to_owned(), |value| format!("{:.0} %", value * 100.0))
+        };
         line(
             "growing faults predicted before the breach",
-            format!("{} of {} ({})", self.ramps_predicted, self.ramps, percent(self.predicted)),
+            format!(
+                "{} of {} ({})",
+                self.ramps_predicted,
+                self.ramps,
+                percent(self.predicted)
+            ),
         );
-        let lead = self.median_lead_seconds.map_or("-".to_owned(), |lead| format!("{lead:.0} s"));
-        line("median lead", format!("{lead}, {} of the ramp", percent(self.median_lead_of_ramp)));
-        line("risks stated, of them about no fault", format!("{}, {}", self.risks, self.false_risks));
+        let lead = self
+            .median_lead_seconds
+            .map_or("-".to_owned(), |lead| format!("{lead:.0} s"));
+        line(
+            "median lead",
+            format!("{lead}, {} of the ramp", percent(self.median_lead_of_ramp)),
+        );
+        line(
+            "risks stated, of them about no fault",
+            format!("{}, {}", self.risks, self.false_risks),
+        );
         let stated = &self.stated;
         line(
             "risks that came, were averted, did not come",
@@ -117,11 +132,17 @@ impl Report {
         line("skill", percent(failures.skill));
         for bin in failures.reliability.iter().filter(|bin| bin.judged > 0) {
             let what = format!("  said {:.1} %", bin.said * 100.0);
-            line(&what, format!("came {:.1} % of {}", bin.came * 100.0, bin.judged));
+            line(
+                &what,
+                format!("came {:.1} % of {}", bin.came * 100.0, bin.judged),
+            );
         }
         for of in &self.forecasts {
             line(
-                &format!("{} in {} s: coverage of 90 % intervals", of.measure, of.horizon_seconds),
+                &format!(
+                    "{} in {} s: coverage of 90 % intervals",
+                    of.measure, of.horizon_seconds
+                ),
                 format!("{:.1} % of {}", of.coverage * 100.0, of.forecasts),
             );
         }

@@ -23,7 +23,11 @@ pub fn read(path: &Path) -> Result<Vec<Series>, ReadError> {
         walk(path, "", &mut found)?;
     } else if is_csv(&path.to_string_lossy()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        take(&name, &fs::read_to_string(path).map_err(failed)?, &mut found)?;
+        take(
+            &name,
+            &fs::read_to_string(path).map_err(failed)?,
+            &mut found,
+        )?;
     } else {
         let file = BufReader::new(File::open(path).map_err(failed)?);
         let mut archive = tar::Archive::new(zstd::Decoder::new(file).map_err(failed)?);
@@ -102,10 +106,17 @@ mod tests {
     #[test]
     fn what_is_no_number_is_named_with_its_line() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("a.csv"), "timestamp,value\n2014-02-14 14:30:00,x\n").unwrap();
+        fs::write(
+            folder.path().join("a.csv"),
+            "timestamp,value\n2014-02-14 14:30:00,x\n",
+        )
+        .unwrap();
         let error = read(folder.path()).unwrap_err().to_string();
         assert_eq!(error, "`a.csv`, line 2: `x` is not a number");
         let empty = tempfile::tempdir().unwrap();
-        assert!(matches!(read(empty.path()), Err(ReadError::NoSeries { .. })));
+        assert!(matches!(
+            read(empty.path()),
+            Err(ReadError::NoSeries { .. })
+        ));
     }
 }

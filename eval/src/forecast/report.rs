@@ -121,7 +121,9 @@ fn one(series: &Series) -> (BySeries, usize) {
         for scored in forecaster.observe(secs, value) {
             if scored.counts {
                 let day_before = same_time(series, secs, f64::from(scored.horizon));
-                sums.entry(scored.horizon).or_default().add(&scored, day_before);
+                sums.entry(scored.horizon)
+                    .or_default()
+                    .add(&scored, day_before);
             }
         }
     }
@@ -144,7 +146,9 @@ fn same_time(series: &Series, secs: f64, horizon: f64) -> Option<f64> {
         (_, Some(_)) => at,
         _ => return None,
     };
-    (near(best)? <= 3_600.0).then(|| series.values[best]).filter(|value| value.is_finite())
+    (near(best)? <= 3_600.0)
+        .then(|| series.values[best])
+        .filter(|value| value.is_finite())
 }
 
 impl Sums {
@@ -156,7 +160,11 @@ impl Sums {
         self.naive += (scored.actual - scored.naive).abs();
         let losses = SHARES.iter().zip(scored.quantiles).map(|(share, said)| {
             let off = scored.actual - said;
-            if off >= 0.0 { share * off } else { (share - 1.0) * off }
+            if off >= 0.0 {
+                share * off
+            } else {
+                (share - 1.0) * off
+            }
         });
         self.pinball += losses.sum::<f64>() / SHARES.len() as f64;
         if let Some(before) = day_before {
@@ -202,7 +210,13 @@ fn over_series(horizon: u32, by_series: &[BySeries]) -> Option<Horizon> {
     };
     // Ratios of hundred and a hundredth, where one of the two hardly errs, say no more than ten.
     let ratio = |own: f64, other: f64| {
-        let ratio = if other > 0.0 { own / other } else if own > 0.0 { 10.0 } else { 1.0 };
+        let ratio = if other > 0.0 {
+            own / other
+        } else if own > 0.0 {
+            10.0
+        } else {
+            1.0
+        };
         ratio.clamp(0.1, 10.0).ln()
     };
     Some(Horizon {
@@ -279,15 +293,27 @@ mod tests {
         let report = report(&synthetic::series(1));
         for of in &report.horizons[..5] {
             let share = of.coverage;
-            assert!((0.85..=0.95).contains(&share), "{} s: {share}", of.horizon_seconds);
+            assert!(
+                (0.85..=0.95).contains(&share),
+                "{} s: {share}",
+                of.horizon_seconds
+            );
         }
     }
 
     #[test]
     fn a_season_is_used_where_there_is_one() {
         let report = report(&synthetic::series(2));
-        let daily = report.by_series.iter().find(|of| of.name == "synthetic/daily").unwrap();
-        let hours = daily.horizons.iter().find(|of| of.horizon_seconds == 21_600).unwrap();
+        let daily = report
+            .by_series
+            .iter()
+            .find(|of| of.name == "synthetic/daily")
+            .unwrap();
+        let hours = daily
+            .horizons
+            .iter()
+            .find(|of| of.horizon_seconds == 21_600)
+            .unwrap();
         assert!(hours.mase < 0.3 * hours.mase_naive, "{hours:?}");
         // Averaging over days beats the one day before.
         assert!(hours.mase < hours.mase_seasonal.unwrap(), "{hours:?}");

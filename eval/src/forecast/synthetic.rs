@@ -19,32 +19,45 @@ pub fn series(seed: u64) -> Vec<Series> {
         let days = |at: u32| f64::from(at) / 288.0;
         made.push(Series {
             name: format!("synthetic/{name}"),
-            secs: (0..VALUES).map(|at| BEGINS + f64::from(at) * STEP_SECS).collect(),
+            secs: (0..VALUES)
+                .map(|at| BEGINS + f64::from(at) * STEP_SECS)
+                .collect(),
             values: (0..VALUES).map(|at| value(days(at), &mut random)).collect(),
         });
     };
     let day = |days: f64| 1.0 + 0.6 * (days * std::f64::consts::TAU).sin();
     let weekend = |days: f64| if days.rem_euclid(7.0) < 5.0 { 1.0 } else { 0.4 };
     make("noise", &mut |_, random| 100.0 + 10.0 * normal(random));
-    make("daily", &mut |days, random| 100.0 * day(days) + 5.0 * normal(random));
+    make("daily", &mut |days, random| {
+        100.0 * day(days) + 5.0 * normal(random)
+    });
     make("daily and weekly", &mut |days, random| {
         100.0 * day(days) * weekend(days) + 5.0 * normal(random)
     });
     make("daily, multiplicative noise", &mut |days, random| {
         100.0 * day(days) * (0.15 * normal(random)).exp()
     });
-    make("trend", &mut |days, random| 100.0 + 5.0 * days + 3.0 * normal(random));
+    make("trend", &mut |days, random| {
+        100.0 + 5.0 * days + 3.0 * normal(random)
+    });
     let mut at = 100.0;
     make("random walk", &mut |_, random| {
         at += normal(random);
         at
     });
     make("level shift", &mut |days, random| {
-        if days < 14.0 { 100.0 } else { 160.0 } + 5.0 * normal(random)
+        let level = if days < 14.0 { 100.0 } else { 160.0 };
+        level + 5.0 * normal(random)
     });
-    make("heavy tails", &mut |_, random| 20.0 * (0.8 * normal(random)).exp());
+    make("heavy tails", &mut |_, random| {
+        20.0 * (0.8 * normal(random)).exp()
+    });
     make("mostly zero", &mut |_, random| {
-        if random.random::<f64>() < 0.05 { 50.0 * random.random::<f64>() } else { 0.0 }
+        if random.random::<f64>() < 0.05 {
+            50.0 * random.random::<f64>()
+        } else {
+            0.0
+        }
     });
     made
 }
