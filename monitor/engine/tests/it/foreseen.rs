@@ -10,19 +10,24 @@ use monitor_engine::{Effect, Engine, EngineConfig};
 use crate::world::{START, Traffic, World, orders};
 
 fn stated(world: &World) -> Vec<&Risk> {
-    let of = |effect| match effect {
-        &Effect::RiskOpened(ref risk) => Some(risk),
-        _ => None,
-    };
-    world.effects.iter().filter_map(of).collect()
+    let effects = world.effects.iter();
+    effects
+        .filter_map(|effect| match effect {
+            Effect::RiskOpened(risk) => Some(risk),
+            _ => None,
+        })
+        .collect()
 }
 
+/// Outcomes, and when.
 fn ended(world: &World) -> Vec<(Option<RiskOutcome>, i64)> {
-    let of = |effect| match effect {
-        &Effect::RiskClosed(ref risk) => Some((risk.outcome, risk.updated.as_secs() - START)),
-        _ => None,
-    };
-    world.effects.iter().filter_map(of).collect()
+    let effects = world.effects.iter();
+    effects
+        .filter_map(|effect| match effect {
+            Effect::RiskClosed(risk) => Some((risk.outcome, risk.updated.as_secs() - START)),
+            _ => None,
+        })
+        .collect()
 }
 
 /// From usual to `times` as slow, over so many seconds.
