@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod courses;
+mod foreseen;
 mod incidents;
 mod laws;
 mod mix;

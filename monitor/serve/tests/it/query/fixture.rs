@@ -485,6 +485,7 @@ pub(crate) fn view(now: Time) -> View {
             ratio: 0.99,
             latency_threshold: Some(0.5),
             window: Duration::from_hours(7 * 24),
+            seen: Duration::from_hours(7 * 24),
             calls: 100_000,
             bad: 250,
             budget_remaining: Some(0.75),
