@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use monitor::embedded::Embedded;
-use monitor_core::View;
+use monitor_core::{TrackRecord, View};
 use monitor_engine::EngineConfig;
 use prost::Message;
 use sim_services::chaos::plan::Plan;

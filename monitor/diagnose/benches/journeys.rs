@@ -89,7 +89,12 @@ impl Platform {
                 let peer = self.names[place + 1].clone();
                 out.push(Hop {
                     peer: Some(Peer::Service(peer)),
-                    ..hop(SpanKind::Client, id(2 * n + 1), id(2 * n), inset + 1_000_000)
+                    ..hop(
+                        SpanKind::Client,
+                        id(2 * n + 1),
+                        id(2 * n),
+                        inset + 1_000_000,
+                    )
                 });
             }
             let parent = n.checked_sub(1).and_then(|above| id(2 * above + 1));

@@ -22,8 +22,8 @@ use crate::bucket::Second;
 use crate::config::{Clock, EngineConfig};
 use crate::dependency::{DependencyBucket, DependencyTrack};
 use crate::episode::Change;
-use crate::flows::FlowBook;
 use crate::feedback::FeedbackBook;
+use crate::flows::FlowBook;
 use crate::places::Places;
 use crate::risk::{Foresight, RiskChange};
 use crate::rollup::{SeriesPoint, Step};
@@ -543,13 +543,11 @@ impl Engine {
         let concerned = state.incidents.concerned(&state.topology);
         let vitals = crate::vitals::of(concerned, &state.apis, &state.services, end, &self.config);
         let flows = &state.flows;
-        let look = |concerned: &BTreeSet<Workload>, since: Time| {
-            flows.compare(concerned, since, end)
-        };
-        let changes =
-            state
-                .incidents
-                .advance_with(now, &config, &state.topology, &vitals, &look);
+        let look =
+            |concerned: &BTreeSet<Workload>, since: Time| flows.compare(concerned, since, end);
+        let changes = state
+            .incidents
+            .advance_with(now, &config, &state.topology, &vitals, &look);
         state.counts.incidents_opened += changes
             .iter()
             .filter(|change| matches!(change, IncidentChange::Opened(_)))

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    CallEnd, CallFacts, CallStatus, Callee, EdgeCounts, Name, Observation, Outcome, Record, Resource,
-    Side, SpanId, SpanKind, Time, TraceId, Workload,
+    CallEnd, CallFacts, CallStatus, Callee, EdgeCounts, Name, Observation, Outcome, Record,
+    Resource, Side, SpanId, SpanKind, Time, TraceId, Workload,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -118,11 +118,7 @@ impl Edges {
             return;
         }
         let at = (record.time + duration).min(record.observed);
-        let outcome = record
-            .facts
-            .status
-            .unwrap_or(CallStatus::Unknown)
-            .outcome();
+        let outcome = record.facts.status.unwrap_or(CallStatus::Unknown).outcome();
         let key = key(&trace, &span);
         while let Some(child) = self.orphans.take(key) {
             let child = Half::from_bits(child);

@@ -83,17 +83,10 @@ pub(super) struct Kinds {
     seen: BTreeMap<u32, (u64, u64)>,
 }
 
-
 impl Kinds {
     /// Counts a journey, of which nothing is expected after `heard`; its type, unless it served
     /// nobody or there are too many types.
-    pub(super) fn add(
-        &mut self,
-        tree: &Tree,
-        names: &Names,
-        sure: f32,
-        heard: i64,
-    ) -> Option<u32> {
+    pub(super) fn add(&mut self, tree: &Tree, names: &Names, sure: f32, heard: i64) -> Option<u32> {
         let root = tree.steps.first()?;
         let mut ops: Vec<u32> = tree
             .steps
@@ -123,9 +116,10 @@ impl Kinds {
     fn beheaded(&mut self, ops: &[u32], start: i64, heard: i64) -> Option<u32> {
         let place = self.likely(ops)?;
         let kind = &mut self.kinds[place as usize];
-        let stuck = kind.lengths().quantile(0.99).is_some_and(|p99| {
-            kind.total >= FEW && seconds(heard - start) > p99 * MANY_TIMES
-        });
+        let stuck = kind
+            .lengths()
+            .quantile(0.99)
+            .is_some_and(|p99| kind.total >= FEW && seconds(heard - start) > p99 * MANY_TIMES);
         let minute = kind.minute(heard);
         minute.incomplete += 1;
         minute.stuck += u64::from(stuck);

@@ -98,12 +98,32 @@ fn purchase(trace: u64, from: i64) -> Vec<Hop> {
     let when = |a: i64, b: i64| (from + a, from + b);
     vec![
         ids(served("edge", "/buy", when(0, 100)), trace, id(1), 0),
-        ids(asked("edge", "web", "/buy", when(5, 95)), trace, id(2), id(1)),
+        ids(
+            asked("edge", "web", "/buy", when(5, 95)),
+            trace,
+            id(2),
+            id(1),
+        ),
         ids(served("web", "/buy", when(10, 90)), trace, id(3), id(2)),
-        ids(asked("web", "stock", "/stock", when(20, 80)), trace, id(4), id(3)),
-        ids(asked("web", "prices", "/price", when(20, 50)), trace, id(5), id(3)),
+        ids(
+            asked("web", "stock", "/stock", when(20, 80)),
+            trace,
+            id(4),
+            id(3),
+        ),
+        ids(
+            asked("web", "prices", "/price", when(20, 50)),
+            trace,
+            id(5),
+            id(3),
+        ),
         ids(served("stock", "/stock", when(25, 75)), trace, id(6), id(4)),
-        ids(served("prices", "/price", when(25, 45)), trace, id(7), id(5)),
+        ids(
+            served("prices", "/price", when(25, 45)),
+            trace,
+            id(7),
+            id(5),
+        ),
     ]
 }
 
@@ -200,7 +220,10 @@ proptest! {
 fn a_service_that_exports_nothing_leaves_no_hole() {
     // Web passed the trace on and told nothing: neither its own span nor its calls'.
     let hops = purchase(1, 0);
-    let (_, finished) = assembled(hops.into_iter().filter(|hop| &*hop.workload.service.name != "web"));
+    let (_, finished) = assembled(
+        hops.into_iter()
+            .filter(|hop| &*hop.workload.service.name != "web"),
+    );
     assert_eq!(finished.len(), 1);
     assert_eq!(tree(&finished[0]), "edge\n  stock\n  prices\n");
     assert!(finished[0].confidence < 1.0, "{}", finished[0].confidence);
@@ -221,7 +244,11 @@ fn a_log_with_both_ids_joins_what_has_one_of_them() {
     hops.push(log(both, trace_id(1), "req-1"));
     let (_, finished) = assembled(hops);
     assert_eq!(finished.len(), 1);
-    assert!(tree(&finished[0]).contains("store"), "{}", tree(&finished[0]));
+    assert!(
+        tree(&finished[0]).contains("store"),
+        "{}",
+        tree(&finished[0])
+    );
 }
 
 #[test]
@@ -242,7 +269,10 @@ fn a_message_is_followed_through_its_queue() {
     let mut hops = purchase(1, 0);
     let queue = || Some(Peer::Queue("parcels".into()));
     let sent = hop(SpanKind::Producer, "web", "parcels", (60, 62));
-    hops.push(Hop { peer: queue(), ..ids(sent, 1, 900, 103) });
+    hops.push(Hop {
+        peer: queue(),
+        ..ids(sent, 1, 900, 103)
+    });
     // Half a minute later, in a trace of its own that links to the first.
     let taken = hop(SpanKind::Consumer, "ship", "parcels", (30_000, 30_020));
     let link = (trace_id(1).unwrap(), span_id(900).unwrap());
@@ -253,7 +283,10 @@ fn a_message_is_followed_through_its_queue() {
     });
     let (journeys, finished) = assembled(hops);
     assert_eq!(finished.len(), 1);
-    assert_eq!(tree(&finished[0]), "edge\n  web\n    stock\n    prices\n    ship\n");
+    assert_eq!(
+        tree(&finished[0]),
+        "edge\n  web\n    stock\n    prices\n    ship\n"
+    );
     let graph = journeys.view().graph;
     let waited: Vec<f64> = graph
         .minutes
@@ -338,8 +371,18 @@ fn a_clock_that_is_wrong_is_found_and_corrected() {
         let skew = 2_000;
         [
             ids(served("edge@here", "/", (from, from + 40)), trace, 1, 0),
-            ids(asked("edge@here", "far", "/far", (from + 1, from + 39)), trace, 2, 1),
-            ids(served("far@there", "/far", (from + 11 + skew, from + 29 + skew)), trace, 3, 2),
+            ids(
+                asked("edge@here", "far", "/far", (from + 1, from + 39)),
+                trace,
+                2,
+                1,
+            ),
+            ids(
+                served("far@there", "/far", (from + 11 + skew, from + 29 + skew)),
+                trace,
+                3,
+                2,
+            ),
         ]
     });
     let (journeys, finished) = assembled(hops);
@@ -348,7 +391,11 @@ fn a_clock_that_is_wrong_is_found_and_corrected() {
         let found = view.skews.iter().find(|skew| &*skew.environment == name);
         found.unwrap().offset
     };
-    assert!((of("there") - of("here") - 2.0).abs() < 0.05, "{:?}", view.skews);
+    assert!(
+        (of("there") - of("here") - 2.0).abs() < 0.05,
+        "{:?}",
+        view.skews
+    );
     let last = finished.last().unwrap();
     assert!(last.stops[2].start >= last.stops[1].start);
     // Twenty of forty milliseconds were on the wire, also with two clocks.
@@ -364,7 +411,9 @@ fn optional_steps_make_no_new_type_and_other_places_do() {
         let when = i64::try_from(n).unwrap() * 200;
         let all = purchase(n + 1, when);
         // A cache answers half of the time.
-        let kept = all.into_iter().filter(|hop| n % 2 == 0 || &*hop.workload.service.name != "prices");
+        let kept = all
+            .into_iter()
+            .filter(|hop| n % 2 == 0 || &*hop.workload.service.name != "prices");
         hops.extend(kept);
         // The same entry, for something else altogether.
         let id = 1_000_000 + n * 10;
@@ -372,16 +421,28 @@ fn optional_steps_make_no_new_type_and_other_places_do() {
         let span = |a, b| (when + a, when + b);
         hops.push(ids(served("edge", "/buy", span(0, 50)), trace, id, 0));
         hops.push(ids(served("mail", "/send", span(5, 45)), trace, id + 1, id));
-        hops.push(ids(served("text", "/send", span(6, 40)), trace, id + 2, id + 1));
+        hops.push(ids(
+            served("text", "/send", span(6, 40)),
+            trace,
+            id + 2,
+            id + 1,
+        ));
     }
     let (journeys, _) = assembled(hops);
     let types = journeys.view().types;
-    let counts: Vec<(Name, u64)> = types.iter().map(|kind| (kind.name.clone(), kind.journeys)).collect();
+    let counts: Vec<(Name, u64)> = types
+        .iter()
+        .map(|kind| (kind.name.clone(), kind.journeys))
+        .collect();
     assert_eq!(
         counts,
         [("GET /buy".into(), 100), ("GET /buy (2)".into(), 100)]
     );
-    let prices = types[0].hops.iter().find(|hop| &*hop.api.service.name == "prices").unwrap();
+    let prices = types[0]
+        .hops
+        .iter()
+        .find(|hop| &*hop.api.service.name == "prices")
+        .unwrap();
     assert_eq!(prices.share, 0.5);
 }
 
@@ -393,13 +454,24 @@ fn who_is_slow_shows_as_own_time_and_in_its_budget() {
     }
     let (journeys, _) = assembled(hops);
     let kind = &journeys.view().types[0];
-    let stock = kind.hops.iter().find(|hop| &*hop.api.service.name == "stock").unwrap();
+    let stock = kind
+        .hops
+        .iter()
+        .find(|hop| &*hop.api.service.name == "stock")
+        .unwrap();
     // The other call was over long before: it is on nobody's critical path.
-    let prices = kind.hops.iter().find(|hop| &*hop.api.service.name == "prices").unwrap();
+    let prices = kind
+        .hops
+        .iter()
+        .find(|hop| &*hop.api.service.name == "prices")
+        .unwrap();
     assert!((stock.own_seconds - 0.050).abs() < 1e-9, "{stock:?}");
     assert_eq!(prices.own_seconds, 0.0);
     assert!(stock.budget_seconds.unwrap() < kind.p99.unwrap());
-    assert!((0.5..1.5).contains(&stock.budget_used.unwrap()), "{stock:?}");
+    assert!(
+        (0.5..1.5).contains(&stock.budget_used.unwrap()),
+        "{stock:?}"
+    );
     let total: f64 = kind.environments.iter().map(|(_, seconds)| seconds).sum();
     let wire: f64 = kind.wire.iter().map(|(.., seconds)| seconds).sum();
     assert!((total + wire - 0.100).abs() < 1e-6);
@@ -409,7 +481,9 @@ fn who_is_slow_shows_as_own_time_and_in_its_budget() {
 fn a_journey_that_does_not_end_is_late_and_named() {
     let mut journeys = Journeys::default();
     for n in 0..100_u64 {
-        purchase(n + 1, i64::try_from(n).unwrap() * 100).iter().for_each(|hop| journeys.see(hop));
+        purchase(n + 1, i64::try_from(n).unwrap() * 100)
+            .iter()
+            .for_each(|hop| journeys.see(hop));
     }
     // Its stock answered, and the edge has not.
     let stuck = purchase(777, 11_000);

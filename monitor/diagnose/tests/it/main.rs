@@ -5,6 +5,6 @@ mod explanations;
 mod incidents;
 mod journeys;
 mod life;
-mod pages;
 mod origin;
+mod pages;
 mod story;
