@@ -20,6 +20,7 @@ mod incidents;
 mod journeys;
 mod listing;
 mod live;
+mod models;
 mod places;
 mod predictions;
 mod problem;
@@ -47,6 +48,12 @@ pub use journeys::{
 };
 pub use listing::Listing;
 pub use live::{LiveCall, LiveKind, LiveMessage, LiveQuery};
+pub use models::{
+    Alarm, Answer, BacktestFold, BacktestResult, Backtested, Candidate, Comparison, Feedback,
+    FeedbackQuery, ForecastPoint, ForecastRequest, Learned, LearnedQuery, LearnedSignal, Model,
+    ModelDetail, ModelState, NewBacktest, NewFeedback, NewTrial, Opinion, Point, Promotion, Recipe,
+    ScoreRange, Scores, Series, SeriesForecast, SeriesForecasts, SeriesScore, Tally,
+};
 pub use places::{Environment, Service, ServicesQuery};
 pub use predictions::{
     FailureRecord, ForecastRecord, Predictions, PredictionsQuery, ReliabilityBin, Risk, RiskRecord,
