@@ -80,7 +80,7 @@ impl Journeys {
     /// Takes one hop. O(1), and O(n log n) in the hops of a journey that is over by it.
     pub fn see(&mut self, hop: &Hop) {
         self.counts.hops += 1;
-        let part = Part::of(hop, &mut self.names);
+        let part = Part::of(hop, self.counts.hops, &mut self.names);
         self.graph.hear(hop, &part);
         self.advance(hop.end().as_secs());
         let keys = keys_of(hop);

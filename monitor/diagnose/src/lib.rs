@@ -5,11 +5,13 @@
 //! when they have to be sent, and sent again, is decided here.
 
 mod alert_book;
+pub mod blame;
 mod changes;
 mod explain;
 mod identity;
 mod incident;
 mod journey;
+pub mod origin;
 mod severity;
 mod sign;
 mod suspects;
