@@ -181,12 +181,7 @@ impl ServiceTrack {
         }
     }
 
-    fn judge_rate(
-        &mut self,
-        second: i64,
-        bucket: Option<&LogBucket>,
-        changes: &mut Vec<Change>,
-    ) {
+    fn judge_rate(&mut self, second: i64, bucket: Option<&LogBucket>, changes: &mut Vec<Change>) {
         let sample = Sample {
             start: Time::from_secs(second),
             span: Duration::from_secs(1),
@@ -219,11 +214,7 @@ impl ServiceTrack {
                 .watched
                 .values_mut()
                 .map(|watched| &mut watched.episode);
-            let own = [
-                &mut self.errors,
-                &mut self.formats.episode,
-                &mut self.rate,
-            ];
+            let own = [&mut self.errors, &mut self.formats.episode, &mut self.rate];
             for episode in own.into_iter().chain(episodes) {
                 changes.extend(episode.dismiss(now, "; it is not watched any more"));
             }
