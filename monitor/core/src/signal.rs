@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApiKey, Call, HistogramPoint, Hop, Name, ServiceKey, Severity, TemplateId, Time, Workload,
+    ApiKey, Call, CallEnd, HistogramPoint, Hop, Name, ServiceKey, Severity, TemplateId, Time,
+    Workload,
 };
 use std::sync::Arc;
 
@@ -180,6 +181,8 @@ pub enum Observation {
     },
     /// Where a request was.
     Hop(Box<Hop>),
+    /// One end of one call between two.
+    CallEnd(Box<CallEnd>),
 }
 
 impl Observation {
@@ -192,6 +195,7 @@ impl Observation {
             Observation::Histogram { point, .. } => point.end,
             Observation::Edge { at, .. } => *at,
             Observation::Hop(hop) => hop.end(),
+            Observation::CallEnd(end) => end.at,
         }
     }
 }

@@ -284,7 +284,8 @@ impl TrafficDetector {
         let actual = window.calls as f64 / span;
         let mean = self.model.rate * span;
         let dispersion = self.model.predictive();
-        let calm = actual > self.model.rate && actual < self.surge * self.model.rate;
+        let surge = 1.0 + (self.surge - 1.0) * self.options.interest;
+        let calm = actual > self.model.rate && actual < surge * self.model.rate;
         if !self.options.in_range(actual) {
             f64::MIN_POSITIVE
         } else if self.is_sparse() || calm || !self.options.concerns(actual, self.model.rate) {

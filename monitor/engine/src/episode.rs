@@ -10,6 +10,8 @@ use monitor_detect::{Phase, Verdict};
 use monitor_diagnose::{Facts, anomaly_id, why};
 use serde::{Deserialize, Serialize};
 
+use crate::lineage::Lineage;
+
 /// An open anomaly is reported again when its score or deviation has grown by this factor.
 const WORTH_TELLING: f64 = 1.5;
 /// An anomaly of which nothing was heard for so long is over as far as anyone can tell.
@@ -27,6 +29,7 @@ pub(crate) enum Change {
 pub(crate) struct Episode {
     pub(crate) seen: SignalView,
     pub(crate) open: Option<Open>,
+    pub(crate) lineage: Lineage,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +58,7 @@ impl Episode {
         origin: Origin<'_>,
         contributions: impl FnOnce(&Verdict) -> Vec<Contribution>,
     ) -> Option<Change> {
+        self.lineage.see(verdict);
         let learning = matches!(verdict.phase, Phase::Learning(_));
         self.seen = SignalView {
             actual: Some(verdict.actual * origin.scale),

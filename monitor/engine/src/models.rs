@@ -263,6 +263,7 @@ fn tuned(usual: Options, tuning: &Tuning) -> Options {
         min_rel_dev_from_expected: tuning
             .min_rel_dev_from_expected
             .unwrap_or(usual.min_rel_dev_from_expected),
+        ..usual
     }
 }
 

@@ -407,6 +407,16 @@ impl ServiceTrack {
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
     }
 
+    /// Its error ratio and its templates, with the detectors that judge them.
+    pub(crate) fn parts(&self) -> Vec<(Measure, &'static str, &Episode)> {
+        let errors = (Measure::LogErrorRatio, self.model.name(), &self.errors);
+        let templates = self.watched.iter().map(|(template, watched)| {
+            let measure = Measure::TemplateRate(*template);
+            (measure, watched.model.name(), &watched.episode)
+        });
+        std::iter::once(errors).chain(templates).collect()
+    }
+
     pub(crate) fn view(&self, watermark: i64, config: &EngineConfig) -> ServiceView {
         let (records, errors) = self.last_minute(watermark);
         let (state, reason, score) = self.state(config);

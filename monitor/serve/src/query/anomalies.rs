@@ -150,7 +150,7 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
     }
 }
 
-pub(super) fn subject(subject: &Subject) -> wire::Subject {
+pub(crate) fn subject(subject: &Subject) -> wire::Subject {
     let service = subject.service();
     let api = match subject {
         Subject::Api(key) => Some(key),
