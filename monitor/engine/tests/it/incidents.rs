@@ -43,11 +43,11 @@ fn a_slow_ledger_is_one_incident_and_to_blame() {
     });
     world.run(60, &slow).run(120, &shop());
     expect![[r#"
-        +135 s opened: checkout, edge, ledger, payments
-          ledger 0.84: changed at 22:15:20, together with checkout; it calls nobody that we know of; 3 of 3 others depend on it
-          payments 0.18: changed at 22:15:20; it calls ledger, which changed at the same time
-          checkout 0.15: changed at 22:15:20; it calls payments, which changed at the same time
-        +240 s closed: checkout, edge, ledger, payments"#]].assert_eq(&world.incidents());
+        +129 s opened: checkout, edge, ledger, payments
+          ledger 0.85: changed at 22:15:20, together with checkout; it calls nobody that we know of; 3 of 3 others depend on it
+          payments 0.19: changed at 22:15:20; it calls ledger, which changed at the same time
+          checkout 0.16: changed at 22:15:20; it calls payments, which changed at the same time
+        +244 s closed: checkout, edge, ledger, payments"#]].assert_eq(&world.incidents());
     let view = world.engine.view();
     assert_eq!(view.incidents.len(), 1);
     assert_eq!(view.counts.incidents_opened, 1);
@@ -76,11 +76,11 @@ fn two_faults_far_apart_are_two_incidents() {
     });
     world.run(30, &slow);
     expect![[r#"
-        +135 s opened: ledger, payments
-          ledger 0.84: changed at 22:15:20, together with payments; it calls nobody that we know of; 1 of 1 others depend on it
-          payments 0.12: changed at 22:15:20; it calls ledger, which changed at the same time
-        +135 s opened: search
-          search 0.84: changed at 22:15:20; it calls nobody that we know of"#]].assert_eq(&world.incidents());
+        +129 s opened: ledger, payments
+          ledger 0.85: changed at 22:15:20, together with payments; it calls nobody that we know of; 1 of 1 others depend on it
+          payments 0.13: changed at 22:15:20; it calls ledger, which changed at the same time
+        +129 s opened: search
+          search 0.85: changed at 22:15:20; it calls nobody that we know of"#]].assert_eq(&world.incidents());
 }
 
 #[test]
@@ -92,19 +92,23 @@ fn a_dead_callee_is_to_blame() {
     dead.retain(|traffic| traffic.service != "ledger");
     world.run(60, &dead).run(90, &shop());
     expect![[r#"
-        +130 s opened: checkout, edge, payments
-          ledger 1.00: nothing came from it since 22:15:20, while payments, which calls it, is in trouble; 3 of 3 others depend on it
-          payments 0.23: changed at 22:15:20; it calls ledger, which changed at the same time
-          checkout 0.18: changed at 22:15:20; it calls payments, which changed at the same time
-        +131 s changed: checkout, edge, ledger, payments
+        +126 s opened: checkout, edge, ledger, payments
+          payments 0.86: changed at 22:15:20, together with checkout; ledger, which it calls, only has another load; 3 of 3 others depend on it
+          checkout 0.16: changed at 22:15:20; it calls payments, which changed at the same time
+          edge 0.13: changed at 22:15:20; it calls checkout, which changed at the same time
+        +130 s changed: checkout, edge, ledger, payments
           ledger 1.00: nothing came from it since 22:15:20, while payments, which calls it, is in trouble; changed at 22:15:21, together with checkout; it calls nobody that we know of; 3 of 3 others depend on it
           payments 0.23: changed at 22:15:20; it calls ledger, which changed 1 s after it
           checkout 0.16: changed at 22:15:20; it calls payments, which changed at the same time
-        +210 s changed: ledger
+        +210 s changed: checkout, edge, payments
           ledger 1.00: nothing came from it since 22:15:20, while payments, which calls it, is in trouble; changed at 22:15:21, together with checkout; it calls nobody that we know of; 3 of 3 others depend on it
           payments 0.23: changed at 22:15:20; it calls ledger, which changed 1 s after it
           checkout 0.17: changed at 22:15:20; it calls payments, which changed at the same time
-        +241 s closed: checkout, edge, ledger, payments"#]].assert_eq(&world.incidents());
+        +211 s changed: checkout
+          ledger 1.00: nothing came from it since 22:15:20, while payments, which calls it, is in trouble; changed at 22:15:21, together with checkout; it calls nobody that we know of; 3 of 3 others depend on it
+          payments 0.23: changed at 22:15:20; it calls ledger, which changed 1 s after it
+          checkout 0.17: changed at 22:15:20; it calls payments, which changed at the same time
+        +242 s closed: checkout, edge, ledger, payments"#]].assert_eq(&world.incidents());
 }
 
 #[test]
@@ -131,7 +135,12 @@ fn a_callee_known_by_its_logs_alone_is_to_blame_when_they_stop() {
     run(&mut world, 120, 0.0, true);
     run(&mut world, 40, 0.5, false);
     expect![[r#"
-        +130 s opened: checkout, orders
+        +126 s opened: orders
+          orders 0.86: changed at 22:15:20; nothing it calls is unusual
+        +127 s opened: checkout
+          checkout 0.86: changed at 22:15:20; nothing it calls is unusual
+        +131 s closed: checkout
+        +131 s changed: checkout, orders
           core 1.00: nothing came from it since 22:15:20, while checkout and orders, which call it, are in trouble; 2 of 2 others depend on it
           checkout 0.13: changed at 22:15:20; it calls core, which changed at the same time
           orders 0.13: changed at 22:15:20; it calls core, which changed at the same time"#]].assert_eq(&world.incidents());

@@ -58,7 +58,10 @@ fn throttling_is_told_within_seconds() {
     run_refusing(&mut world, 300, CallStatus::Http(429), 200);
     run_refusing(&mut world, 30, CallStatus::Http(429), 3);
     run_refusing(&mut world, 60, CallStatus::Http(429), 200);
-    expect![[""]].assert_eq(&world.story());
+    expect![[r#"
+        +301 s throttled-ratio since +300 s: 50 % of calls were refused as too many (8 of 16 in 1 s) against at most 6.2 % expected
+        ApiThrottlingHigh warning firing
+        throttled-ratio over at +331 s"#]].assert_eq(&world.story());
 }
 
 #[test]
@@ -70,7 +73,10 @@ fn a_surge_is_told_and_a_good_day_is_not() {
         .run(300, &[orders()])
         .run(60, &[orders().rate(80.0)])
         .run(60, &[orders()]);
-    expect![[""]].assert_eq(&world.story());
+    expect![[r#"
+        +665 s traffic since +661 s: 73.5 calls/s against 8.21–34.7 calls/s expected (242 % above typical), 147 calls in 2 s
+        ApiTrafficHigh warning firing
+        traffic over at +720 s"#]].assert_eq(&world.story());
 }
 
 fn line(world: &mut World, format: Option<&str>, template: u64) {
@@ -102,7 +108,11 @@ fn another_format_is_told_and_a_stack_trace_is_not() {
     assert_eq!(measures(&world), [], "{}", world.story());
     run_lines(&mut world, 60, &[(Some("zap"), 10)]);
     run_lines(&mut world, 120, &[(Some("logfmt"), 10)]);
-    expect![[""]].assert_eq(&world.story());
+    expect![[r#"
+        +621 s log-format since +620 s: 100 % of records are in a format not seen before (10 of 10 in 1 s) against at most 0 % expected; format zap makes up 100 % of the records (usually 0 %)
+        ServiceLogFormatChanged warning firing
+        log-format over at +681 s
+        ServiceLogFormatChanged warning resolved"#]].assert_eq(&world.story());
 }
 
 #[test]
@@ -153,7 +163,10 @@ fn a_cache_that_fails_shows_as_statements_for_each_call() {
     run_asking(&mut world, 300, 0.2, 4, NEVER);
     run_asking(&mut world, 30, 1.0, 4, NEVER);
     run_asking(&mut world, 60, 0.2, 4, NEVER);
-    expect![[""]].assert_eq(&world.story());
+    expect![[r#"
+        +304 s calls-per-call since +300 s: 0.90 calls made for each one served against 0.0173–0.37 expected (4.7× typical), 41 served in 2 s
+        DependencyCallsHigh warning firing
+        calls-per-call over at +329 s"#]].assert_eq(&world.story());
 }
 
 #[test]
