@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use monitor_core::Zones;
+
 /// What decides that an observation comes too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
@@ -46,6 +48,8 @@ pub struct EngineConfig {
     pub resend_every: Duration,
     /// A resolved alert is sent again for this long.
     pub resend_resolved_for: Duration,
+    /// By whose clock days and weeks are learned.
+    pub zones: Zones,
 }
 
 impl Default for EngineConfig {
@@ -68,6 +72,7 @@ impl Default for EngineConfig {
             keep_firing_for: Duration::from_secs(30),
             resend_every: Duration::from_secs(60),
             resend_resolved_for: Duration::from_secs(5 * 60),
+            zones: Zones::default(),
         }
     }
 }
