@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use monitor::embedded::Embedded;
-use monitor_core::TrackRecord;
+use monitor_core::{TrackRecord, View};
 use monitor_engine::EngineConfig;
 use prost::Message;
 use sim_services::chaos::plan::Plan;
@@ -48,6 +48,21 @@ pub(crate) struct Outcome {
     pub(crate) said: Vec<Said>,
     /// How the monitor's predictions have done.
     pub(crate) track_record: TrackRecord,
+    pub(crate) forecasts: Forecasts,
+}
+
+/// Forecasts of impact, and how many of them held what came in their interval.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Forecasts {
+    pub(crate) scored: u64,
+    pub(crate) inside: u64,
+}
+
+impl Forecasts {
+    pub(crate) fn add(&mut self, other: Forecasts) {
+        self.scored += other.scored;
+        self.inside += other.inside;
+    }
 }
 
 /// What a collector sent, and when.
@@ -60,11 +75,15 @@ pub(crate) struct Delivery {
 /// Blocks until the plan is over or `stop` is cancelled, which leaves the rest of the plan out.
 pub(crate) fn run(run: FastRun, stop: &CancellationToken, tell: Tell) -> anyhow::Result<Outcome> {
     let engine = run.engine.clone();
-    let (timeline, (said, track_record)) = drive(run, stop, tell, |take| listen(engine, take))?;
+    let (timeline, (said, view)) = drive(run, stop, tell, |take| listen(engine, take))?;
     Ok(Outcome {
         timeline,
         said,
-        track_record,
+        forecasts: Forecasts {
+            scored: view.counts.impact_forecasts,
+            inside: view.counts.impact_inside,
+        },
+        track_record: view.track_record,
     })
 }
 
@@ -115,10 +134,7 @@ async fn perform(
 }
 
 /// The monitor's side, until nothing more can come.
-fn listen(
-    engine: EngineConfig,
-    take: &Receiver<Delivery>,
-) -> anyhow::Result<(Vec<Said>, TrackRecord)> {
+fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<(Vec<Said>, View)> {
     let mut monitor = Embedded::new(engine)?;
     let (mut scribe, mut said) = (Scribe::default(), Vec::new());
     for Delivery { at, logs, traces } in take {
@@ -135,5 +151,5 @@ fn listen(
         let refused = monitor.rejected();
         anstream::eprintln!("the monitor refused {refused} items of the platform's telemetry");
     }
-    Ok((said, monitor.view().track_record))
+    Ok((said, monitor.view()))
 }

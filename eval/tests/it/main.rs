@@ -1,5 +1,5 @@
 //! The evaluation as a whole, on files.
 
 mod nab;
-mod quiet;
 mod petshop;
+mod quiet;

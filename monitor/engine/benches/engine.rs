@@ -244,17 +244,15 @@ fn a_minute_of_100_000_apis(bencher: Bencher<'_, '_>) {
     let mut platform = Platform::new(100_000);
     let mut engine = watched(100_000, 1, 120);
     let mut second = START + 120;
-    bencher
-        .counter(ItemsCount::new(60usize))
-        .bench_local(|| {
-            for _ in 0..6 {
-                for api in 0..100_000 {
-                    engine.observe(&platform.call(api, second));
-                }
-                second += 10;
-                black_box(engine.tick(Time::from_secs(second)));
+    bencher.counter(ItemsCount::new(60usize)).bench_local(|| {
+        for _ in 0..6 {
+            for api in 0..100_000 {
+                engine.observe(&platform.call(api, second));
             }
-        });
+            second += 10;
+            black_box(engine.tick(Time::from_secs(second)));
+        }
+    });
 }
 
 #[divan::bench(sample_count = 1, sample_size = 1)]

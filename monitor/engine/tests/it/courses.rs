@@ -266,7 +266,8 @@ fn worse_trouble_is_graded_higher() {
             Effect::Alert(alert) if alert.state == AlertState::Firing => Some(alert.severity),
             _ => None,
         });
-        let score = weeks.opened().into_iter().map(|anomaly| anomaly.score.percent());
+        let opened = weeks.opened();
+        let score = opened.iter().map(|anomaly| anomaly.score.percent());
         (fired, score.fold(0.0, f64::max))
     };
     let (mild, mild_score) = grade(120.0, 0.0);

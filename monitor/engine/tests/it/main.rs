@@ -2,9 +2,11 @@
 
 mod anomalies;
 mod courses;
+mod foreseen;
 mod incidents;
 mod laws;
 mod mix;
+mod models;
 mod quiet;
 mod wanted;
 mod world;
