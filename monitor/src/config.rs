@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use monitor_core::Zones;
 use monitor_serve::receive::Auth;
 use serde::Deserialize;
 use url::Url;
@@ -109,6 +110,11 @@ pub struct Values {
     #[arg(long, env = "CROSSWATCH_FALSE_ALARMS_PER_WEEK", value_name = "NUMBER")]
     pub false_alarms_per_week: Option<f64>,
 
+    /// By whose clock days and weeks are learned: Europe/Berlin for all environments, or
+    /// plant=America/Chicago for one; more than once. [default: UTC]
+    #[arg(long, env = "CROSSWATCH_TIME_ZONE", value_delimiter = ',', value_name = "[ENVIRONMENT=]ZONE")]
+    pub time_zone: Option<Vec<String>>,
+
     /// How late records may arrive and still count, in seconds. Anomalies are told this much later.
     /// [default: 3]
     #[arg(long, env = "CROSSWATCH_LATENESS_SECONDS", value_name = "SECONDS")]
@@ -154,6 +160,7 @@ pub struct Settings {
     pub destinations: Destinations,
     pub external_url_given: bool,
     pub false_alarms_per_week: f64,
+    pub zones: Zones,
     pub lateness: Duration,
     pub retention: Duration,
     pub retention_bytes: u64,
@@ -227,6 +234,7 @@ impl Values {
             alert_stdout: self.alert_stdout.or(other.alert_stdout),
             external_url: self.external_url.or(other.external_url),
             false_alarms_per_week: self.false_alarms_per_week.or(other.false_alarms_per_week),
+            time_zone: self.time_zone.or(other.time_zone),
             lateness_seconds: self.lateness_seconds.or(other.lateness_seconds),
             retention_days: self.retention_days.or(other.retention_days),
             retention_bytes: self.retention_bytes.or(other.retention_bytes),
@@ -270,6 +278,10 @@ impl Values {
                 "--false-alarms-per-week {false_alarms_per_week}: must be above 0 and at most 1000"
             ));
         }
+        let zones = match Zones::parse(&self.time_zone.unwrap_or_default()) {
+            Ok(zones) => zones,
+            Err(error) => return refuse(format!("--time-zone {error}")),
+        };
         let lateness_seconds = self.lateness_seconds.unwrap_or(3);
         if lateness_seconds > 3_600 {
             return refuse(format!(
@@ -315,6 +327,7 @@ impl Values {
             },
             external_url_given: self.external_url.is_some(),
             false_alarms_per_week,
+            zones,
             lateness: Duration::from_secs(lateness_seconds),
             retention: Duration::from_secs(retention_days * 24 * 3600),
             retention_bytes,

@@ -288,6 +288,7 @@ fn engine_config(settings: &Settings) -> EngineConfig {
     EngineConfig {
         lateness: settings.lateness,
         false_alarms_per_api_week: settings.false_alarms_per_week,
+        zones: settings.zones.clone(),
         ..EngineConfig::default()
     }
 }

@@ -24,6 +24,7 @@ mod signal;
 mod sketch;
 mod time;
 mod view;
+mod zone;
 
 pub use alert::{Alert, AlertId, AlertSeverity, AlertState};
 pub use anomaly::{Anomaly, AnomalyId, Band, Contribution, Direction, Explanation, Score};
@@ -66,6 +67,7 @@ pub use view::{
     ApiState, ApiView, EdgeCounts, EngineCounts, FieldView, IngestView, LogsView, ObjectiveView,
     ProbeView, ServiceView, SignalView, StreamView, TemplateView, View,
 };
+pub use zone::{ZoneError, Zones};
 
 /// What the user agent of our own probes begins with.
 pub const PROBE_AGENT: &str = "crosswatch-probe/";

@@ -112,13 +112,12 @@ impl Evidence {
         } else {
             self.largest.max(added)
         };
-        let evidence = if most < 1.0 {
+        if most < 1.0 {
             self.sum
                 .min((self.sum - self.largest).max(0.0) / (1.0 - most))
         } else {
             self.sum
-        };
-        evidence
+        }
     }
 
     /// Normal times, or an anomaly, are over: what was seen of them teaches how high evidence climbs.

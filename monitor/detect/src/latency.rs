@@ -135,6 +135,16 @@ impl LatencyDetector {
         self.season.set_offset(secs);
     }
 
+    /// At this hour slower calls are usual than the last ones were.
+    pub fn expects_slower(&self, at: Time) -> bool {
+        let mut local = self.model.median.expect(0.0);
+        let before = local.location;
+        if let Some([usual, _]) = self.season.usual(at) {
+            local.reaches(usual.ln());
+        }
+        local.location > before
+    }
+
     fn learn(&mut self, quantiles: Quantiles, active_secs: u32) {
         self.model.learn(quantiles);
         self.calls = self.calls.saturating_add(quantiles.calls);

@@ -53,6 +53,15 @@ pub(crate) struct Season {
     day: Course,
     week: Course,
     visit: Option<Visit>,
+    /// What the quarters of the present hour reached.
+    hour: Option<Hour>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Hour {
+    number: i64,
+    extremes: [f32; 2],
+    anomalous: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -94,6 +103,7 @@ impl Season {
             day: Course::default(),
             week: Course::default(),
             visit: None,
+            hour: None,
         }
     }
 
@@ -157,6 +167,7 @@ impl Season {
     /// Nothing is known of the time until now: what was begun is dropped.
     pub(crate) fn skip(&mut self) {
         self.visit = None;
+        self.hour = None;
     }
 
     fn quarter(&self, at: Time) -> i64 {
@@ -173,9 +184,18 @@ impl Season {
         }
         self.day
             .learn(visit.quarter, DAY_SLOTS, visit.extremes, visit.anomalous);
-        let hour = visit.quarter.div_euclid(4);
-        self.week
-            .learn(hour, WEEK_SLOTS, visit.extremes, visit.anomalous);
+        let number = visit.quarter.div_euclid(4);
+        if let Some(hour) = self.hour.take_if(|hour| hour.number != number) {
+            self.week
+                .learn(hour.number, WEEK_SLOTS, hour.extremes, hour.anomalous);
+        }
+        let hour = self.hour.get_or_insert(Hour {
+            number,
+            extremes: visit.extremes,
+            anomalous: false,
+        });
+        hour.anomalous |= visit.anomalous;
+        hour.extremes = [0, 1].map(|at| hour.extremes[at].max(visit.extremes[at]));
     }
 }
 

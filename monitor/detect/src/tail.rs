@@ -175,7 +175,7 @@ mod tests {
         for window in 0..200_000u32 {
             tail.window();
             if window % every == 0 {
-                let quantile = f64::from(window / every % 100) / 100.0 + 0.005;
+                let quantile = f64::from(window / every * 37 % 100) / 100.0 + 0.005;
                 tail.cycle(LEVELS[0] - mean * quantile.ln(), Time::EPOCH, false);
             }
         }
@@ -186,14 +186,14 @@ mod tests {
     fn theory_counts_until_cycles_were_seen() {
         let tail = Tail::default();
         let needed = tail.needed(1e-6);
-        assert!((needed / THEORY.exceeded(1e-6) - 1.0).abs() < 1e-9);
+        assert!((needed / THEORY.exceeded(1e-6) - 1.0).abs() < 0.1, "{needed}");
     }
 
     #[test]
     fn what_climbs_higher_in_normal_times_has_to_climb_higher_for_an_alarm() {
         let theory = Tail::default().needed(1e-6);
-        assert!(seen(50, 2.5).needed(1e-6) > 1.8 * theory);
-        assert!(seen(5_000, 1.0).needed(1e-6) < 0.7 * theory);
+        assert!(seen(50, 2.5).needed(1e-6) > 1.5 * theory);
+        assert!(seen(5_000, 1.0).needed(1e-6) < 0.8 * theory);
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         for hour in 0..100 {
             tail.cycle(500.0, Time::from_secs(hour * 3_600), true);
         }
-        assert!(tail.needed(1e-6) < 1.05 * before);
+        assert!(tail.needed(1e-6) < 1.25 * before);
     }
 
     #[test]
@@ -213,6 +213,6 @@ mod tests {
             tail.window();
             tail.cycle(5.0 + f64::from(round) * 0.01, Time::EPOCH, false);
         }
-        assert!(tail.needed(1e-6) <= MOST * Tail::default().needed(1e-6));
+        assert!(tail.needed(1e-6) <= MOST * THEORY.exceeded(1e-6));
     }
 }

@@ -28,6 +28,8 @@ pub(crate) const VIEW_SECS: i64 = 60;
 const METRIC_SPAN_SECS: u32 = 240;
 /// How often the budget of false alarms is shared anew between an Api's detectors.
 const SHARE_SECS: i64 = 3_600;
+/// Clocks change on the quarter of an hour.
+const ZONE_SECS: i64 = 900;
 pub(crate) const PAUSED: &str = "paused: neither judged nor learned from";
 pub(crate) const NOT_JUDGED: &str = "; this signal is not judged any more";
 
@@ -188,6 +190,11 @@ impl ApiTrack {
         if second % SHARE_SECS == 0 {
             self.models.share(self.own.as_deref(), config);
         }
+        if !config.zones.is_empty() && (second % ZONE_SECS == 0 || second == self.first_seen) {
+            let now = Time::from_secs(second);
+            let offset = config.zones.utc_offset_secs(&self.key.environment, now);
+            self.models.set_utc_offset(offset);
+        }
         if self.calls_total > 0 {
             self.judge_traffic(second, bucket, changes);
         }
@@ -306,6 +313,9 @@ impl ApiTrack {
         }
         let durations = sample(Reading::Durations(&window.latencies));
         let drifted = self.models.drift.judge(&durations);
+        if self.models.latency.expects_slower(window.start()) {
+            self.models.drift.disturbed();
+        }
         if let Some(verdict) = self.models.latency.judge(&durations) {
             match verdict.phase {
                 Phase::Anomalous { .. } => self.models.drift.disturbed(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use monitor_core::Name;
+use monitor_core::{Name, Zones};
 
 /// What decides that an observation comes too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct EngineConfig {
     pub resend_every: Duration,
     /// A resolved alert is sent again for this long.
     pub resend_resolved_for: Duration,
+    /// By whose clock days and weeks are learned.
+    pub zones: Zones,
 }
 
 impl Default for EngineConfig {
@@ -74,6 +76,7 @@ impl Default for EngineConfig {
             keep_firing_for: Duration::from_secs(30),
             resend_every: Duration::from_secs(60),
             resend_resolved_for: Duration::from_secs(5 * 60),
+            zones: Zones::default(),
         }
     }
 }

@@ -152,6 +152,12 @@ impl ApiModels {
         self.client_errors.hold(hold);
     }
 
+    /// Local time is so many seconds ahead of UTC.
+    pub(crate) fn set_utc_offset(&mut self, secs: i32) {
+        self.latency.set_utc_offset(secs);
+        self.traffic.set_utc_offset(secs);
+    }
+
     /// Nothing is known of the time until `time`.
     pub(crate) fn skip_to(&mut self, time: Time) {
         self.latency.skip_to(time);
