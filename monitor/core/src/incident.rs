@@ -78,7 +78,11 @@ impl fmt::Display for Impact {
             self.next_minute.high * 100.0
         )?;
         for (environment, share) in &self.by_environment {
-            write!(f, "; {:.1} % at its services in {environment}", share * 100.0)?;
+            write!(
+                f,
+                "; {:.1} % at its services in {environment}",
+                share * 100.0
+            )?;
         }
         Ok(())
     }

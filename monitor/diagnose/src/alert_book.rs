@@ -244,7 +244,10 @@ impl AlertBook {
                 let incident = group.cause.as_ref().map(|cause| cause.incident);
                 let is_told = firing.told && (incident.is_none() || firing.told_of == incident);
                 // One that tells of an incident that is over goes on as that of another.
-                let of_old = firing.told && firing.told_of.is_none_or(|old| self.incidents.contains(&old));
+                let of_old = firing.told
+                    && firing
+                        .told_of
+                        .is_none_or(|old| self.incidents.contains(&old));
                 let rank = group.cause.as_ref().map_or(0, |cause| cause.rank);
                 (!is_told && !of_old && (incident.is_none() || group.is_open()))
                     .then(|| (std::cmp::Reverse(firing.severity), rank, key.clone()))
@@ -293,7 +296,11 @@ impl AlertBook {
     ) {
         for (part, whole) in merged {
             self.pages.merge(part, whole);
-            for firing in self.groups.values_mut().filter_map(|group| group.firing.as_mut()) {
+            for firing in self
+                .groups
+                .values_mut()
+                .filter_map(|group| group.firing.as_mut())
+            {
                 if firing.told_of == Some(part) {
                     firing.told_of = Some(whole);
                 }

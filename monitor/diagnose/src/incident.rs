@@ -162,13 +162,14 @@ impl IncidentBook {
 
     /// Whether [`IncidentBook::advance`] would have anything to do. O(cases).
     pub fn is_due(&self, now: Time) -> bool {
-        self.ledger.is_waiting() || !self.cases.is_empty()
-            && (self.changed
-                || self.is_long_since_looked(now)
-                || self
-                    .cases
-                    .values()
-                    .any(|case| case.told.is_none() || case.quiet_since.is_some()))
+        self.ledger.is_waiting()
+            || !self.cases.is_empty()
+                && (self.changed
+                    || self.is_long_since_looked(now)
+                    || self
+                        .cases
+                        .values()
+                        .any(|case| case.told.is_none() || case.quiet_since.is_some()))
     }
 
     fn is_long_since_looked(&self, now: Time) -> bool {

@@ -29,7 +29,11 @@ pub(crate) fn scope(services: &[Workload], suspects: &[Suspect], topology: &Topo
         .iter()
         .filter(|(_, environments)| environments.len() > 1)
         .max_by_key(|(service, environments)| {
-            (Some(**service) == first, environments.len(), std::cmp::Reverse(**service))
+            (
+                Some(**service) == first,
+                environments.len(),
+                std::cmp::Reverse(**service),
+            )
         });
     if let Some((service, environments)) = widest {
         let known = topology.environments(service);

@@ -536,13 +536,11 @@ impl Engine {
         let concerned = state.incidents.concerned(&state.topology);
         let vitals = crate::vitals::of(concerned, &state.apis, &state.services, end, &self.config);
         let flows = &state.flows;
-        let look = |concerned: &BTreeSet<Workload>, since: Time| {
-            flows.compare(concerned, since, end)
-        };
-        let changes =
-            state
-                .incidents
-                .advance_with(now, &config, &state.topology, &vitals, &look);
+        let look =
+            |concerned: &BTreeSet<Workload>, since: Time| flows.compare(concerned, since, end);
+        let changes = state
+            .incidents
+            .advance_with(now, &config, &state.topology, &vitals, &look);
         state.counts.incidents_opened += changes
             .iter()
             .filter(|change| matches!(change, IncidentChange::Opened(_)))

@@ -206,7 +206,10 @@ impl FlowBook {
     /// What is known of these and the edges between them and others, from `since` up to `end`.
     pub(crate) fn compare(&self, concerned: &BTreeSet<Workload>, since: Time, end: i64) -> Flows {
         let last = (end - 1).div_euclid(STRETCH);
-        let first = since.as_secs().div_euclid(STRETCH).clamp(last - KEPT + 1, last);
+        let first = since
+            .as_secs()
+            .div_euclid(STRETCH)
+            .clamp(last - KEPT + 1, last);
         #[expect(clippy::cast_precision_loss, reason = "two minutes at most")]
         let seconds = (end - first * STRETCH).max(1) as f64;
         let mut flows = Flows::default();
@@ -223,7 +226,9 @@ impl FlowBook {
         }
         for place in places {
             if let Some(flow) = self.edges[place as usize].edge(first, seconds) {
-                flows.edges.insert(self.edge_places.key(place).clone(), flow);
+                flows
+                    .edges
+                    .insert(self.edge_places.key(place).clone(), flow);
             }
         }
         flows

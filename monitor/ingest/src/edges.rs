@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    CallEnd, CallFacts, CallStatus, Callee, EdgeCounts, Name, Observation, Outcome, Record, Resource,
-    Side, SpanId, SpanKind, Time, TraceId, Workload,
+    CallEnd, CallFacts, CallStatus, Callee, EdgeCounts, Name, Observation, Outcome, Record,
+    Resource, Side, SpanId, SpanKind, Time, TraceId, Workload,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -118,11 +118,7 @@ impl Edges {
             return;
         }
         let at = (record.time + duration).min(record.observed);
-        let outcome = record
-            .facts
-            .status
-            .unwrap_or(CallStatus::Unknown)
-            .outcome();
+        let outcome = record.facts.status.unwrap_or(CallStatus::Unknown).outcome();
         let key = key(&trace, &span);
         while let Some(child) = self.orphans.take(key) {
             let child = Half::from_bits(child);
@@ -318,10 +314,6 @@ impl Half {
             | u64::from(self.micros) << 32
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "each part is masked to what it may hold"
-    )]
     fn from_bits(bits: u64) -> Half {
         Half {
             place: Place((bits & ((1 << PLACE_BITS) - 1)) as u32),

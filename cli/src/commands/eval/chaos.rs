@@ -147,7 +147,8 @@ fn figures(args: &Args, cards: &[Scorecard], forecasts: Forecasts) -> Figures {
     #[expect(clippy::cast_precision_loss, reason = "counts of a few hundred faults")]
     let mean = |of: &dyn Fn(&sim_services::score::FaultScore) -> u64| {
         let total: u64 = detected.iter().map(|(_, fault)| of(fault)).sum();
-        (!detected.is_empty()).then(|| (total as f64 / detected.len() as f64 * 100.0).round() / 100.0)
+        (!detected.is_empty())
+            .then(|| (total as f64 / detected.len() as f64 * 100.0).round() / 100.0)
     };
     let told: Vec<_> = detected
         .iter()
@@ -166,7 +167,9 @@ fn figures(args: &Args, cards: &[Scorecard], forecasts: Forecasts) -> Figures {
         precision: sum(&|card| card.totals.anomalies.precision),
         page_precision: sum(&|card| card.totals.pages.precision),
         paged: sum(&|card| card.totals.paged),
-        median_time_to_detect: Spread::new(abrupt).median.map(|median| median.as_secs_f64()),
+        median_time_to_detect: Spread::new(abrupt)
+            .median
+            .map(|median| median.as_secs_f64()),
         root_cause_top_1: sum(&|card| card.totals.root_cause.at_1_of_detected),
         root_cause_top_3: sum(&|card| card.totals.root_cause.at_3_of_detected),
         systemic_or_local: Ratio::new(right as u64, told.len() as u64),
@@ -219,23 +222,14 @@ fn table(figures: &Figures) -> String {
             number(figures.median_time_to_detect),
         ),
         ("root cause named first", share(&figures.root_cause_top_1)),
-        (
-            "root cause among three",
-            share(&figures.root_cause_top_3),
-        ),
+        ("root cause among three", share(&figures.root_cause_top_3)),
         ("systemic or local", share(&figures.systemic_or_local)),
         ("incidents per fault", number(figures.incidents_per_fault)),
-        (
-            "exactly one incident",
-            share(&figures.exactly_one_incident),
-        ),
+        ("exactly one incident", share(&figures.exactly_one_incident)),
         ("pages per fault", number(figures.pages_per_fault)),
         ("false pages", figures.false_pages.to_string()),
         ("paged for what is none", share(&figures.benign_paged)),
-        (
-            "impact within its interval",
-            share(&figures.impact_covered),
-        ),
+        ("impact within its interval", share(&figures.impact_covered)),
     ];
     let mut text = format!(
         "{} faults acted, of {} in campaigns {:?}\n\n",

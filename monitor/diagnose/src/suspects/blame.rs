@@ -142,7 +142,9 @@ impl<'a> Sight<'a> {
         let mut ways = Vec::new();
         let mut unmade: BTreeMap<&Workload, f64> = BTreeMap::new();
         for ((caller, peer), flow) in &flows.edges {
-            let Callee::Workload(callee) = peer else { continue };
+            let Callee::Workload(callee) = peer else {
+                continue;
+            };
             if flow.calls < FEWEST_CALLS {
                 continue;
             }
@@ -162,15 +164,14 @@ impl<'a> Sight<'a> {
             let seen = flow.rate.now * (1.0 - flow.unserved.now);
             let theirs = flow.served_bad.now * seen;
             let usual_seen = flow.rate.usual * (1.0 - flow.unserved.usual);
-            let usually =
-                flow.bad.usual * flow.rate.usual - flow.served_bad.usual * usual_seen;
+            let usually = flow.bad.usual * flow.rate.usual - flow.served_bad.usual * usual_seen;
             let failed = flow.bad.now * flow.rate.now;
             let mut lost = (failed - theirs - usually.max(0.0)).max(0.0);
             if lost < MANY * flow.rate.now || lost < LEAST {
                 lost = 0.0;
             }
-            let unseen = ((flow.unserved.now - flow.unserved.usual).max(0.0) * flow.rate.now)
-                .min(lost);
+            let unseen =
+                ((flow.unserved.now - flow.unserved.usual).max(0.0) * flow.rate.now).min(lost);
             // An open breaker stands for the calls that it spares; whose fault they would have
             // been, those that were made tell.
             let shown = if failed > 0.0 { lost / failed } else { 0.0 };
@@ -427,9 +428,9 @@ fn join_links(blames: &mut Blames<'_>) {
     let Some((one, other)) = links.first() else {
         return;
     };
-    let common = [*one, *other]
-        .into_iter()
-        .find(|name| links.len() > 1 && links.iter().all(|link| link.0 == *name || link.1 == *name));
+    let common = [*one, *other].into_iter().find(|name| {
+        links.len() > 1 && links.iter().all(|link| link.0 == *name || link.1 == *name)
+    });
     let Some(name) = common else { return };
     let mut sum = Blame::default();
     for (one, other) in links {
@@ -565,7 +566,10 @@ mod tests {
             (edge.bad, edge.unserved) = (level(0.0, 1.0), level(0.0, 1.0));
         }
         flows.edges.insert(
-            (workload("billing@on-prem"), Callee::Workload(workload("ledger@on-prem"))),
+            (
+                workload("billing@on-prem"),
+                Callee::Workload(workload("ledger@on-prem")),
+            ),
             EdgeFlow {
                 calls: 300.0,
                 rate: level(10.0, 10.0),

@@ -4,6 +4,6 @@ mod blame;
 mod explanations;
 mod incidents;
 mod life;
-mod pages;
 mod origin;
+mod pages;
 mod story;

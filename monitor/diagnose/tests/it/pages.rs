@@ -94,7 +94,8 @@ impl Desk {
     }
 
     fn follow(&mut self, merged: &[(u64, u64)]) {
-        let lasting: BTreeSet<IncidentId> = self.incidents.keys().map(|id| IncidentId(*id)).collect();
+        let lasting: BTreeSet<IncidentId> =
+            self.incidents.keys().map(|id| IncidentId(*id)).collect();
         let merged = merged
             .iter()
             .map(|(part, whole)| (IncidentId(*part), IncidentId(*whole)));

@@ -519,6 +519,8 @@ pub(crate) fn view(now: Time) -> View {
             edges: 96,
             edges_refused: 0,
             incidents_opened: 2,
+            impact_forecasts: 0,
+            impact_inside: 0,
         },
     }
 }
