@@ -15,6 +15,7 @@ mod identity;
 mod ids;
 mod incident;
 mod journey;
+mod model;
 mod record;
 mod risk;
 mod search;
@@ -37,6 +38,10 @@ pub use incident::{Culprit, Forecast, Impact, Incident, IncidentId, Suspect};
 pub use journey::{
     EdgeSample, GraphMinute, GraphView, JourneyCounts, JourneyHop, JourneyTypeId, JourneyTypeView,
     JourneysView, LateJourney, Node, NodeView, SkewView,
+};
+pub use model::{
+    Alarm, Answer, Backtested, Comparison, Feedback, Fold, Learned, LearnedSignal, Model, ModelId,
+    ModelState, NoModelId, Recipe, ScoreRange, Tally,
 };
 pub use record::{
     CallFacts, Correlation, FormatName, Kind, Message, Record, Severity, Shape, ShapeId, SpanKind,

@@ -93,6 +93,8 @@ pub enum Measure {
     LogFormatRatio,
     /// Calls made to a dependency for each call served.
     CallsPerCall,
+    /// Log records a second.
+    LogRate,
 }
 
 impl Measure {
@@ -108,6 +110,7 @@ impl Measure {
             Measure::ClientErrorRatio => "client_error_ratio",
             Measure::LogFormatRatio => "log_format_ratio",
             Measure::CallsPerCall => "calls_per_call",
+            Measure::LogRate => "log_rate",
         }
     }
 
@@ -123,7 +126,7 @@ impl Measure {
             | Measure::ClientErrorRatio
             | Measure::LogFormatRatio => "",
             Measure::CallsPerCall => "calls/call",
-            Measure::TemplateRate(_) => "records/s",
+            Measure::TemplateRate(_) | Measure::LogRate => "records/s",
         }
     }
 }

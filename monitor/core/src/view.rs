@@ -124,6 +124,8 @@ pub struct ObjectiveView {
     /// In seconds; slower calls are bad.
     pub latency_threshold: Option<f64>,
     pub window: Duration,
+    /// How much of the window is known.
+    pub seen: Duration,
     /// Within the window.
     pub calls: u64,
     pub bad: u64,

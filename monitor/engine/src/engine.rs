@@ -22,6 +22,7 @@ use crate::bucket::Second;
 use crate::config::{Clock, EngineConfig};
 use crate::dependency::{DependencyBucket, DependencyTrack};
 use crate::episode::Change;
+use crate::feedback::FeedbackBook;
 use crate::flows::FlowBook;
 use crate::places::Places;
 use crate::risk::{Foresight, RiskChange};
@@ -64,9 +65,9 @@ pub enum Effect {
 
 #[derive(Clone, Debug)]
 pub struct Engine {
-    config: EngineConfig,
-    settings: Arc<Settings>,
-    state: State,
+    pub(crate) config: EngineConfig,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) state: State,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -98,12 +99,13 @@ pub(crate) struct State {
     pub(crate) services: Vec<ServiceTrack>,
     pub(crate) dependencies: Vec<DependencyTrack>,
     pub(crate) book: AlertBook,
+    pub(crate) feedback: FeedbackBook,
     /// The latest last.
     pub(crate) closed: VecDeque<Anomaly>,
     pub(crate) foresight: Foresight,
     discoveries: Discoveries,
     /// The open anomalies that are worth telling.
-    told: BTreeSet<AnomalyId>,
+    pub(crate) told: BTreeSet<AnomalyId>,
 }
 
 impl Engine {
@@ -440,10 +442,14 @@ impl Engine {
             .iter()
             .filter(|window| window.exclude_learning && window.is_open(at))
             .collect();
+        let real = self.state.feedback.confirmed();
         let is_untaught = |service: &ServiceKey, environment: &Name| {
             untaught
                 .iter()
                 .any(|window| window.select.holds(service, environment))
+                || real.iter().any(|subject| {
+                    subject.service() == service && subject.environment() == environment
+                })
         };
         for (at, api) in (0u32..).zip(&mut self.state.apis) {
             let buckets = calls.next_if(|(track, _)| *track == at);
@@ -496,7 +502,8 @@ impl Engine {
     /// Tells of what changed, and lets the alerts grow older.
     fn settle(&mut self, end: i64, changes: Vec<Change>, effects: &mut Vec<Effect>) {
         let now = Time::from_secs(end);
-        for change in changes {
+        let book = &mut self.state.feedback;
+        for change in book.admit(changes, &self.config.without, now) {
             let (Change::Opened(anomaly) | Change::Updated(anomaly) | Change::Closed(anomaly)) =
                 &change;
             let over = matches!(change, Change::Closed(_));
@@ -623,7 +630,7 @@ impl Engine {
 
     /// A message that is no error may become frequent without waking anyone. Nor does what a
     /// service's own calls meet: those who wait for the service feel it, or nobody does.
-    fn pages(&self, anomaly: &Anomaly) -> bool {
+    pub(crate) fn pages(&self, anomaly: &Anomaly) -> bool {
         if matches!(anomaly.signal.subject, Subject::Dependency { .. }) {
             return anomaly.signal.measure == Measure::CallsPerCall;
         }

@@ -9,6 +9,8 @@ use monitor_core::*;
 use monitor_serve::configuration::Understood;
 use monitor_serve::workloads::{Book, Published, Revisions};
 use monitor_serve::{Changes, Clock, Configurations, Intake, Kept, NotKept, Ports, Refused};
+
+use super::two_models::Two;
 use tokio::sync::{broadcast, watch};
 
 /// What holds the other ends of the ports.
@@ -54,6 +56,7 @@ pub(crate) fn site(clock: Arc<dyn Clock>) -> Site {
         intake: Arc::new(NoIntake),
         changes: Arc::new(Noted::default()),
         configurations: Arc::new(Memory::default()),
+        models: Arc::new(Two::default()),
         search: Arc::new(Records(records(now))),
         view,
         ingest,
@@ -482,6 +485,7 @@ pub(crate) fn view(now: Time) -> View {
             ratio: 0.99,
             latency_threshold: Some(0.5),
             window: Duration::from_hours(7 * 24),
+            seen: Duration::from_hours(7 * 24),
             calls: 100_000,
             bad: 250,
             budget_remaining: Some(0.75),
