@@ -1,9 +1,11 @@
 //! `crosswatch eval`: the production detectors on public benchmarks; the work is in `eval`.
 
+mod chaos;
 mod failures;
 mod forecast;
 mod journeys;
 mod nezha;
+mod petshop;
 mod quiet;
 
 use std::io::Write;
@@ -13,9 +15,6 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use eval::nab::report::{DETECTOR, report};
 use eval::nab::{detect, read, write};
-
-mod chaos;
-mod petshop;
 
 /// Score the detectors on a public benchmark, beside what others published.
 ///

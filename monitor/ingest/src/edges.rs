@@ -314,10 +314,6 @@ impl Half {
             | u64::from(self.micros) << 32
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "each part is masked to what it may hold"
-    )]
     fn from_bits(bits: u64) -> Half {
         Half {
             place: Place((bits & ((1 << PLACE_BITS) - 1)) as u32),

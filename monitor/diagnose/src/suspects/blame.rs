@@ -170,12 +170,13 @@ impl<'a> Sight<'a> {
             if lost < MANY * flow.rate.now || lost < LEAST {
                 lost = 0.0;
             }
-            let unseen =
+            let mut unseen =
                 ((flow.unserved.now - flow.unserved.usual).max(0.0) * flow.rate.now).min(lost);
             // An open breaker stands for the calls that it spares; whose fault they would have
             // been, those that were made tell.
-            let shown = if failed > 0.0 { lost / failed } else { 0.0 };
-            lost += missing * shown.min(1.0);
+            let shown = if failed > 0.0 { missing / failed } else { 0.0 };
+            unseen += unseen * shown;
+            lost += lost * shown;
             // Where calls are lost the ends' times are of different calls.
             let comparable = flow.unserved.now - flow.unserved.usual < MANY
                 && flow.unserved.now < 0.5
@@ -652,6 +653,6 @@ mod tests {
         let edge = edge(&mut flows, "checkout", "payments@cloud-b");
         edge.rate = level(10.0, 2.0);
         (edge.bad, edge.unserved) = (level(0.0, 1.0), level(0.0, 1.0));
-        assert_eq!(told(&flows), "cloud-a-cloud-b 1.00");
+        assert_eq!(told(&flows), "payments 1.00");
     }
 }
