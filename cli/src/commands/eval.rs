@@ -2,6 +2,9 @@
 
 mod failures;
 mod forecast;
+mod journeys;
+mod nezha;
+mod quiet;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,6 +13,8 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use eval::nab::report::{DETECTOR, report};
 use eval::nab::{detect, read, write};
+
+mod petshop;
 
 /// Score the detectors on a public benchmark, beside what others published.
 ///
@@ -24,8 +29,12 @@ pub(crate) struct Command {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     Nab(NabArgs),
+    Journeys(journeys::JourneysArgs),
     Forecast(forecast::Args),
     Failures(failures::Args),
+    Quiet(quiet::Args),
+    Petshop(petshop::PetshopArgs),
+    Nezha(nezha::NezhaArgs),
 }
 
 /// The Numenta Anomaly Benchmark: single signals with labelled windows.
@@ -56,8 +65,12 @@ struct NabArgs {
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match &command.benchmark {
         Benchmark::Nab(args) => nab(args),
+        Benchmark::Journeys(args) => journeys::run(args),
         Benchmark::Forecast(args) => forecast::run(args),
         Benchmark::Failures(args) => failures::run(args),
+        Benchmark::Quiet(args) => quiet::run(args),
+        Benchmark::Petshop(args) => petshop::run(args),
+        Benchmark::Nezha(args) => nezha::run(args),
     }
 }
 

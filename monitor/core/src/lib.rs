@@ -9,9 +9,11 @@ mod anomaly;
 mod batch;
 mod call;
 mod change;
+mod hop;
 mod identity;
 mod ids;
 mod incident;
+mod journey;
 mod record;
 mod risk;
 mod search;
@@ -26,9 +28,14 @@ pub use anomaly::{Anomaly, AnomalyId, Band, Contribution, Direction, Explanation
 pub use batch::{Batch, HistogramPoint, Item, LogItem, Origin, Payload, Source, SpanItem};
 pub use call::{Call, CallSource, CallStatus, DurationOrigin, Outcome};
 pub use change::Change;
+pub use hop::{Hop, Peer};
 pub use identity::{ApiKey, Environment, EnvironmentKind, Resource, ServiceKey, UNKNOWN, Workload};
 pub use ids::{IdError, SpanId, TraceId};
 pub use incident::{Incident, IncidentId, Suspect};
+pub use journey::{
+    EdgeSample, GraphMinute, GraphView, JourneyCounts, JourneyHop, JourneyTypeId, JourneyTypeView,
+    JourneysView, LateJourney, Node, NodeView, SkewView,
+};
 pub use record::{
     CallFacts, Correlation, FormatName, Kind, Message, Record, Severity, Shape, ShapeId, SpanKind,
     TemplateId, TemplateMatch, TimeOrigin, Value,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, Anomaly, ApiKey, Band, CallSource, Change, Environment, Incident, Name, Risk, Score,
-    ServiceKey, Time, TrackRecord,
+    Alert, Anomaly, ApiKey, Band, CallSource, Change, Environment, Incident, JourneysView, Name,
+    Risk, Score, ServiceKey, Time, TrackRecord,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -210,6 +210,7 @@ pub struct View {
     pub track_record: TrackRecord,
     /// In order of time.
     pub changes: Arc<[Arc<Change>]>,
+    pub journeys: Arc<JourneysView>,
     pub counts: EngineCounts,
 }
 

@@ -34,6 +34,16 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Smaller deviations are of interest too, by this factor.
+    #[must_use]
+    pub fn interested(self, factor: f64) -> Options {
+        Options {
+            min_dev_from_expected: self.min_dev_from_expected * factor,
+            min_rel_dev_from_expected: self.min_rel_dev_from_expected * factor,
+            ..self
+        }
+    }
+
     /// Whether a deviation to this value is one that the user wants to hear of at all.
     pub(crate) fn concerns(&self, actual: f64, expected: f64) -> bool {
         let deviation = actual - expected;

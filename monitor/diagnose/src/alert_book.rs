@@ -449,7 +449,7 @@ impl Group {
             .into_iter()
             .filter_map(|anomaly| match &anomaly.signal.subject {
                 Subject::Api(api) => Some(api),
-                Subject::Service { .. } => None,
+                Subject::Service { .. } | Subject::Dependency { .. } => None,
             })
             .collect();
         match apis.first() {

@@ -35,13 +35,22 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::Rate => rate(facts),
         Measure::LogErrorRatio => log_errors(facts),
         Measure::TemplateRate(_) => template(facts),
+        Measure::ThrottledRatio => share(facts, "calls were refused as too many"),
+        Measure::UnauthorisedRatio => share(facts, "calls were refused without valid rights"),
+        Measure::ClientErrorRatio => share(facts, "calls were their callers' mistakes"),
+        Measure::LogFormatRatio => share(facts, "records are in a format not seen before"),
+        Measure::CallsPerCall => calls_per_call(facts),
     };
     let noun = match facts.measure {
         Measure::Latency => "the slow calls",
         Measure::ErrorRatio => "the failures",
         Measure::Rate => "the calls",
         Measure::LogErrorRatio => "the error records",
-        Measure::TemplateRate(_) => "the records",
+        Measure::TemplateRate(_) | Measure::LogFormatRatio => "the records",
+        Measure::ThrottledRatio | Measure::UnauthorisedRatio | Measure::ClientErrorRatio => {
+            "the refusals"
+        }
+        Measure::CallsPerCall => "the calls",
     };
     for (at, contribution) in facts.contributions.iter().enumerate() {
         let separator = if at == 0 { "; " } else { ", " };
@@ -128,6 +137,28 @@ fn log_errors(facts: &Facts<'_>) -> String {
         grouped(facts.observations),
         duration_text(facts.span),
         percent(facts.band.upper),
+    )
+}
+
+fn share(facts: &Facts<'_>, what: &str) -> String {
+    format!(
+        "{} of {what} ({} of {} in {}) against at most {} expected",
+        percent(facts.actual),
+        grouped(cases(facts)),
+        grouped(facts.observations),
+        duration_text(facts.span),
+        percent(facts.band.upper),
+    )
+}
+
+fn calls_per_call(facts: &Facts<'_>) -> String {
+    format!(
+        "{} calls made for each one served against {} expected ({} typical), {} served in {}",
+        number(facts.actual),
+        number_range(facts.band),
+        times(facts.actual, facts.typical),
+        grouped(facts.observations),
+        duration_text(facts.span),
     )
 }
 

@@ -5,10 +5,13 @@
 //! when they have to be sent, and sent again, is decided here.
 
 mod alert_book;
+pub mod blame;
 mod changes;
 mod explain;
 mod identity;
 mod incident;
+mod journey;
+pub mod origin;
 mod severity;
 mod sign;
 mod suspects;
@@ -18,5 +21,6 @@ pub use alert_book::{AlertBook, AlertConfig, AlertCounts, Cause};
 pub use explain::{Facts, duration_text, why};
 pub use identity::{alert_id, anomaly_id};
 pub use incident::{IncidentBook, IncidentChange};
+pub use journey::{Journey, Journeys, Stop};
 pub use suspects::Vitals;
 pub use topology::{Seen, Topology};

@@ -7,13 +7,14 @@ use monitor_core::{
     Anomaly, ApiState, Contribution, Measure, Name, Score, ServiceKey, ServiceView, Subject,
     TemplateId, Time, Watching,
 };
-use monitor_detect::{Detector, RatioDetector, RatioKind, Reading, Sample};
+use monitor_detect::{Detector, RatioDetector, RatioKind};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{NOT_JUDGED, PAUSED, VIEW_SECS};
 use crate::bucket::{LogBucket, TemplateCount};
 use crate::config::EngineConfig;
 use crate::episode::{Change, Episode, Origin};
+use crate::log_format::Formats;
 use crate::models;
 use crate::vitals::Pulse;
 use crate::window::LogWindow;
@@ -37,6 +38,7 @@ pub(crate) struct ServiceTrack {
     model: RatioDetector,
     errors: Episode,
     watched: BTreeMap<TemplateId, Watched>,
+    formats: Formats,
     /// Seconds with records, and records, that windows have judged.
     judged_secs: u32,
     judged: u64,
@@ -75,6 +77,7 @@ impl ServiceTrack {
             model: models::log_errors(config),
             errors: Episode::default(),
             watched: BTreeMap::new(),
+            formats: Formats::new(config),
             judged_secs: 0,
             judged: 0,
             own: None,
@@ -88,6 +91,7 @@ impl ServiceTrack {
         self.own = own.cloned();
         let own = self.own.as_deref();
         models::tune_logs(&mut self.model, own, config, false);
+        self.formats.tune(own, config);
         for watched in self.watched.values_mut() {
             models::tune_logs(&mut watched.model, own, config, true);
         }
@@ -98,6 +102,7 @@ impl ServiceTrack {
         if self.held != hold {
             self.held = hold;
             self.model.hold(hold);
+            self.formats.hold(hold);
             for watched in self.watched.values_mut() {
                 watched.model.hold(hold);
             }
@@ -140,12 +145,20 @@ impl ServiceTrack {
         if let Some(bucket) = bucket {
             self.window.add(second, bucket);
         }
-        if let Some(window) = self.window.take_complete(second) {
+        let (model, formats) = (&self.model, &self.formats);
+        let presses = |window: &LogWindow| {
+            bucket.is_some()
+                && (model.is_pressing(&window.sample(window.sum.errors))
+                    || formats.is_pressing(window))
+        };
+        if let Some(window) = self.window.take_complete(second, presses) {
             self.judge(&window, config, changes);
         }
         let now = Time::from_secs(second);
-        if self.errors.open.is_some() {
-            changes.extend(self.errors.expire(now));
+        for episode in [&mut self.errors, &mut self.formats.episode] {
+            if episode.open.is_some() {
+                changes.extend(episode.expire(now));
+            }
         }
         if bucket.is_none() {
             for watched in self.watched.values_mut() {
@@ -164,7 +177,8 @@ impl ServiceTrack {
                 .watched
                 .values_mut()
                 .map(|watched| &mut watched.episode);
-            for episode in std::iter::once(&mut self.errors).chain(episodes) {
+            let own = [&mut self.errors, &mut self.formats.episode];
+            for episode in own.into_iter().chain(episodes) {
                 changes.extend(episode.dismiss(now, "; it is not watched any more"));
             }
         }
@@ -176,6 +190,7 @@ impl ServiceTrack {
         let time = Time::from_secs(second);
         self.window = LogWindow::default();
         self.model.skip_to(time);
+        self.formats.skip_to(time);
         for watched in self.watched.values_mut() {
             watched.model.skip_to(time);
         }
@@ -190,15 +205,7 @@ impl ServiceTrack {
     fn judge(&mut self, window: &LogWindow, config: &EngineConfig, changes: &mut Vec<Change>) {
         let subject = self.subject();
         let off = self.own.as_ref().is_some_and(|own| own.logs.is_off());
-        let sample = |part| Sample {
-            start: window.start(),
-            span: window.span(),
-            active_secs: window.active_secs,
-            reading: Reading::Share {
-                part,
-                whole: window.sum.records,
-            },
-        };
+        let sample = |part| window.sample(part);
         if let Some(verdict) = self.model.judge(&sample(window.sum.errors)) {
             let origin = Origin {
                 subject: &subject,
@@ -213,6 +220,7 @@ impl ServiceTrack {
                 self.errors.follow(&verdict, origin, |_| named)
             });
         }
+        changes.extend(self.formats.judge(window, &subject, off));
         self.watch_new(window, config);
         let per_second = window.sum.records as f64 / window.span().as_secs_f64().max(1.0);
         for (template, watched) in &mut self.watched {
@@ -355,7 +363,8 @@ impl ServiceTrack {
     }
 
     pub(crate) fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
-        std::iter::once(&self.errors)
+        [&self.errors, &self.formats.episode]
+            .into_iter()
             .chain(self.watched.values().map(|watched| &watched.episode))
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
     }
@@ -387,7 +396,8 @@ impl ServiceTrack {
         if self.is_paused() {
             return (ApiState::Paused, PAUSED.to_owned(), Score::NORMAL);
         }
-        let worst = std::iter::once(&self.errors)
+        let worst = [&self.errors, &self.formats.episode]
+            .into_iter()
             .chain(
                 self.watched
                     .values()

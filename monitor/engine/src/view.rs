@@ -67,6 +67,7 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
         risks: state.foresight.risks(),
         track_record: state.foresight.ledger().track_record(),
         changes: state.incidents.changes(),
+        journeys: Arc::new(state.journeys.view()),
         counts: state.counts,
     }
 }
@@ -82,6 +83,12 @@ fn anomalies(state: &State) -> Vec<Anomaly> {
                 .services
                 .iter()
                 .flat_map(|service| service.open_anomalies()),
+        )
+        .chain(
+            state
+                .dependencies
+                .iter()
+                .flat_map(|dependency| dependency.open_anomalies()),
         )
         .cloned()
         .collect();

@@ -10,9 +10,11 @@
 mod calls;
 pub mod container;
 pub mod decoded;
+mod dependencies;
 mod edges;
 pub mod formats;
 mod gauges;
+mod hops;
 pub mod jsonlines;
 pub mod lines;
 pub mod multiline;

@@ -76,7 +76,7 @@ impl WindowStats {
                     self.server_errors += calls;
                 }
             }
-            Observation::Edge { .. } => {}
+            Observation::Edge { .. } | Observation::Dependency { .. } | Observation::Hop(_) => {}
         }
     }
 

@@ -28,7 +28,13 @@ pub(super) fn why(risk: &Risk, statistic: &str, seen_secs: f64) -> String {
 
 fn amount(measure: Measure, value: f64) -> String {
     match measure {
-        Measure::ErrorRatio | Measure::LogErrorRatio => format!("{:.1} %", value * 100.0),
+        Measure::ErrorRatio
+        | Measure::LogErrorRatio
+        | Measure::ThrottledRatio
+        | Measure::UnauthorisedRatio
+        | Measure::ClientErrorRatio
+        | Measure::LogFormatRatio => format!("{:.1} %", value * 100.0),
+        Measure::CallsPerCall => format!("{value:.2} calls for each"),
         Measure::Latency if value < 1.0 => format!("{:.0} ms", value * 1_000.0),
         Measure::Latency => format!("{value:.1} s"),
         Measure::Rate | Measure::TemplateRate(_) => format!("{value:.1}/s"),

@@ -4,6 +4,7 @@ mod anomalies;
 mod foreseen;
 mod incidents;
 mod laws;
+mod mix;
 mod quiet;
 mod wanted;
 mod world;

@@ -170,6 +170,7 @@ pub(crate) fn log(service: &str, at: Time, severity: Severity, template: u64) ->
         time: at,
         severity: Some(severity),
         template: Some(TemplateId(template)),
+        format: None,
     }
 }
 
@@ -254,7 +255,7 @@ impl World {
         self
     }
 
-    fn pass_second(&mut self) {
+    pub(crate) fn pass_second(&mut self) {
         if self.now % 10 == 0 {
             for (caller, callee) in &self.edges {
                 self.engine.observe(&edge(caller, callee, self.now));

@@ -65,7 +65,7 @@ fn listing(view: &View, query: &AnomaliesQuery) -> Result<Listing<wire::Anomaly>
     let of_api = |anomaly: &Anomaly| match (&query.api, &anomaly.signal.subject) {
         (None, _) => true,
         (Some(wanted), Subject::Api(key)) => *wanted == api_id(key),
-        (Some(_), Subject::Service { .. }) => false,
+        (Some(_), Subject::Service { .. } | Subject::Dependency { .. }) => false,
     };
     let found = view.anomalies.iter().filter(|anomaly| {
         let subject = &anomaly.signal.subject;
@@ -141,6 +141,11 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
         Measure::Latency => wire::Measure::Latency,
         Measure::LogErrorRatio => wire::Measure::LogErrorRatio,
         Measure::TemplateRate(_) => wire::Measure::TemplateRate,
+        Measure::ThrottledRatio => wire::Measure::ThrottledRatio,
+        Measure::UnauthorisedRatio => wire::Measure::UnauthorisedRatio,
+        Measure::ClientErrorRatio => wire::Measure::ClientErrorRatio,
+        Measure::LogFormatRatio => wire::Measure::LogFormatRatio,
+        Measure::CallsPerCall => wire::Measure::CallsPerCall,
     }
 }
 
@@ -148,7 +153,7 @@ pub(super) fn subject(subject: &Subject) -> wire::Subject {
     let service = subject.service();
     let api = match subject {
         Subject::Api(key) => Some(key),
-        Subject::Service { .. } => None,
+        Subject::Service { .. } | Subject::Dependency { .. } => None,
     };
     wire::Subject {
         environment: subject.environment().to_string(),

@@ -503,6 +503,7 @@ pub(crate) fn view(now: Time) -> View {
             made: 20,
             failed: 3,
         }]),
+        journeys: Arc::default(),
         counts: EngineCounts {
             observations: 1_204_331,
             late: 12,
