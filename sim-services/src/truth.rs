@@ -137,6 +137,9 @@ pub enum Statement {
 pub struct Suspect {
     pub service: String,
     pub environment: String,
+    /// Rather than the service, a wire between environments is meant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub between: bool,
     /// Why, in a sentence.
     pub why: String,
 }

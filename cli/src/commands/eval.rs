@@ -14,6 +14,7 @@ use clap::{Args, Subcommand};
 use eval::nab::report::{DETECTOR, report};
 use eval::nab::{detect, read, write};
 
+mod chaos;
 mod petshop;
 
 /// Score the detectors on a public benchmark, beside what others published.
@@ -29,6 +30,7 @@ pub(crate) struct Command {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     Nab(NabArgs),
+    Chaos(chaos::Args),
     Journeys(journeys::JourneysArgs),
     Forecast(forecast::Args),
     Failures(failures::Args),
@@ -65,6 +67,7 @@ struct NabArgs {
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match &command.benchmark {
         Benchmark::Nab(args) => nab(args),
+        Benchmark::Chaos(args) => chaos::run(args),
         Benchmark::Journeys(args) => journeys::run(args),
         Benchmark::Forecast(args) => forecast::run(args),
         Benchmark::Failures(args) => failures::run(args),

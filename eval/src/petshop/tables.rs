@@ -53,7 +53,11 @@ impl Table {
         };
         let each = match unit {
             Unit::Seconds => each.clone(),
-            Unit::Failures => each.iter().map(|percent| 1.0 - percent / 100.0).collect(),
+            Unit::Failures => {
+                // `clamp` keeps what is not known, `max` would not.
+                let failed = |percent: &f64| (1.0 - percent / 100.0).clamp(0.0, 1.0);
+                each.iter().map(failed).collect()
+            }
         };
         Costs {
             calls: calls.clone(),
@@ -84,7 +88,7 @@ impl Table {
                 let normal = (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
                 let factor = (deviation * normal).exp();
                 *value = if metric == "availability" {
-                    (100.0 - (100.0 - *value) * factor).max(0.0)
+                    (100.0 - (100.0 - *value) * factor).clamp(0.0, 100.0)
                 } else {
                     *value * factor
                 };
@@ -140,7 +144,7 @@ fn reader(text: &str) -> csv::Reader<&[u8]> {
 }
 
 /// Row calls column. Nodes are those of rows and of columns, by name.
-pub fn graph(text: &str) -> Result<Graph, String> {
+pub(super) fn graph(text: &str) -> Result<Graph, String> {
     let mut records = reader(text).into_records();
     let header = records
         .next()
@@ -179,7 +183,7 @@ pub fn graph(text: &str) -> Result<Graph, String> {
 }
 
 /// Three rows of names, a row that names the index, then time and values; empty is not known.
-pub fn metrics(text: &str) -> Result<Table, String> {
+pub(super) fn metrics(text: &str) -> Result<Table, String> {
     let mut records = reader(text).into_records();
     let mut header = |what: &str| match records.next() {
         Some(Ok(record)) => Ok(record.iter().skip(1).map(str::to_owned).collect::<Vec<_>>()),

@@ -184,6 +184,10 @@ pub struct EngineCounts {
     /// Of these, refused because more are known than we keep.
     pub edges_refused: u64,
     pub incidents_opened: u64,
+    /// Forecasts of incidents' impact that were compared with what came, and how many held it in
+    /// their interval of 90 %.
+    pub impact_forecasts: u64,
+    pub impact_inside: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -31,8 +31,8 @@ pub use habit::{Costs, Excess, Habit, Layout};
 
 /// Suspects told of at most.
 const MOST: usize = 10;
-/// A suspect this far beyond its normal days is named although its victim is within its own.
-const ALONE: f64 = 1.5;
+/// A suspect this far beyond its normal days is named, however its victim fares.
+const ALONE: f64 = 1.25;
 
 /// What a node loses.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -155,12 +155,7 @@ pub fn blame(nodes: &[Node<'_>], target: usize, unit: Unit, tuning: &Tuning) -> 
     Blame { suspects, named }
 }
 
-/// Above 1: more than normal days explain. Both the suspect and its victim being beyond theirs is as
-/// good as the suspect alone being far beyond.
+/// Above 1: more than normal days explain, of the suspect alone or of both together.
 fn strength(suspect: f64, target: f64) -> f64 {
-    if target > 1.0 {
-        suspect
-    } else {
-        suspect / ALONE
-    }
+    (suspect / ALONE).max((suspect * target).sqrt())
 }

@@ -188,12 +188,13 @@ impl Journeys {
         self.measure_clocks(&tree);
         self.graph.add(&tree, &self.names);
         let confidence = tree.steps.iter().map(|step| step.part.confidence).product();
-        let found = self.kinds.add(&tree, &self.names, confidence);
+        let heard = self.second.saturating_mul(1_000_000_000);
+        let found = self.kinds.add(&tree, &self.names, confidence, heard);
         if self.keeps {
             if self.finished.len() >= FINISHED {
                 self.finished.pop_front();
             }
-            let kind = found.map(|found| self.kinds.kinds[found.kind as usize].id);
+            let kind = found.map(|kind| self.kinds.kinds[kind as usize].id);
             let journey = finished::journey(&tree, &self.names, trace, kind, confidence);
             self.finished.push_back(journey);
         }

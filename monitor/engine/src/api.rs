@@ -410,6 +410,32 @@ impl ApiTrack {
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
     }
 
+    /// Its signals with the detectors that judge them.
+    pub(crate) fn parts(&self) -> Vec<(Measure, &'static str, &Episode)> {
+        let models = &self.models;
+        vec![
+            (Measure::ErrorRatio, models.errors.name(), &self.errors),
+            (Measure::Latency, models.latency.name(), &self.latency),
+            (Measure::Rate, models.traffic.name(), &self.traffic),
+            (
+                Measure::ThrottledRatio,
+                models.throttled.name(),
+                &self.throttled,
+            ),
+            (
+                Measure::UnauthorisedRatio,
+                models.unauthorised.name(),
+                &self.unauthorised,
+            ),
+            (
+                Measure::ClientErrorRatio,
+                models.client_errors.name(),
+                &self.client_errors,
+            ),
+            (Measure::Latency, models.drift.name(), &self.drift),
+        ]
+    }
+
     fn every_episode(&self) -> [&Episode; 7] {
         [
             &self.errors,

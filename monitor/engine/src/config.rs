@@ -1,6 +1,9 @@
 //! What an [`crate::Engine`] may be told; every field has a default that needs no thought.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use monitor_core::Name;
 
 /// What decides that an observation comes too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct EngineConfig {
     pub max_forecast: usize,
     /// Sensitivity: how many false alarms each Api may raise in a week.
     pub false_alarms_per_api_week: f64,
+    /// Measures of which nothing is told, by name: `latency`, `rate`, …
+    pub without: BTreeSet<Name>,
     /// No verdict before this many seconds in which calls (or records) arrived …
     pub learn_seconds: u32,
     /// … and this many calls or records.
@@ -58,6 +63,7 @@ impl Default for EngineConfig {
             max_services: 10_000,
             max_forecast: 10_000,
             false_alarms_per_api_week: 0.1,
+            without: BTreeSet::new(),
             // Long enough for five windows of a busy Api. Verdicts this early rest on a wide
             // predictive distribution, so only a large change is one.
             learn_seconds: 25,

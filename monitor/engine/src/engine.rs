@@ -22,6 +22,8 @@ use crate::bucket::Second;
 use crate::config::{Clock, EngineConfig};
 use crate::dependency::{DependencyBucket, DependencyTrack};
 use crate::episode::Change;
+use crate::feedback::FeedbackBook;
+use crate::flows::FlowBook;
 use crate::places::Places;
 use crate::risk::{Foresight, RiskChange};
 use crate::rollup::{SeriesPoint, Step};
@@ -63,9 +65,9 @@ pub enum Effect {
 
 #[derive(Clone, Debug)]
 pub struct Engine {
-    config: EngineConfig,
-    settings: Arc<Settings>,
-    state: State,
+    pub(crate) config: EngineConfig,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) state: State,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -88,6 +90,7 @@ pub(crate) struct State {
     /// Who was seen to call whom, by the second from which on it is known.
     pending_edges: BTreeMap<i64, BTreeSet<(Workload, Workload)>>,
     topology: Topology,
+    flows: FlowBook,
     pub(crate) journeys: Journeys,
     pub(crate) incidents: IncidentBook,
     pub(crate) apis: Vec<ApiTrack>,
@@ -96,12 +99,13 @@ pub(crate) struct State {
     pub(crate) services: Vec<ServiceTrack>,
     pub(crate) dependencies: Vec<DependencyTrack>,
     pub(crate) book: AlertBook,
+    pub(crate) feedback: FeedbackBook,
     /// The latest last.
     pub(crate) closed: VecDeque<Anomaly>,
     pub(crate) foresight: Foresight,
     discoveries: Discoveries,
     /// The open anomalies that are worth telling.
-    told: BTreeSet<AnomalyId>,
+    pub(crate) told: BTreeSet<AnomalyId>,
 }
 
 impl Engine {
@@ -151,6 +155,7 @@ impl Engine {
                 // A probe's calls show that the Api exists and nothing of what its users see.
                 if !call.synthetic && call.source != CallSource::Probe {
                     bucket.add(call);
+                    self.state.flows.call(call, &mut second.flows);
                 }
             }
             Observation::Histogram { api, point, failed } => {
@@ -205,6 +210,7 @@ impl Engine {
                 let bucket = second.dependencies.entry(place).or_default();
                 bucket.add(*duration, *failed);
             }
+            Observation::CallEnd(end) => self.state.flows.end(end, &mut second.flows),
             Observation::Edge { .. } | Observation::Hop(_) => {}
         }
     }
@@ -336,6 +342,7 @@ impl Engine {
         state.service_places.reindex();
         state.dependency_places.reindex();
         state.incidents.reindex();
+        state.flows.reindex();
         state.journeys.reindex();
         Ok(Engine {
             config,
@@ -411,6 +418,7 @@ impl Engine {
             self.state.book.skip(blind);
             self.state.incidents.skip(blind);
             self.state.topology.skip(blind);
+            self.state.flows.skip(quiet);
         }
     }
 
@@ -420,6 +428,8 @@ impl Engine {
             .into_iter()
             .peekable();
         let mut logs = self.route_logs(second, bucket.logs).into_iter().peekable();
+        let held = self.state.incidents.members();
+        self.state.flows.step(second, &bucket.flows, &held);
         let mut asked = self
             .route_dependencies(bucket.dependencies)
             .into_iter()
@@ -432,10 +442,14 @@ impl Engine {
             .iter()
             .filter(|window| window.exclude_learning && window.is_open(at))
             .collect();
+        let real = self.state.feedback.confirmed();
         let is_untaught = |service: &ServiceKey, environment: &Name| {
             untaught
                 .iter()
                 .any(|window| window.select.holds(service, environment))
+                || real.iter().any(|subject| {
+                    subject.service() == service && subject.environment() == environment
+                })
         };
         for (at, api) in (0u32..).zip(&mut self.state.apis) {
             let buckets = calls.next_if(|(track, _)| *track == at);
@@ -488,7 +502,8 @@ impl Engine {
     /// Tells of what changed, and lets the alerts grow older.
     fn settle(&mut self, end: i64, changes: Vec<Change>, effects: &mut Vec<Effect>) {
         let now = Time::from_secs(end);
-        for change in changes {
+        let book = &mut self.state.feedback;
+        for change in book.admit(changes, &self.config.without, now) {
             let (Change::Opened(anomaly) | Change::Updated(anomaly) | Change::Closed(anomaly)) =
                 &change;
             let over = matches!(change, Change::Closed(_));
@@ -527,13 +542,23 @@ impl Engine {
         }
         let concerned = state.incidents.concerned(&state.topology);
         let vitals = crate::vitals::of(concerned, &state.apis, &state.services, end, &self.config);
+        let flows = &state.flows;
+        let look =
+            |concerned: &BTreeSet<Workload>, since: Time| flows.compare(concerned, since, end);
         let changes = state
             .incidents
-            .advance(now, &config, &state.topology, &vitals);
+            .advance_with(now, &config, &state.topology, &vitals, &look);
         state.counts.incidents_opened += changes
             .iter()
             .filter(|change| matches!(change, IncidentChange::Opened(_)))
             .count() as u64;
+        (state.counts.impact_forecasts, state.counts.impact_inside) =
+            state.incidents.impact_forecasts();
+        let merged = changes.iter().filter_map(|change| match change {
+            IncidentChange::Closed(incident) => Some((incident.id, incident.merged_into?)),
+            _ => None,
+        });
+        state.book.follow(state.incidents.lasting(), merged);
         let by_workload = state.incidents.by_workload();
         state.book.attribute(|service, environment| {
             let workload = Workload {
@@ -542,9 +567,18 @@ impl Engine {
             };
             let incident = by_workload.get(&workload)?;
             let root_cause = incident.root_cause();
+            let rank = incident
+                .suspects
+                .iter()
+                .position(|suspect| suspect.workload == workload);
             Some(Cause {
                 incident: incident.id,
-                root_cause: root_cause.map(|cause| format!("{}: {}", cause.workload, cause.why)),
+                rank: rank.map_or(u32::MAX, |rank| u32::try_from(rank).unwrap_or(u32::MAX)),
+                root_cause: root_cause.map(|cause| match incident.scope.as_str() {
+                    "" => format!("{}: {}", cause.name(), cause.why),
+                    scope => format!("{}: {} ({scope})", cause.name(), cause.why),
+                }),
+                impact: incident.impact.as_ref().map(ToString::to_string),
                 changes: changes_text(&incident.changes),
             })
         });
@@ -596,7 +630,7 @@ impl Engine {
 
     /// A message that is no error may become frequent without waking anyone. Nor does what a
     /// service's own calls meet: those who wait for the service feel it, or nobody does.
-    fn pages(&self, anomaly: &Anomaly) -> bool {
+    pub(crate) fn pages(&self, anomaly: &Anomaly) -> bool {
         if matches!(anomaly.signal.subject, Subject::Dependency { .. }) {
             return anomaly.signal.measure == Measure::CallsPerCall;
         }

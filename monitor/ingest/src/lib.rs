@@ -21,6 +21,7 @@ pub mod multiline;
 pub mod otlp;
 pub mod pipeline;
 mod presence;
+pub mod recall;
 pub mod redact;
 pub mod resource;
 pub mod routes;

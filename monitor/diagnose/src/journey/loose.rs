@@ -28,7 +28,7 @@ const WAIT: i64 = 6;
 /// How often hops are fitted together, in seconds.
 const EVERY: i64 = 2;
 /// How sure a journey is of which a call found no answer, though the callee tells of itself.
-const UNANSWERED: f32 = 0.3;
+const UNANSWERED: f32 = 0.1;
 /// Synthetic ids have it set, so that they meet no span's but by a chance of one in 2^63.
 const MADE: u64 = 1 << 63;
 
@@ -117,7 +117,9 @@ impl Loose {
             return Vec::new();
         }
         self.last = second;
-        clocks::suppose(&self.items, names, skews);
+        if clocks::suppose(&self.items, names, skews) {
+            self.habits.forget();
+        }
         let mut items = std::mem::take(&mut self.items);
         items.sort_by_key(|item| {
             let part = &item.part;

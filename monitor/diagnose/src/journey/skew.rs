@@ -81,25 +81,28 @@ impl Skews {
         }
     }
 
-    /// What hops without ids agree upon, where nothing better is known.
-    pub(super) fn suppose(&mut self, caller: u32, callee: u32, offset: i64, doubt: i64) {
+    /// What hops without ids agree upon, where nothing better is known. Whether that is another
+    /// offset than before.
+    pub(super) fn suppose(&mut self, caller: u32, callee: u32, offset: i64, doubt: i64) -> bool {
         let pair = (caller.min(callee), caller.max(callee));
         if caller == callee || self.exchanges.len() >= MAX_PAIRS {
-            return;
+            return false;
         }
         let exchange = self.exchanges.entry(pair).or_default();
         if exchange.seen > 0 {
-            return;
+            return false;
         }
         let offset = if caller < callee { offset } else { -offset };
-        exchange.found = match exchange.found {
+        let (found, jumped) = match exchange.found {
             // The same as before, a little better known.
             Some((known, before)) if (known - offset).abs() <= doubt.max(CALM) => {
-                Some((known + (offset - known) / 8, before.min(doubt)))
+                ((known + (offset - known) / 8, before.min(doubt)), false)
             }
-            _ => Some((offset, doubt)),
+            _ => ((offset, doubt), true),
         };
+        exchange.found = Some(found);
         self.solve();
+        jumped
     }
 
     /// Whether pairs with ids have said something of these two.

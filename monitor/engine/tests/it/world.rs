@@ -10,7 +10,7 @@ use monitor_core::{
 use monitor_engine::{Effect, Engine, EngineConfig};
 
 /// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): small, seeded and the same everywhere.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {

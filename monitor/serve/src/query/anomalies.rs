@@ -146,10 +146,11 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
         Measure::ClientErrorRatio => wire::Measure::ClientErrorRatio,
         Measure::LogFormatRatio => wire::Measure::LogFormatRatio,
         Measure::CallsPerCall => wire::Measure::CallsPerCall,
+        Measure::LogRate => wire::Measure::LogRate,
     }
 }
 
-pub(super) fn subject(subject: &Subject) -> wire::Subject {
+pub(crate) fn subject(subject: &Subject) -> wire::Subject {
     let service = subject.service();
     let api = match subject {
         Subject::Api(key) => Some(key),

@@ -26,9 +26,11 @@ impl Gap {
         let off = (x - self.centre).abs();
         let spread = self.spread.max(NARROW);
         let far = (spread * 10.0).max(WIDE);
-        let laplace = |spread: f64| (-off / spread).exp() / (2.0 * spread);
-        // One in ten is not as usual: a connection was made first, a clock was corrected.
-        0.9 * laplace(spread) + 0.1 * laplace(far)
+        let usual = (-off / spread).exp() / (2.0 * spread);
+        // One in ten is not as usual: a connection was made first, a clock was corrected. Cauchy's
+        // distribution, so that what is far off is unlikely and never impossible.
+        let unusual = far / (std::f64::consts::PI * (far * far + off * off));
+        0.9 * usual + 0.1 * unusual
     }
 
     fn learn(&mut self, x: f64, rate: f64) {
@@ -60,6 +62,11 @@ pub(super) struct Habits {
 }
 
 impl Habits {
+    /// Nothing of it holds: a clock turned out to be another.
+    pub(super) fn forget(&mut self) {
+        *self = Habits::default();
+    }
+
     pub(super) fn reindex(&mut self) {
         self.index = self.pairs.iter().map(|(key, pair)| (*key, *pair)).collect();
     }

@@ -9,6 +9,8 @@ use monitor_core::*;
 use monitor_serve::configuration::Understood;
 use monitor_serve::workloads::{Book, Published, Revisions};
 use monitor_serve::{Changes, Clock, Configurations, Intake, Kept, NotKept, Ports, Refused};
+
+use super::two_models::Two;
 use tokio::sync::{broadcast, watch};
 
 /// What holds the other ends of the ports.
@@ -54,6 +56,7 @@ pub(crate) fn site(clock: Arc<dyn Clock>) -> Site {
         intake: Arc::new(NoIntake),
         changes: Arc::new(Noted::default()),
         configurations: Arc::new(Memory::default()),
+        models: Arc::new(Two::default()),
         search: Arc::new(Records(records(now))),
         view,
         ingest,
@@ -366,6 +369,8 @@ pub(crate) fn view(now: Time) -> View {
         attributes: vec![("deployment".into(), "tariffs".into())],
     };
     let incident = Incident {
+        scope: "only in cloud-a".to_owned(),
+        impact: None,
         id: IncidentId(0x71),
         began: at - Duration::from_secs(12),
         opened: at - Duration::from_secs(4),
@@ -379,12 +384,14 @@ pub(crate) fn view(now: Time) -> View {
         anomalies: vec![AnomalyId(0x51), AnomalyId(0x52)],
         suspects: vec![
             Suspect {
+                culprit: monitor_core::Culprit::Service,
                 workload: workload("aws-eu-central-1", "tariffs"),
                 score: 0.86,
                 why: "changed first, at 11:59:46, 4 s before labels; nothing it calls is unusual"
                     .to_owned(),
             },
             Suspect {
+                culprit: monitor_core::Culprit::Service,
                 workload: workload("dc-north", "labels"),
                 score: 0.2,
                 why: "changed at 11:59:50; it calls tariffs, which changed 4 s before it"
@@ -394,6 +401,8 @@ pub(crate) fn view(now: Time) -> View {
         changes: vec![rollout.clone()],
     };
     let over = Incident {
+        scope: "only in cloud-a".to_owned(),
+        impact: None,
         id: IncidentId(0x70),
         began: at - Duration::from_mins(40),
         opened: at - Duration::from_mins(39),
@@ -403,6 +412,7 @@ pub(crate) fn view(now: Time) -> View {
         services: vec![workload("dc-north", "depots")],
         anomalies: vec![AnomalyId(0x53)],
         suspects: vec![Suspect {
+            culprit: monitor_core::Culprit::Service,
             workload: workload("dc-north", "depots"),
             score: 0.86,
             why: "changed at 11:19:58; it calls nobody that we know of".to_owned(),
@@ -513,6 +523,8 @@ pub(crate) fn view(now: Time) -> View {
             edges: 96,
             edges_refused: 0,
             incidents_opened: 2,
+            impact_forecasts: 0,
+            impact_inside: 0,
         },
     }
 }
