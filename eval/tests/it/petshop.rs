@@ -174,7 +174,8 @@ fn a_case_that_cannot_be_read_is_told_and_the_others_are_judged() {
         calm/test/issue_4: has no metrics.csv
         calm/test/issue_5: target.json: `colour` is no metric known here
         calm/test/issue_6: target.json: EOF while parsing an object at line 1 column 1
-        calm/test/issue_7: metrics.csv: line 4: `x` is not a number"#]].assert_eq(&told.join("\n"));
+        calm/test/issue_7: metrics.csv: line 4: `x` is not a number"#]]
+    .assert_eq(&told.join("\n"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ const NEWCOMERS: f64 = 0.25;
 /// ... if these cost at least this part of it.
 const NOTABLE: f64 = 0.5;
 /// ... and of callees that fell silent: calls that never arrive are seen by their caller alone.
-const SILENT: f64 = 0.5;
+const SILENT: f64 = 0.6;
 
 /// Where the target's loss comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,7 @@ pub(super) struct Flow {
 
 /// `None` where the target is not measured.
 pub(super) fn down(nodes: &[Node<'_>], target: usize, tuning: &Tuning) -> Option<Flow> {
-    if nodes.get(target)?.excess.kind != Kind::Measured {
+    if !nodes.get(target)?.excess.is_measured() {
         return None;
     }
     let mut flow = Flow {
@@ -53,7 +53,12 @@ pub(super) fn down(nodes: &[Node<'_>], target: usize, tuning: &Tuning) -> Option
                 continue;
             }
             for (answerable, part) in &parts.kept {
-                flow.own[*answerable] += share * part;
+                let given = share * part;
+                flow.own[*answerable] += given;
+                if *answerable != node && given > largest[*answerable] {
+                    largest[*answerable] = given;
+                    flow.by[*answerable] = Some(node);
+                }
             }
             for (callee, part) in &parts.handed {
                 let handed = share * part;

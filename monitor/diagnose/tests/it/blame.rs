@@ -113,7 +113,7 @@ fn a_callee_that_nobody_knew_leaves_the_blame_with_who_began_to_call_it() {
     stories[2].incident.calls = vec![0.0, 0.0, 30.0, 30.0, 30.0];
     expect![[r#"
         0.75 orders: 30 % of its calls fail, before 0 %; this is 60.0× the most in such a time on normal days; nothing that it calls explains it; 75 % of the trouble of shop is its own
-        0.00 new-table: no normal days are known of it; 100 % of its calls fail; 25 % of the trouble of shop is its own
+        0.25 new-table: no normal days are known of it; 100 % of its calls fail; 25 % of the trouble of shop is its own, most of it by way of orders
     "#]].assert_eq(&told(&stories, Unit::Failures));
 }
 
@@ -126,8 +126,8 @@ fn who_fell_silent_answers_for_its_callers_failures() {
     ];
     stories[2].incident.calls = vec![100.0, 100.0, 0.0, 0.0, 0.0];
     expect![[r#"
-        0.50 shop: 90 % of its calls fail, before 0 %; normal days show next to nothing of the kind; nothing that it calls explains it; 50 % of the trouble is its own
-        0.00 orders: calls of it ceased, and its caller is in trouble; 50 % of the trouble of shop is its own
+        0.60 orders: calls of it ceased, and its caller is in trouble; 60 % of the trouble of shop is its own
+        0.40 shop: 90 % of its calls fail, before 0 %; normal days show next to nothing of the kind; nothing that it calls explains it; 40 % of the trouble is its own
     "#]].assert_eq(&told(&stories, Unit::Failures));
 }
 
