@@ -39,7 +39,15 @@ pub(super) fn down(nodes: &[Node<'_>], target: usize, tuning: &Tuning) -> Option
     let mut parts: Vec<Option<Parts>> = vec![None; nodes.len()];
     let mut walk = Walk {
         seen: vec![usize::MAX; nodes.len()],
+        starved: vec![false; nodes.len()],
     };
+    for node in nodes.iter().filter(|node| node.excess.kind == Kind::Silent) {
+        for callee in node.callees.iter() {
+            if let Some(starved) = walk.starved.get_mut(*callee) {
+                *starved = true;
+            }
+        }
+    }
     // By position, so that the order of additions, and so the last bit, is always the same.
     let mut front: Vec<(usize, f64)> = vec![(target, 1.0)];
     let mut next = vec![0.0; nodes.len()];
@@ -102,6 +110,8 @@ struct Parts {
 struct Walk {
     /// For whom a node was last met.
     seen: Vec<usize>,
+    /// Called by one that fell silent, which explains its own silence.
+    starved: Vec<bool>,
 }
 
 impl Walk {
@@ -125,6 +135,7 @@ impl Walk {
                     }
                 }
                 Kind::Newcomer => newcomers.push(callee),
+                Kind::Silent if self.starved[callee] => {}
                 Kind::Silent => silent.push(callee),
                 Kind::Unknown => ahead.extend(other.callees.iter().copied()),
             }

@@ -132,6 +132,24 @@ fn who_fell_silent_answers_for_its_callers_failures() {
 }
 
 #[test]
+fn who_is_not_called_any_more_by_one_that_fell_silent_is_not_to_blame() {
+    let silent = || Costs {
+        calls: vec![100.0, 100.0, 0.0, 0.0, 0.0],
+        each: vec![0.0, 0.0, f64::NAN, f64::NAN, f64::NAN],
+    };
+    let mut stories = vec![
+        node("shop", &[1, 2], 0.0, [0.0, 0.0, 0.9, 1.0, 0.9]),
+        node("orders", &[2], 0.0, steady(0.0)),
+        node("settings", &[], 0.0, steady(0.0)),
+    ];
+    stories[1].incident = silent();
+    stories[2].incident = silent();
+    let blame = judged(&stories, Unit::Failures);
+    let suspects: Vec<usize> = blame.suspects.iter().map(|suspect| suspect.node).collect();
+    assert_eq!(suspects, [1, 0]);
+}
+
+#[test]
 fn a_restless_callee_explains_nothing() {
     let mut stories = vec![
         node("shop", &[1, 2], 0.30, [0.30, 0.30, 0.50, 0.50, 0.50]),
