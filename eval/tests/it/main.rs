@@ -2,3 +2,4 @@
 
 mod nab;
 mod petshop;
+mod quiet;

@@ -41,6 +41,7 @@ fn record(severity: Severity, template: u64) -> Observation {
         time: Time::EPOCH,
         severity: Some(severity),
         template: Some(TemplateId(template)),
+        format: None,
     }
 }
 
