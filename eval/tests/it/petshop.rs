@@ -111,7 +111,27 @@ fn scored(path: &Path) -> Report {
 fn a_small_benchmark_is_scored_and_printed() {
     let folder = small_benchmark();
     let report = scored(folder.path());
-    expect![[r#""#]].assert_eq(&(report.table() + "\n" + &report.cases()));
+    expect![[r#"
+        PetShop: 2 cases
+
+                                         cases  top-1  top-3  top-5    mrr
+        calm availability                    1  1.000  1.000  1.000  1.000
+        calm latency                         1  1.000  1.000  1.000  1.000
+        all                                  2  1.000  1.000  1.000  1.000
+
+        Normal days: somebody is named in 0 of 232 windows with the cases' targets, 0 of 928 with every node as the target.
+        Each half of the normal days judged by the other: 0 of 224, 0 of them the target itself.
+        Cases without a root cause: somebody is named in 0 of 1.
+
+        calm/test/issue_2: availability of shop; root cause orders: rank 1
+            1.00 orders: 10 % of its calls fail, before 0 %; this is 20.0× the most in such a time on normal days; nothing that it calls explains it; 100 % of the trouble of shop is its own
+        calm/test/issue_3: latency of shop; root cause none: nothing to find
+            nobody is named
+        calm/train/issue_1: latency of shop; root cause orders-db: rank 1
+            0.98 orders-db: its calls take 221 ms instead of 21 ms; this is 41.8× the most in such a time on normal days; nothing that it calls explains it; 98 % of the trouble of shop is its own, most of it by way of orders
+            0.01 shop: its calls take 507 ms instead of 300 ms; this is 18.9× the most in such a time on normal days; what it calls explains 96 % of it; 1 % of the trouble is its own
+            0.00 search: its calls take 54 ms instead of 53 ms; normal days show as much at times; nothing that it calls explains it; 0.3 % of the trouble of shop is its own
+    "#]].assert_eq(&(report.table() + "\n" + &report.cases()));
 }
 
 #[test]
@@ -150,7 +170,12 @@ fn a_case_that_cannot_be_read_is_told_and_the_others_are_judged() {
         .iter()
         .map(|skipped| format!("{}: {}", skipped.case, skipped.problem))
         .collect();
-    expect![[r#""#]].assert_eq(&told.join("\n"));
+    expect![[r#"
+        calm/test/issue_4: has no metrics.csv
+        calm/test/issue_5: target.json: `colour` is no metric known here
+        calm/test/issue_6: target.json: EOF while parsing an object at line 1 column 1
+        calm/test/issue_7: metrics.csv: line 4: `x` is not a number"#]]
+    .assert_eq(&told.join("\n"));
 }
 
 #[test]

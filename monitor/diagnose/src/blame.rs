@@ -99,7 +99,8 @@ pub struct Blamed {
     pub score: f64,
     /// 0 to 1: its own part of the target's loss; the parts of all add up to 1.
     pub share: f64,
-    /// Its loss as a multiple of the largest in any such window on normal days.
+    /// Its loss as a multiple of the largest in any such window on normal days; of one that cannot be
+    /// measured (it fell silent, or is new), that of its caller.
     pub beyond: f64,
     /// Evidence, each a sentence without its full stop.
     pub why: Vec<String>,
@@ -130,7 +131,8 @@ pub fn blame(nodes: &[Node<'_>], target: usize, unit: Unit, tuning: &Tuning) -> 
         .enumerate()
         .filter(|(_, share)| **share > 0.0)
         .map(|(node, share)| {
-            let beyond = nodes[node].excess.beyond();
+            let answers_for = flow.by[node].filter(|_| !nodes[node].excess.is_measured());
+            let beyond = nodes[answers_for.unwrap_or(node)].excess.beyond();
             Blamed {
                 node,
                 score: (share * strength(beyond, of_target).min(1.0)).clamp(0.0, 1.0),

@@ -12,7 +12,7 @@ const NEWCOMERS: f64 = 0.25;
 /// ... if these cost at least this part of it.
 const NOTABLE: f64 = 0.5;
 /// ... and of callees that fell silent: calls that never arrive are seen by their caller alone.
-const SILENT: f64 = 0.5;
+const SILENT: f64 = 0.6;
 
 /// Where the target's loss comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,7 @@ pub(super) struct Flow {
 
 /// `None` where the target is not measured.
 pub(super) fn down(nodes: &[Node<'_>], target: usize, tuning: &Tuning) -> Option<Flow> {
-    if nodes.get(target)?.excess.kind != Kind::Measured {
+    if !nodes.get(target)?.excess.is_measured() {
         return None;
     }
     let mut flow = Flow {
@@ -39,7 +39,15 @@ pub(super) fn down(nodes: &[Node<'_>], target: usize, tuning: &Tuning) -> Option
     let mut parts: Vec<Option<Parts>> = vec![None; nodes.len()];
     let mut walk = Walk {
         seen: vec![usize::MAX; nodes.len()],
+        starved: vec![false; nodes.len()],
     };
+    for node in nodes.iter().filter(|node| node.excess.kind == Kind::Silent) {
+        for callee in node.callees.iter() {
+            if let Some(starved) = walk.starved.get_mut(*callee) {
+                *starved = true;
+            }
+        }
+    }
     // By position, so that the order of additions, and so the last bit, is always the same.
     let mut front: Vec<(usize, f64)> = vec![(target, 1.0)];
     let mut next = vec![0.0; nodes.len()];
@@ -53,7 +61,12 @@ pub(super) fn down(nodes: &[Node<'_>], target: usize, tuning: &Tuning) -> Option
                 continue;
             }
             for (answerable, part) in &parts.kept {
-                flow.own[*answerable] += share * part;
+                let given = share * part;
+                flow.own[*answerable] += given;
+                if *answerable != node && given > largest[*answerable] {
+                    largest[*answerable] = given;
+                    flow.by[*answerable] = Some(node);
+                }
             }
             for (callee, part) in &parts.handed {
                 let handed = share * part;
@@ -97,6 +110,8 @@ struct Parts {
 struct Walk {
     /// For whom a node was last met.
     seen: Vec<usize>,
+    /// Called by one that fell silent, which explains its own silence.
+    starved: Vec<bool>,
 }
 
 impl Walk {
@@ -120,6 +135,7 @@ impl Walk {
                     }
                 }
                 Kind::Newcomer => newcomers.push(callee),
+                Kind::Silent if self.starved[callee] => {}
                 Kind::Silent => silent.push(callee),
                 Kind::Unknown => ahead.extend(other.callees.iter().copied()),
             }

@@ -198,9 +198,13 @@ impl Excess {
         }
     }
 
+    pub(super) fn is_measured(&self) -> bool {
+        self.kind == Kind::Measured
+    }
+
     /// Its loss as a multiple of the most on normal days; 0 when it gains or is not measured.
     pub fn beyond(&self) -> f64 {
-        if self.kind == Kind::Measured {
+        if self.is_measured() {
             (self.lost / self.usual).max(0.0)
         } else {
             0.0

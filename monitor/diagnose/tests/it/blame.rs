@@ -85,7 +85,9 @@ fn a_slow_database_is_blamed_and_not_those_who_wait_for_it() {
         node("search", &[], 0.05, steady(0.05)),
         node("orders-db", &[], 0.02, [0.02, 0.02, 0.52, 0.54, 0.53]),
     ];
-    expect![[r#""#]].assert_eq(&told(&stories, Unit::Seconds));
+    expect![[r#"
+        1.00 orders-db: its calls take 530 ms instead of 20 ms; this is 15.9× the most in such a time on normal days; nothing that it calls explains it; 100 % of the trouble of shop is its own, most of it by way of orders
+    "#]].assert_eq(&told(&stories, Unit::Seconds));
 }
 
 #[test]
@@ -95,7 +97,9 @@ fn who_fails_while_all_its_callees_are_well_is_blamed_itself() {
         node("orders", &[2], 0.0, [0.0, 0.0, 0.04, 0.05, 0.04]),
         node("orders-db", &[], 0.0, steady(0.0)),
     ];
-    expect![[r#""#]].assert_eq(&told(&stories, Unit::Failures));
+    expect![[r#"
+        1.00 orders: 4 % of its calls fail, before 0 %; this is 8.0× the most in such a time on normal days; nothing that it calls explains it; 100 % of the trouble of shop is its own
+    "#]].assert_eq(&told(&stories, Unit::Failures));
 }
 
 #[test]
@@ -107,7 +111,10 @@ fn a_callee_that_nobody_knew_leaves_the_blame_with_who_began_to_call_it() {
     ];
     stories[2].normal = Costs::default();
     stories[2].incident.calls = vec![0.0, 0.0, 30.0, 30.0, 30.0];
-    expect![[r#""#]].assert_eq(&told(&stories, Unit::Failures));
+    expect![[r#"
+        0.75 orders: 30 % of its calls fail, before 0 %; this is 60.0× the most in such a time on normal days; nothing that it calls explains it; 75 % of the trouble of shop is its own
+        0.25 new-table: no normal days are known of it; 100 % of its calls fail; 25 % of the trouble of shop is its own, most of it by way of orders
+    "#]].assert_eq(&told(&stories, Unit::Failures));
 }
 
 #[test]
@@ -118,7 +125,28 @@ fn who_fell_silent_answers_for_its_callers_failures() {
         node("orders", &[], 0.0, [0.0, 0.0, f64::NAN, f64::NAN, f64::NAN]),
     ];
     stories[2].incident.calls = vec![100.0, 100.0, 0.0, 0.0, 0.0];
-    expect![[r#""#]].assert_eq(&told(&stories, Unit::Failures));
+    expect![[r#"
+        0.60 orders: calls of it ceased, and its caller is in trouble; 60 % of the trouble of shop is its own
+        0.40 shop: 90 % of its calls fail, before 0 %; normal days show next to nothing of the kind; nothing that it calls explains it; 40 % of the trouble is its own
+    "#]].assert_eq(&told(&stories, Unit::Failures));
+}
+
+#[test]
+fn who_is_not_called_any_more_by_one_that_fell_silent_is_not_to_blame() {
+    let silent = || Costs {
+        calls: vec![100.0, 100.0, 0.0, 0.0, 0.0],
+        each: vec![0.0, 0.0, f64::NAN, f64::NAN, f64::NAN],
+    };
+    let mut stories = vec![
+        node("shop", &[1, 2], 0.0, [0.0, 0.0, 0.9, 1.0, 0.9]),
+        node("orders", &[2], 0.0, steady(0.0)),
+        node("settings", &[], 0.0, steady(0.0)),
+    ];
+    stories[1].incident = silent();
+    stories[2].incident = silent();
+    let blame = judged(&stories, Unit::Failures);
+    let suspects: Vec<usize> = blame.suspects.iter().map(|suspect| suspect.node).collect();
+    assert_eq!(suspects, [1, 0]);
 }
 
 #[test]
