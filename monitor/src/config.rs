@@ -112,7 +112,12 @@ pub struct Values {
 
     /// By whose clock days and weeks are learned: Europe/Berlin for all environments, or
     /// plant=America/Chicago for one; more than once. [default: UTC]
-    #[arg(long, env = "CROSSWATCH_TIME_ZONE", value_delimiter = ',', value_name = "[ENVIRONMENT=]ZONE")]
+    #[arg(
+        long,
+        env = "CROSSWATCH_TIME_ZONE",
+        value_delimiter = ',',
+        value_name = "[ENVIRONMENT=]ZONE"
+    )]
     pub time_zone: Option<Vec<String>>,
 
     /// How late records may arrive and still count, in seconds. Anomalies are told this much later.

@@ -62,10 +62,12 @@ mod tests {
     fn each_environment_has_its_own_clock_and_summer_time() {
         let texts = ["Europe/Berlin", "plant=America/Chicago"].map(str::to_owned);
         let zones = Zones::parse(&texts).expect("both exist");
-        let (winter, summer) = (Time::from_secs(1_768_478_400), Time::from_secs(1_784_116_800));
-        let hours = |environment: &str, at: Time| {
-            zones.utc_offset_secs(&environment.into(), at) / 3_600
-        };
+        let (winter, summer) = (
+            Time::from_secs(1_768_478_400),
+            Time::from_secs(1_784_116_800),
+        );
+        let hours =
+            |environment: &str, at: Time| zones.utc_offset_secs(&environment.into(), at) / 3_600;
         assert_eq!((hours("cloud", winter), hours("cloud", summer)), (1, 2));
         assert_eq!((hours("plant", winter), hours("plant", summer)), (-6, -5));
         assert_eq!(Zones::default().utc_offset_secs(&"cloud".into(), summer), 0);

@@ -186,7 +186,10 @@ mod tests {
     fn theory_counts_until_cycles_were_seen() {
         let tail = Tail::default();
         let needed = tail.needed(1e-6);
-        assert!((needed / THEORY.exceeded(1e-6) - 1.0).abs() < 0.1, "{needed}");
+        assert!(
+            (needed / THEORY.exceeded(1e-6) - 1.0).abs() < 0.1,
+            "{needed}"
+        );
     }
 
     #[test]
