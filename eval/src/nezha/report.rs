@@ -168,10 +168,7 @@ fn row(text: &mut String, name: &str, figures: &Figures) {
     );
 }
 
-fn group<'a>(
-    cases: &[&'a Case],
-    key: impl Fn(&Case) -> String,
-) -> BTreeMap<String, Vec<&'a Case>> {
+fn group<'a>(cases: &[&'a Case], key: impl Fn(&Case) -> String) -> BTreeMap<String, Vec<&'a Case>> {
     let mut groups: BTreeMap<String, Vec<&Case>> = BTreeMap::new();
     for case in cases {
         groups.entry(key(case)).or_default().push(case);

@@ -1,3 +1,4 @@
 //! The evaluation as a whole, on files.
 
 mod nab;
+mod nezha;

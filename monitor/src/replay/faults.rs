@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use monitor_core::{Batch, Name, Payload, Record, ServiceKey, Severity, Time};
-use monitor_diagnose::origin::{
-    LineSeen, Scene, SceneBuilder, SpanSeen, Suspicion, locate,
-};
+use monitor_diagnose::origin::{LineSeen, Scene, SceneBuilder, SpanSeen, Suspicion, locate};
 use monitor_ingest::pipeline::Pipeline;
 use monitor_ingest::redact::{RedactConfig, RedactionCounts, Redactor};
 use serde::Serialize;
@@ -149,10 +147,7 @@ impl<'a> Judge<'a> {
         for batch in before.iter().chain(&now) {
             pipeline.process(lines_of(batch));
         }
-        let (before, now) = (
-            scene(&before, &mut pipeline),
-            scene(&now, &mut pipeline),
-        );
+        let (before, now) = (scene(&before, &mut pipeline), scene(&now, &mut pipeline));
         let Some(reference) = fault.reference.filter(|_| !before.executions.is_empty()) else {
             return Ok(report(
                 fault,
@@ -168,9 +163,7 @@ impl<'a> Judge<'a> {
     }
 
     fn minute(&mut self, start: Time) -> anyhow::Result<Vec<Batch>> {
-        let mut batches = self
-            .recording
-            .minute(start, &mut ReadCounts::default())?;
+        let mut batches = self.recording.minute(start, &mut ReadCounts::default())?;
         for batch in &mut batches {
             self.redactor
                 .redact_batch(batch, &mut RedactionCounts::default());

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use monitor_core::{
-    Anomaly, AnomalyId, ApiKey, CallSource, EngineCounts, Incident, IncidentId, IngestView,
-    Name, Observation, Outcome, Record, ServiceKey, Severity, Sketch, Time, TraceId,
+    Anomaly, AnomalyId, ApiKey, CallSource, EngineCounts, Incident, IncidentId, IngestView, Name,
+    Observation, Outcome, Record, ServiceKey, Severity, Sketch, Time, TraceId,
 };
 use monitor_engine::Effect;
 use monitor_ingest::redact::RedactionCounts;
@@ -72,11 +72,7 @@ impl Redactions {
 }
 
 impl Collector {
-    pub(super) fn after(
-        &mut self,
-        records: &[(u32, Record)],
-        observations: &[Observation],
-    ) {
+    pub(super) fn after(&mut self, records: &[(u32, Record)], observations: &[Observation]) {
         for (_, record) in records {
             self.first = Some(
                 self.first
@@ -421,7 +417,10 @@ impl Report {
     }
 }
 
-pub(super) fn time<S: serde::Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn time<S: serde::Serializer>(
+    time: &Option<Time>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => serializer.collect_str(time),
         None => serializer.serialize_none(),

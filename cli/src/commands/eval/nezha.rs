@@ -61,10 +61,6 @@ pub(super) fn run(args: &NezhaArgs) -> anyhow::Result<()> {
     }
     write!(out, "{}", report.table())?;
     let each = took.div_f64(report.cases.len().max(1) as f64);
-    writeln!(
-        told,
-        "{} ms a case, reading included",
-        each.as_millis()
-    )?;
+    writeln!(told, "{} ms a case, reading included", each.as_millis())?;
     Ok(())
 }

@@ -15,7 +15,7 @@
 //! A detour below another is its explanation, to the degree that the other's operation shows
 //! evidence itself: computed from the leaves of the call trees upwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use monitor_core::Name;
 use rustc_hash::FxHashMap;
@@ -54,27 +54,27 @@ pub(super) struct Ways<'a> {
 impl<'a> Ways<'a> {
     /// Lines count for services that both scenes heard.
     pub(super) fn new(reference: &'a Scene, window: &'a Scene) -> Ways<'a> {
-        let mut numbers: BTreeMap<&Step, u32> = BTreeMap::new();
-        let mut steps = Vec::new();
-        let mut of = |scene: &'a Scene| -> Vec<Way> {
-            let mut way = |execution: &'a Execution| -> Way {
+        let steps: BTreeSet<&Step> = reference
+            .executions
+            .iter()
+            .chain(&window.executions)
+            .flat_map(|execution| &execution.steps)
+            .collect();
+        let steps: Vec<&Step> = steps.into_iter().collect();
+        // Steps of an execution ascend, and so do their numbers.
+        let of = |scene: &Scene| -> Vec<Way> {
+            let way = |execution: &Execution| -> Way {
                 let both = reference.heard.contains(&execution.service)
                     && window.heard.contains(&execution.service);
-                let mut way: Way = execution
+                execution
                     .steps
                     .iter()
                     .filter(|step| both || !matches!(step, Step::Said { .. }))
-                    .map(|step| {
-                        *numbers.entry(step).or_insert_with(|| {
-                            steps.push(step);
-                            u32::try_from(steps.len() - 1).unwrap_or(u32::MAX)
-                        })
-                    })
-                    .collect();
-                way.sort_unstable();
-                way
+                    .filter_map(|step| steps.binary_search(&step).ok())
+                    .filter_map(|place| u32::try_from(place).ok())
+                    .collect()
             };
-            scene.executions.iter().map(&mut way).collect()
+            scene.executions.iter().map(way).collect()
         };
         let (before, now) = (of(reference), of(window));
         Ways {
@@ -201,8 +201,9 @@ struct Told {
     before: f64,
 }
 
-/// For each service the strongest evidence of its operations.
-pub(super) fn judge(ways: &Ways<'_>) -> BTreeMap<Name, Reason> {
+/// For each service the strongest evidence of its operations; and for each execution of the window
+/// to what degree a detour below it explains its own.
+pub(super) fn judge(ways: &Ways<'_>) -> (BTreeMap<Name, Reason>, Vec<f64>) {
     let known = by_operation(ways.reference);
     let mut detours: Vec<Option<Detour>> = vec![None; ways.now.len()];
     let mut of: Vec<usize> = vec![usize::MAX; ways.now.len()];
@@ -218,9 +219,11 @@ pub(super) fn judge(ways: &Ways<'_>) -> BTreeMap<Name, Reason> {
         let mut judged = Vec::new();
         for place in places {
             let way = &ways.now[place];
-            let found = nearest
-                .entry(way)
-                .or_insert_with(|| habit.nearest(ways, way).map(|known| detour(ways, known, way)));
+            let found = nearest.entry(way).or_insert_with(|| {
+                habit
+                    .nearest(ways, way)
+                    .map(|known| detour(ways, known, way))
+            });
             if let Some(found) = found {
                 detours[place].clone_from(found);
                 of[place] = all.len();
@@ -269,7 +272,7 @@ pub(super) fn judge(ways: &Ways<'_>) -> BTreeMap<Name, Reason> {
             keep(&operation.0, reason);
         }
     }
-    reasons
+    (reasons, explained)
 }
 
 fn detour(ways: &Ways<'_>, known: &Way, way: &Way) -> Option<Detour> {
@@ -289,12 +292,7 @@ fn detour(ways: &Ways<'_>, known: &Way, way: &Way) -> Option<Detour> {
 }
 
 /// For each execution, to what degree a detour below it explains its own; 0 to 1.
-fn explain(
-    window: &Scene,
-    detours: &[Option<Detour>],
-    of: &[usize],
-    all: &[Judged],
-) -> Vec<f64> {
+fn explain(window: &Scene, detours: &[Option<Detour>], of: &[usize], all: &[Judged]) -> Vec<f64> {
     let mut explained = vec![0.0f64; detours.len()];
     // Callers come first, so backwards all that an execution called is known before it.
     for place in (0..detours.len()).rev() {
@@ -382,12 +380,7 @@ fn failing(
     })
 }
 
-fn sentence(
-    ways: &Ways<'_>,
-    judged: &Judged,
-    told: Told,
-    detours: &[Option<Detour>],
-) -> String {
+fn sentence(ways: &Ways<'_>, judged: &Judged, told: Told, detours: &[Option<Detour>]) -> String {
     let mut left_out: BTreeMap<u32, u64> = BTreeMap::new();
     let mut added: BTreeMap<u32, u64> = BTreeMap::new();
     for place in &judged.places {

@@ -70,7 +70,10 @@ fn an_execution_has_all_that_was_done_for_one_request() {
         operation: "charge".into()
     }));
     assert!(shop.steps.contains(&Step::Did("query".into())));
-    assert_eq!((till.caller, till.way), (Some(0), Some(Duration::from_millis(40))));
+    assert_eq!(
+        (till.caller, till.way),
+        (Some(0), Some(Duration::from_millis(40)))
+    );
     assert_eq!(scene.left_out, 0);
 }
 
