@@ -7,6 +7,8 @@ pub(crate) mod crds;
 pub(crate) mod demo;
 pub(crate) mod eval;
 pub(crate) mod explain;
+pub(crate) mod feedback;
+pub(crate) mod model;
 pub(crate) mod monitor;
 pub(crate) mod operator;
 pub(crate) mod replay;

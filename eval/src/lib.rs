@@ -4,6 +4,11 @@
 //! what comes out is a value; printing is the command line's. The same input gives the same bytes.
 
 pub mod baselines;
+pub mod failures;
+pub mod forecast;
+pub mod journeys;
 pub mod nab;
 pub mod nezha;
+pub mod petshop;
+pub mod quiet;
 pub mod vus;

@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::SystemClock;
 use crate::replay::{ANOMALIES, INCIDENTS};
 
+mod models;
+
 #[derive(Debug)]
 pub struct Archive {
     address: SocketAddr,
@@ -86,6 +88,7 @@ pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
         intake: Arc::new(Shut),
         changes: Arc::new(Shut),
         configurations: Arc::new(Shut),
+        models: Arc::new(Shut),
         search: index.search(),
         view,
         ingest,

@@ -4,7 +4,7 @@
 //! judged by the same code and with the same settings as a live monitor's; only what is stored and
 //! sent is left out.
 
-use monitor_core::{Origin, Time};
+use monitor_core::{Origin, Time, View};
 use monitor_engine::{Effect, EngineConfig};
 use monitor_ingest::decoded::Decoded;
 use monitor_ingest::otlp::{self, DecodeError, Encoding};
@@ -46,6 +46,11 @@ impl Embedded {
     /// Items that were refused.
     pub fn rejected(&self) -> u64 {
         self.rejected
+    }
+
+    /// The state of everything watched.
+    pub fn view(&self) -> View {
+        self.heart.view()
     }
 
     /// In the worker's order: judged up to the arrival, then understood.

@@ -8,19 +8,22 @@ use std::sync::Arc;
 use monitor_core::{
     Batch, Change, IngestView, Observation, Record, ServiceKey, Settings, TemplateId, Time, View,
 };
-use monitor_engine::{Effect, Engine, EngineConfig};
+use monitor_engine::{Effect, Engine, EngineConfig, Models};
 use monitor_ingest::pipeline::Pipeline;
 use serde::{Deserialize, Serialize};
 
 use crate::wording;
 
 /// What a snapshot file begins with; changes when its content does.
-const SNAPSHOT_VERSION: u32 = 4;
+const SNAPSHOT_VERSION: u32 = 8;
 
 #[derive(Debug)]
 pub struct Heart {
     pipeline: Pipeline,
     engine: Engine,
+    /// Which model the engine is, and the one on trial beside it.
+    models: Models,
+    settings: Arc<Settings>,
     /// The sensitivity that the engine's models were made with.
     false_alarms_per_api_week: f64,
 }
@@ -31,6 +34,7 @@ struct Snapshot {
     false_alarms_per_api_week: f64,
     pipeline: Vec<u8>,
     engine: Vec<u8>,
+    models: Vec<u8>,
 }
 
 /// A snapshot that this version cannot go on from; the caller starts to learn afresh.
@@ -43,6 +47,8 @@ impl Heart {
         Heart {
             pipeline: Pipeline::new(),
             false_alarms_per_api_week: config.false_alarms_per_api_week,
+            models: Models::new(config.clone()),
+            settings: Arc::default(),
             engine: Engine::new(config),
         }
     }
@@ -51,6 +57,8 @@ impl Heart {
     pub fn configure(&mut self, settings: &Arc<Settings>) {
         self.pipeline.configure(Arc::clone(settings));
         self.engine.configure(settings);
+        self.models.configure(settings);
+        self.settings = Arc::clone(settings);
     }
 
     /// Understands a batch and lets the engine see it. Returns the records to be stored, each with
@@ -59,25 +67,35 @@ impl Heart {
         let understood = self.pipeline.process(batch);
         for observation in &understood.observations {
             self.engine.observe(observation);
+            self.models.observe(observation);
         }
         (understood.records, understood.observations)
     }
 
     /// Something was done to the platform. Whether it is new.
     pub fn note(&mut self, change: Change) -> bool {
+        self.models.note(&change);
         self.engine.note(change)
     }
 
     /// Judges every bucket that is complete at `now`.
     pub fn tick(&mut self, now: Time) -> Vec<Effect> {
-        let effects = self.engine.tick(now);
+        let mut effects = self.engine.tick(now);
+        let handed_over = self.models.tick(&mut self.engine, &effects, now);
+        effects.extend(handed_over);
         self.worded(effects)
     }
 
     /// Judges all that remains, at the end of a recording.
     pub fn finish(&mut self) -> Vec<Effect> {
         let effects = self.engine.finish();
+        self.models.finish(&mut self.engine, &effects);
         self.worded(effects)
+    }
+
+    /// For those who look after models: both engines, and what is wanted of them.
+    pub(crate) fn models(&mut self) -> (&mut Models, &mut Engine, &Arc<Settings>) {
+        (&mut self.models, &mut self.engine, &self.settings)
     }
 
     pub fn view(&self) -> View {
@@ -105,7 +123,7 @@ impl Heart {
     }
 
     /// The engine knows templates by their ids; people do not.
-    fn worded(&self, mut effects: Vec<Effect>) -> Vec<Effect> {
+    pub(crate) fn worded(&self, mut effects: Vec<Effect>) -> Vec<Effect> {
         let lookup = |service: &ServiceKey, id| self.template_text(service, id);
         for effect in &mut effects {
             match effect {
@@ -117,7 +135,10 @@ impl Heart {
                 }
                 Effect::IncidentOpened(_)
                 | Effect::IncidentUpdated(_)
-                | Effect::IncidentClosed(_) => {}
+                | Effect::IncidentClosed(_)
+                | Effect::RiskOpened(_)
+                | Effect::RiskUpdated(_)
+                | Effect::RiskClosed(_) => {}
             }
         }
         effects
@@ -134,6 +155,7 @@ impl Heart {
             false_alarms_per_api_week: self.false_alarms_per_api_week,
             pipeline: self.pipeline.snapshot()?,
             engine: self.engine.snapshot(),
+            models: self.models.snapshot(),
         };
         Ok(postcard::to_stdvec(&snapshot)?)
     }
@@ -152,23 +174,30 @@ impl Heart {
         // A model is made for a sensitivity. Another one takes effect by learning afresh, because
         // a setting that does nothing would be worse.
         let sensitivity = config.false_alarms_per_api_week;
-        let engine = if sensitivity
+        let models = Models::restore(config.clone(), &snapshot.models)
+            .map_err(|error| RestoreError(error.to_string()))?;
+        let before = Engine::restore(models.config(), &snapshot.engine)
+            .map_err(|error| RestoreError(error.to_string()))?;
+        let (engine, models) = if sensitivity
             .total_cmp(&snapshot.false_alarms_per_api_week)
             .is_eq()
         {
-            Engine::restore(config, &snapshot.engine)
-                .map_err(|error| RestoreError(error.to_string()))?
+            (before, models)
         } else {
             tracing::warn!(
                 before = snapshot.false_alarms_per_api_week,
                 now = sensitivity,
                 "the sensitivity was changed: what is normal is learned afresh"
             );
-            Engine::new(config)
+            // What people said of anomalies stays true.
+            let engine = before.sibling(config.clone(), true);
+            (engine, models.begin_afresh(config))
         };
         Ok(Heart {
             pipeline,
             engine,
+            models,
+            settings: Arc::default(),
             false_alarms_per_api_week: sensitivity,
         })
     }

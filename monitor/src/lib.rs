@@ -14,6 +14,7 @@ pub mod heart;
 mod indexer;
 pub mod intake;
 mod metrics;
+mod models;
 pub mod notify;
 mod probes;
 pub mod replay;

@@ -27,6 +27,7 @@ use crate::heart::Heart;
 use crate::indexer::{self, INDEX_QUEUE, IndexWork, Indexer};
 use crate::intake::{self, Gate, Logged, WORKER_QUEUE};
 use crate::metrics::Metrics;
+use crate::models::ToModels;
 use crate::notify;
 use crate::probes::{self, Surroundings};
 use crate::servers::Servers;
@@ -188,6 +189,11 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<
         intake: Arc::new(gate.clone()),
         changes: Arc::new(ToWorker(work.clone())),
         configurations: keeper.clone(),
+        models: Arc::new(ToModels::new(
+            work.clone(),
+            Arc::clone(&search),
+            Arc::clone(&clock),
+        )),
         search: Arc::clone(&search),
         view: view.clone(),
         ingest,

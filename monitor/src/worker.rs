@@ -42,8 +42,20 @@ pub(crate) enum Work {
         changes: Vec<Change>,
         told: oneshot::Sender<Vec<bool>>,
     },
+    /// Someone looks after the models.
+    Ask(Question),
     /// Save what is learned and end.
     Stop,
+}
+
+/// Asked of the heart between two batches: its answer goes its own way, what has to be told is
+/// returned. To be quick, for nothing else is done meanwhile.
+pub(crate) struct Question(pub(crate) Box<dyn FnOnce(&mut Heart) -> Vec<Effect> + Send>);
+
+impl std::fmt::Debug for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Question")
+    }
 }
 
 /// Where the worker's results go.
@@ -89,6 +101,13 @@ impl Worker {
                     let new = changes.into_iter().map(|change| self.heart.note(change));
                     // Whoever asked may have left.
                     let _gone = told.send(new.collect());
+                    news = true;
+                    (false, false)
+                }
+                Ok(Work::Ask(Question(ask))) => {
+                    let effects = ask(&mut self.heart);
+                    let effects = self.heart.worded(effects);
+                    self.perform(effects);
                     news = true;
                     (false, false)
                 }
@@ -197,6 +216,8 @@ impl Worker {
                     self.notify(alert);
                 }
                 Effect::Resend(alert) => self.notify(alert),
+                // The view has them.
+                Effect::RiskOpened(_) | Effect::RiskUpdated(_) | Effect::RiskClosed(_) => {}
             }
         }
     }

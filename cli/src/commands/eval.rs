@@ -1,6 +1,10 @@
 //! `crosswatch eval`: the production detectors on public benchmarks; the work is in `eval`.
 
+mod failures;
+mod forecast;
+mod journeys;
 mod nezha;
+mod quiet;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,6 +13,9 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use eval::nab::report::{DETECTOR, report};
 use eval::nab::{detect, read, write};
+
+mod chaos;
+mod petshop;
 
 /// Score the detectors on a public benchmark, beside what others published.
 ///
@@ -23,6 +30,12 @@ pub(crate) struct Command {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     Nab(NabArgs),
+    Chaos(chaos::Args),
+    Journeys(journeys::JourneysArgs),
+    Forecast(forecast::Args),
+    Failures(failures::Args),
+    Quiet(quiet::Args),
+    Petshop(petshop::PetshopArgs),
     Nezha(nezha::NezhaArgs),
 }
 
@@ -54,6 +67,12 @@ struct NabArgs {
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match &command.benchmark {
         Benchmark::Nab(args) => nab(args),
+        Benchmark::Chaos(args) => chaos::run(args),
+        Benchmark::Journeys(args) => journeys::run(args),
+        Benchmark::Forecast(args) => forecast::run(args),
+        Benchmark::Failures(args) => failures::run(args),
+        Benchmark::Quiet(args) => quiet::run(args),
+        Benchmark::Petshop(args) => petshop::run(args),
         Benchmark::Nezha(args) => nezha::run(args),
     }
 }

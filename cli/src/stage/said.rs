@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use monitor_core::{Alert, AlertState, Anomaly, AnomalyId, Incident, Time};
+use monitor_core::{Alert, AlertState, Anomaly, AnomalyId, Culprit, Incident, Risk, Time};
 use monitor_engine::Effect;
 use monitor_serve::LiveEvent;
 use sim_services::clock::Moment;
@@ -33,7 +33,8 @@ impl Scribe {
             | Effect::IncidentUpdated(incident)
             | Effect::IncidentClosed(incident) => Some(statement_of(incident)),
             Effect::Alert(alert) => self.alert(alert),
-            Effect::Resend(_) => None,
+            Effect::RiskOpened(risk) => Some(risk_of(risk)),
+            Effect::RiskUpdated(_) | Effect::RiskClosed(_) | Effect::Resend(_) => None,
         };
         statement.map(|what| Said {
             at: moment(now),
@@ -99,6 +100,17 @@ impl Scribe {
     }
 }
 
+fn risk_of(risk: &Risk) -> Statement {
+    let subject = &risk.signal.subject;
+    Statement::Risk {
+        id: risk.id.to_string(),
+        service: subject.service().name.to_string(),
+        environment: subject.environment().to_string(),
+        expected: moment(risk.expected),
+        probability: risk.probability,
+    }
+}
+
 fn statement_of(incident: &Incident) -> Statement {
     let id = incident.id.to_string();
     if incident.ended.is_some() {
@@ -117,6 +129,7 @@ fn statement_of(incident: &Incident) -> Statement {
             .map(|suspect| Suspect {
                 service: suspect.workload.service.name.to_string(),
                 environment: suspect.workload.environment.to_string(),
+                between: suspect.culprit != Culprit::Service,
                 why: suspect.why.clone(),
             })
             .collect(),

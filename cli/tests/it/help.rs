@@ -22,6 +22,10 @@ fn every_command_explains_itself() {
         "replay",
         "search",
         "explain",
+        "feedback",
+        "model",
+        "model try",
+        "model backtest",
         "templates",
     ] {
         let output = crosswatch()

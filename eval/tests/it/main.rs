@@ -2,3 +2,5 @@
 
 mod nab;
 mod nezha;
+mod petshop;
+mod quiet;

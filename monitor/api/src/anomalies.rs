@@ -23,6 +23,18 @@ pub enum Measure {
     LogErrorRatio,
     /// Records a second of one log template.
     TemplateRate,
+    /// Share of calls refused as too many.
+    ThrottledRatio,
+    /// Share of calls refused for want of valid credentials or rights.
+    UnauthorisedRatio,
+    /// Share of calls that are other mistakes of their callers.
+    ClientErrorRatio,
+    /// Share of log records in a format that the service does not usually write.
+    LogFormatRatio,
+    /// Calls made to a dependency for each call served.
+    CallsPerCall,
+    /// Log records a second.
+    LogRate,
 }
 
 /// What is expected, in the signal's unit. `null`: not bounded on that side.
@@ -47,7 +59,8 @@ pub struct Contribution {
 /// Why; the same shape whatever the detector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
-    /// The unit of `typical`, `actual` and `expected`: `s`, `calls/s`, `records/s`, or `ratio`.
+    /// The unit of `typical`, `actual` and `expected`: `s`, `calls/s`, `records/s`, `calls/call`,
+    /// or `ratio`.
     pub unit: String,
     pub typical: Option<f64>,
     /// What came: the worst so far.

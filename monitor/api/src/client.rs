@@ -10,11 +10,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Alert, AlertsQuery, AnomaliesQuery, Anomaly, Api, ApiDetail, ApisQuery, Change, ChangesOutcome,
-    ChangesQuery, Configuration, ConfigurationOutcome, ConfigurationSource, Environment, Facets,
-    FacetsQuery, Histogram, HistogramQuery, Incident, IncidentsQuery, Listing, PREFIX, Problem,
-    SearchPage, SearchQuery, Service, ServicesQuery, Status, Stream, StreamsQuery, TailMessage,
-    TailQuery, Template, TemplatesQuery, Trace, TraceQuery, Workloads, WorkloadsQuery,
+    Alert, AlertsQuery, AnomaliesQuery, Anomaly, Api, ApiDetail, ApisQuery, BacktestResult, Change,
+    ChangesOutcome, ChangesQuery, Configuration, ConfigurationOutcome, ConfigurationSource,
+    Environment, Facets, FacetsQuery, Feedback, FeedbackQuery, ForecastRequest, Histogram,
+    HistogramQuery, Incident, IncidentsQuery, Learned, LearnedQuery, Listing, Model, ModelDetail,
+    NewBacktest, NewFeedback, NewTrial, PREFIX, Predictions, PredictionsQuery, Problem, Promotion,
+    Scores, SearchPage, SearchQuery, Series, SeriesForecasts, Service, ServicesQuery, Status,
+    Stream, StreamsQuery, TailMessage, TailQuery, Template, TemplatesQuery, Trace, TraceQuery,
+    Workloads, WorkloadsQuery,
 };
 
 /// An answer longer than this is refused rather than read into memory.
@@ -144,6 +147,10 @@ impl Client {
         self.get(&["incidents", id], &()).await
     }
 
+    pub async fn predictions(&self, query: &PredictionsQuery) -> Result<Predictions, ClientError> {
+        self.get(&["predictions"], query).await
+    }
+
     pub async fn alerts(&self, query: &AlertsQuery) -> Result<Listing<Alert>, ClientError> {
         self.get(&["alerts"], query).await
     }
@@ -224,6 +231,81 @@ impl Client {
     pub async fn post_changes(&self, changes: &[Change]) -> Result<ChangesOutcome, ClientError> {
         let request = self.http.post(self.url(&["changes"])?);
         decode(ask(request.json(changes)).await?).await
+    }
+
+    /// The active model, the one on trial, then those that are no more.
+    pub async fn models(&self) -> Result<Listing<Model>, ClientError> {
+        self.get(&["models"], &()).await
+    }
+
+    pub async fn model(&self, id: &str) -> Result<ModelDetail, ClientError> {
+        self.get(&["models", id], &()).await
+    }
+
+    pub async fn begin_trial(&self, wanted: &NewTrial) -> Result<Model, ClientError> {
+        self.post(&["models"], wanted).await
+    }
+
+    pub async fn end_trial(&self, id: &str) -> Result<(), ClientError> {
+        let request = self.http.delete(self.url(&["models", id])?);
+        ask(request).await.map(drop)
+    }
+
+    pub async fn promote(&self, id: &str, wanted: &Promotion) -> Result<Model, ClientError> {
+        self.post(&["models", id, "promote"], wanted).await
+    }
+
+    pub async fn roll_back(&self) -> Result<Model, ClientError> {
+        self.post(&["models", "rollback"], &serde_json::Map::new())
+            .await
+    }
+
+    /// May take minutes.
+    pub async fn backtest(&self, wanted: &NewBacktest) -> Result<BacktestResult, ClientError> {
+        self.post(&["models", "backtest"], wanted).await
+    }
+
+    pub async fn learned(&self, query: &LearnedQuery) -> Result<Listing<Learned>, ClientError> {
+        self.get(&["learned"], query).await
+    }
+
+    /// The latest first.
+    pub async fn feedback(&self, query: &FeedbackQuery) -> Result<Listing<Feedback>, ClientError> {
+        self.get(&["feedback"], query).await
+    }
+
+    pub async fn answer_anomaly(
+        &self,
+        id: &str,
+        said: &NewFeedback,
+    ) -> Result<Feedback, ClientError> {
+        self.post(&["anomalies", id, "feedback"], said).await
+    }
+
+    /// Says the same of all its anomalies.
+    pub async fn answer_alert(
+        &self,
+        id: &str,
+        said: &NewFeedback,
+    ) -> Result<Vec<Feedback>, ClientError> {
+        self.post(&["alerts", id, "feedback"], said).await
+    }
+
+    pub async fn score(&self, series: &[Series]) -> Result<Scores, ClientError> {
+        self.post(&["score"], series).await
+    }
+
+    pub async fn forecast(&self, wanted: &ForecastRequest) -> Result<SeriesForecasts, ClientError> {
+        self.post(&["forecast"], wanted).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &(impl Serialize + Sync + ?Sized),
+    ) -> Result<T, ClientError> {
+        let request = self.http.post(self.url(path)?);
+        decode(ask(request.json(body)).await?).await
     }
 
     async fn get<T: DeserializeOwned>(

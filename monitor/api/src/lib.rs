@@ -17,9 +17,12 @@ mod changes;
 pub mod client;
 mod configuration;
 mod incidents;
+mod journeys;
 mod listing;
 mod live;
+mod models;
 mod places;
+mod predictions;
 mod problem;
 mod search;
 mod status;
@@ -39,9 +42,23 @@ pub use configuration::{
     Objective, Probe, Receiver, Refusal, Route, Select, WorkloadName, WorkloadSettings,
 };
 pub use incidents::{Incident, IncidentsQuery, Suspect, Workload};
+pub use journeys::{
+    ClockOffset, JourneyHop, JourneyType, Journeys, LateJourney, TimeSpent, Topology, TopologyEdge,
+    TopologyNode, TopologyQuery,
+};
 pub use listing::Listing;
 pub use live::{LiveCall, LiveKind, LiveMessage, LiveQuery};
+pub use models::{
+    Alarm, Answer, BacktestFold, BacktestResult, Backtested, Candidate, Comparison, Feedback,
+    FeedbackQuery, ForecastPoint, ForecastRequest, Learned, LearnedQuery, LearnedSignal, Model,
+    ModelDetail, ModelState, NewBacktest, NewFeedback, NewTrial, Opinion, Point, Promotion, Recipe,
+    ScoreRange, Scores, Series, SeriesForecast, SeriesForecasts, SeriesScore, Tally,
+};
 pub use places::{Environment, Service, ServicesQuery};
+pub use predictions::{
+    FailureRecord, ForecastRecord, Predictions, PredictionsQuery, ReliabilityBin, Risk, RiskRecord,
+    TrackRecord,
+};
 pub use problem::Problem;
 pub use search::{
     FacetCount, Facets, FacetsQuery, Histogram, HistogramBucket, HistogramQuery, Order, Record,

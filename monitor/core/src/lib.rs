@@ -8,11 +8,16 @@ mod alert;
 mod anomaly;
 mod batch;
 mod call;
+mod call_end;
 mod change;
+mod hop;
 mod identity;
 mod ids;
 mod incident;
+mod journey;
+mod model;
 mod record;
+mod risk;
 mod search;
 mod settings;
 mod signal;
@@ -24,13 +29,27 @@ pub use alert::{Alert, AlertId, AlertSeverity, AlertState};
 pub use anomaly::{Anomaly, AnomalyId, Band, Contribution, Direction, Explanation, Score};
 pub use batch::{Batch, HistogramPoint, Item, LogItem, Origin, Payload, Source, SpanItem};
 pub use call::{Call, CallSource, CallStatus, DurationOrigin, Outcome};
+pub use call_end::{CallEnd, Callee, Side};
 pub use change::Change;
+pub use hop::{Hop, Peer};
 pub use identity::{ApiKey, Environment, EnvironmentKind, Resource, ServiceKey, UNKNOWN, Workload};
 pub use ids::{IdError, SpanId, TraceId};
-pub use incident::{Incident, IncidentId, Suspect};
+pub use incident::{Culprit, Forecast, Impact, Incident, IncidentId, Suspect};
+pub use journey::{
+    EdgeSample, GraphMinute, GraphView, JourneyCounts, JourneyHop, JourneyTypeId, JourneyTypeView,
+    JourneysView, LateJourney, Node, NodeView, SkewView,
+};
+pub use model::{
+    Alarm, Answer, Backtested, Comparison, Feedback, Fold, Learned, LearnedSignal, Model, ModelId,
+    ModelState, NoModelId, Recipe, ScoreRange, Tally,
+};
 pub use record::{
     CallFacts, Correlation, FormatName, Kind, Message, Record, Severity, Shape, ShapeId, SpanKind,
     TemplateId, TemplateMatch, TimeOrigin, Value,
+};
+pub use risk::{
+    Coverage, Limit, Reliability, Risk, RiskId, RiskOutcome, ScoredFailures, ScoredRisks,
+    TrackRecord,
 };
 pub use search::{
     FacetCount, HistogramBucket, Hit, LogSearch, RecordId, SearchError, SearchPage, SearchRequest,

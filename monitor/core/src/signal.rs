@@ -1,10 +1,14 @@
 //! Time series: what is measured, of whom, and the observations that feed it.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiKey, Call, HistogramPoint, Name, ServiceKey, Severity, TemplateId, Time, Workload};
+use crate::{
+    ApiKey, Call, CallEnd, HistogramPoint, Hop, Name, ServiceKey, Severity, TemplateId, Time,
+    Workload,
+};
 use std::sync::Arc;
 
 /// Whose series it is.
@@ -15,20 +19,29 @@ pub enum Subject {
         service: ServiceKey,
         environment: Name,
     },
+    /// What a service asks of somebody else, as its own spans and logs tell it.
+    Dependency {
+        service: ServiceKey,
+        environment: Name,
+        /// As its caller names it: another service, a database.
+        callee: Name,
+    },
 }
 
 impl Subject {
     pub fn service(&self) -> &ServiceKey {
         match self {
             Subject::Api(api) => &api.service,
-            Subject::Service { service, .. } => service,
+            Subject::Service { service, .. } | Subject::Dependency { service, .. } => service,
         }
     }
 
     pub fn environment(&self) -> &Name {
         match self {
             Subject::Api(api) => &api.environment,
-            Subject::Service { environment, .. } => environment,
+            Subject::Service { environment, .. } | Subject::Dependency { environment, .. } => {
+                environment
+            }
         }
     }
 
@@ -48,6 +61,11 @@ impl fmt::Display for Subject {
                 service,
                 environment,
             } => write!(f, "{service} @ {environment}"),
+            Subject::Dependency {
+                service,
+                environment,
+                callee,
+            } => write!(f, "{service} @ {environment} → {callee}"),
         }
     }
 }
@@ -65,6 +83,18 @@ pub enum Measure {
     LogErrorRatio,
     /// Records a second of one log template.
     TemplateRate(TemplateId),
+    /// Share of calls refused as too many, 0 to 1.
+    ThrottledRatio,
+    /// Share of calls refused for want of valid credentials or rights, 0 to 1.
+    UnauthorisedRatio,
+    /// Share of calls that are other mistakes of their callers, 0 to 1.
+    ClientErrorRatio,
+    /// Share of log records in a format that the service does not usually write, 0 to 1.
+    LogFormatRatio,
+    /// Calls made to a dependency for each call served.
+    CallsPerCall,
+    /// Log records a second.
+    LogRate,
 }
 
 impl Measure {
@@ -75,6 +105,12 @@ impl Measure {
             Measure::Latency => "latency",
             Measure::LogErrorRatio => "log_error_ratio",
             Measure::TemplateRate(_) => "template_rate",
+            Measure::ThrottledRatio => "throttled_ratio",
+            Measure::UnauthorisedRatio => "unauthorised_ratio",
+            Measure::ClientErrorRatio => "client_error_ratio",
+            Measure::LogFormatRatio => "log_format_ratio",
+            Measure::CallsPerCall => "calls_per_call",
+            Measure::LogRate => "log_rate",
         }
     }
 
@@ -83,8 +119,14 @@ impl Measure {
         match self {
             Measure::Rate => "calls/s",
             Measure::Latency => "s",
-            Measure::ErrorRatio | Measure::LogErrorRatio => "",
-            Measure::TemplateRate(_) => "records/s",
+            Measure::ErrorRatio
+            | Measure::LogErrorRatio
+            | Measure::ThrottledRatio
+            | Measure::UnauthorisedRatio
+            | Measure::ClientErrorRatio
+            | Measure::LogFormatRatio => "",
+            Measure::CallsPerCall => "calls/call",
+            Measure::TemplateRate(_) | Measure::LogRate => "records/s",
         }
     }
 }
@@ -113,6 +155,17 @@ pub enum Observation {
         time: Time,
         severity: Option<Severity>,
         template: Option<TemplateId>,
+        /// The name of its format; `None` when it was not recognised.
+        format: Option<Name>,
+    },
+    /// One finished request of a service to somebody else, as it saw it.
+    Dependency {
+        service: ServiceKey,
+        environment: Name,
+        callee: Name,
+        end: Time,
+        duration: Option<Duration>,
+        failed: bool,
     },
     /// Many calls at once, as a histogram.
     Histogram {
@@ -126,6 +179,10 @@ pub enum Observation {
         callee: Workload,
         at: Time,
     },
+    /// Where a request was.
+    Hop(Box<Hop>),
+    /// One end of one call between two.
+    CallEnd(Box<CallEnd>),
 }
 
 impl Observation {
@@ -134,8 +191,11 @@ impl Observation {
         match self {
             Observation::Call(call) => call.end,
             Observation::Log { time, .. } => *time,
+            Observation::Dependency { end, .. } => *end,
             Observation::Histogram { point, .. } => point.end,
             Observation::Edge { at, .. } => *at,
+            Observation::Hop(hop) => hop.end(),
+            Observation::CallEnd(end) => end.at,
         }
     }
 }

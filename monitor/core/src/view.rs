@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, Anomaly, ApiKey, Band, CallSource, Change, Environment, Incident, Name, Score,
-    ServiceKey, Time,
+    Alert, Anomaly, ApiKey, Band, CallSource, Change, Environment, Incident, JourneysView, Name,
+    Risk, Score, ServiceKey, Time, TrackRecord,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -124,13 +124,18 @@ pub struct ObjectiveView {
     /// In seconds; slower calls are bad.
     pub latency_threshold: Option<f64>,
     pub window: Duration,
+    /// How much of the window is known.
+    pub seen: Duration,
     /// Within the window.
     pub calls: u64,
     pub bad: u64,
     /// 1 when nothing of the error budget is spent, 0 when all is, less when more; `None` without
     /// calls.
     pub budget_remaining: Option<f64>,
-    /// How many times faster than evenly the budget is spent, over an hour and over six.
+    /// How many times faster than evenly the budget is spent, over five minutes, half an hour, an
+    /// hour and six.
+    pub burn_5m: Option<f64>,
+    pub burn_30m: Option<f64>,
     pub burn_1h: Option<f64>,
     pub burn_6h: Option<f64>,
     pub apis: Vec<Arc<ApiKey>>,
@@ -179,6 +184,10 @@ pub struct EngineCounts {
     /// Of these, refused because more are known than we keep.
     pub edges_refused: u64,
     pub incidents_opened: u64,
+    /// Forecasts of incidents' impact that were compared with what came, and how many held it in
+    /// their interval of 90 %.
+    pub impact_forecasts: u64,
+    pub impact_inside: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -199,8 +208,13 @@ pub struct View {
     /// Open ones, the latest first, then those that ended lately.
     pub incidents: Vec<Incident>,
     pub alerts: Vec<Alert>,
+    /// Open ones, the soonest first, then those that ended lately.
+    pub risks: Vec<Risk>,
+    /// How predictions have done.
+    pub track_record: TrackRecord,
     /// In order of time.
     pub changes: Arc<[Arc<Change>]>,
+    pub journeys: Arc<JourneysView>,
     pub counts: EngineCounts,
 }
 

@@ -20,11 +20,27 @@ pub trait Detector: Debug {
     /// cannot read.
     fn judge(&mut self, sample: &Sample<'_>) -> Option<Verdict>;
 
+    /// Whether a sample that is still being gathered shows so much already that to wait for the
+    /// rest would only lose time: judged now, it would raise an alarm or go as far towards one as
+    /// a single sample can. Changes nothing.
+    fn is_pressing(&self, _sample: &Sample<'_>) -> bool {
+        false
+    }
+
     /// Nothing is known of the time up to `time`: begun aggregates are dropped, the model stays.
     fn skip_to(&mut self, time: Time);
 
     /// Judges by these from now on; what was learned stays.
     fn tune(&mut self, options: Options, sensitivity: Sensitivity);
+
+    /// How many false alarms a week it could raise at the utmost sensitivity, by what it has seen: of
+    /// a larger budget the rest is of more use to others.
+    fn most_alarms_per_week(&self) -> f64 {
+        f64::INFINITY
+    }
+
+    /// Judges by this sensitivity from now on.
+    fn grant(&mut self, _sensitivity: Sensitivity) {}
 
     /// While held, samples are judged by what was learned before and teach nothing.
     fn hold(&mut self, hold: bool);
@@ -52,6 +68,8 @@ pub enum Reading<'a> {
     Count(u64),
     /// `part` of `whole` events have a property.
     Share { part: u64, whole: u64 },
+    /// Calls made to somebody else while so many were served.
+    PerCall { made: u64, served: u64 },
     /// Durations in seconds.
     Durations(&'a Sketch),
     /// One number of any unit.

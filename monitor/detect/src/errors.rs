@@ -28,6 +28,16 @@ pub enum RatioKind {
     Template,
     /// Records of a template that was never seen before, at ERROR.
     NewTemplate,
+    /// Calls refused as too many.
+    Throttled,
+    /// Calls refused for want of credentials or rights.
+    Unauthorised,
+    /// Calls that are other mistakes of their callers.
+    ClientErrors,
+    /// Records in a format that was not seen before.
+    LogFormat,
+    /// Calls to a dependency that failed.
+    DependencyErrors,
 }
 
 /// What is believed of a share before anything was seen: Jeffreys' half a case, in 50.
@@ -43,7 +53,7 @@ const LATE_CORRELATION: f64 = 1.0 / 2_000.0;
 const CALM_WINDOWS: f64 = 50.0;
 const MOST_CORRELATION: f64 = 0.3;
 /// Fewer cases than this in a window never count as outside the band.
-const FEWEST_CASES: u64 = 5;
+const FEWEST_CASES: u32 = 5;
 const TOO_FEW: f64 = 0.05;
 /// Even while learning: this share of failures, over so many calls, cannot be normal.
 const GUARD_SHARE: f64 = 0.5;
@@ -92,8 +102,15 @@ impl RatioDetector {
             rule,
             sensitivity,
             shift_after: match kind {
-                RatioKind::Errors | RatioKind::LogErrors => shift_after * SHIFT_FACTOR,
-                RatioKind::Template | RatioKind::NewTemplate => shift_after,
+                RatioKind::Errors
+                | RatioKind::LogErrors
+                | RatioKind::Throttled
+                | RatioKind::Unauthorised
+                | RatioKind::DependencyErrors => shift_after * SHIFT_FACTOR,
+                RatioKind::Template
+                | RatioKind::NewTemplate
+                | RatioKind::ClientErrors
+                | RatioKind::LogFormat => shift_after,
             },
             seconds: 0,
             model: Model::default(),
@@ -118,7 +135,36 @@ impl RatioDetector {
             min_dev_from_expected: 0.01,
             min_rel_dev_from_expected: 0.5,
             data_range: (0.0, 1.0),
+            ..Options::default()
         }
+    }
+
+    fn probability(&self, part: u64, whole: u64, (a, b): (f64, f64), learning: bool) -> f64 {
+        let actual = part as f64 / whole as f64;
+        if learning {
+            return if self.guard(part, whole) {
+                GUARD_P
+            } else {
+                1.0
+            };
+        }
+        if !self.options.in_range(actual) {
+            f64::MIN_POSITIVE
+        } else if !self.options.concerns(actual, a / (a + b)) {
+            1.0
+        } else {
+            let tail = beta_binomial_above(part, whole, a, b);
+            if part < self.fewest_cases() {
+                tail.max(TOO_FEW)
+            } else {
+                tail
+            }
+        }
+    }
+
+    fn fewest_cases(&self) -> u64 {
+        let wanted = f64::from(FEWEST_CASES) * self.options.interest.sqrt();
+        (wanted.round() as u64).max(2)
     }
 
     fn guard(&self, part: u64, whole: u64) -> bool {
@@ -135,6 +181,11 @@ impl Detector for RatioDetector {
             RatioKind::LogErrors => "log-error-ratio",
             RatioKind::Template => "log-template-rate",
             RatioKind::NewTemplate => "new-log-template",
+            RatioKind::Throttled => "throttled-ratio",
+            RatioKind::Unauthorised => "unauthorised-ratio",
+            RatioKind::ClientErrors => "client-error-ratio",
+            RatioKind::LogFormat => "log-format",
+            RatioKind::DependencyErrors => "dependency-error-ratio",
         }
     }
 
@@ -150,22 +201,7 @@ impl Detector for RatioDetector {
         let actual = part as f64 / whole as f64;
         let learned_from = self.model.learned;
         let learning = self.rule.progress(self.seconds, learned_from);
-        let p = if self.guard(part, whole) && learning.is_some() {
-            GUARD_P
-        } else if learning.is_some() {
-            1.0
-        } else if !self.options.in_range(actual) {
-            f64::MIN_POSITIVE
-        } else if !self.options.concerns(actual, typical) {
-            1.0
-        } else {
-            let tail = beta_binomial_above(part, whole, a, b);
-            if part < FEWEST_CASES {
-                tail.max(TOO_FEW)
-            } else {
-                tail
-            }
-        };
+        let p = self.probability(part, whole, (a, b), learning.is_some());
         let window = Window {
             start: sample.start,
             end: sample.end(),
@@ -224,7 +260,13 @@ impl Detector for RatioDetector {
             statistic: match self.kind {
                 RatioKind::Errors => "error ratio",
                 RatioKind::LogErrors => "log error ratio",
-                RatioKind::Template | RatioKind::NewTemplate => "share of records",
+                RatioKind::Template | RatioKind::NewTemplate | RatioKind::LogFormat => {
+                    "share of records"
+                }
+                RatioKind::Throttled => "throttled ratio",
+                RatioKind::Unauthorised => "unauthorised ratio",
+                RatioKind::ClientErrors => "client error ratio",
+                RatioKind::DependencyErrors => "error ratio",
             },
             direction: Direction::Above,
             typical: if self.model.cases == 0.0 {
@@ -242,6 +284,23 @@ impl Detector for RatioDetector {
         })
     }
 
+    fn is_pressing(&self, sample: &Sample<'_>) -> bool {
+        let Reading::Share { part, whole } = sample.reading else {
+            return false;
+        };
+        if part < self.fewest_cases() || self.evidence.is_anomalous() {
+            return false;
+        }
+        let learning = self.rule.progress(self.seconds, self.model.learned);
+        let window = Window {
+            start: sample.start,
+            end: sample.end(),
+            p: self.probability(part, whole, self.model.beta(), learning.is_some()),
+            most: f64::INFINITY,
+        };
+        self.evidence.presses(window, self.sensitivity)
+    }
+
     fn skip_to(&mut self, _time: Time) {
         self.candidate = None;
     }
@@ -251,8 +310,17 @@ impl Detector for RatioDetector {
         self.sensitivity = sensitivity;
     }
 
+    fn most_alarms_per_week(&self) -> f64 {
+        self.evidence.most_alarms_per_week()
+    }
+
+    fn grant(&mut self, sensitivity: Sensitivity) {
+        self.sensitivity = sensitivity;
+    }
+
     fn hold(&mut self, hold: bool) {
         self.held = hold;
+        self.evidence.hold(hold);
     }
 }
 

@@ -5,21 +5,28 @@
 //! and for the drift k = 3 the probability that S passes h falls as exp(−θh), where θ solves
 //! exp(−θk) = 1 − θ, which gives θ ≈ 0.94. So one overwhelming window alarms as surely as several
 //! that are each a little strange, at nearly the false-alarm rate of a single test, and persistence
-//! needs no rule of its own.
+//! needs no rule of its own. How high S really climbs in normal times is learned: [`Tail`].
+
+use std::time::Duration;
 
 use monitor_core::{Score, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::tail::Tail;
 use crate::{Phase, Sensitivity};
 
 const DRIFT: f64 = 3.0;
-const THETA: f64 = 0.94;
+/// The most that a window may add where a single one can mislead. Fixed, so that what is learned of
+/// normal times does not depend on the sensitivity.
+const MOST_OF_ONE: f64 = 12.0;
 /// Windows less likely than this are outside the band …
 pub(crate) const OUTSIDE: f64 = 0.01;
 /// … and those less likely than this teach the model nothing.
 const TEACHES: f64 = 1e-3;
 /// Beyond this many times what an alarm takes, more evidence changes nothing.
 const FULL: f64 = 20.0;
+/// Windows before it is known how many alarms there could be.
+const FEWEST_WINDOWS: f64 = 500.0;
 /// An anomaly is over after this long and this many windows inside the band.
 const CLEAN_SECS: u64 = 30;
 const CLEAN_WINDOWS: u32 = 2;
@@ -27,11 +34,18 @@ const CLEAN_WINDOWS: u32 = 2;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Evidence {
     sum: f64,
+    /// The most that one window has added since the sum was last zero, and the highest evidence.
+    largest: f64,
+    highest: f64,
     /// Start of the first window outside the band since the sum was last zero.
     since: Option<Time>,
     anomalous: bool,
     last_outside: Time,
     clean_windows: u32,
+    tail: Tail,
+    /// Mean length of a window in seconds.
+    window_secs: f64,
+    held: bool,
 }
 
 /// What one window adds.
@@ -49,25 +63,32 @@ pub(crate) struct Window {
 impl Evidence {
     pub(crate) fn weigh(&mut self, window: Window, sensitivity: Sensitivity) -> (Score, Phase) {
         let span = window.end.since(window.start);
-        let needed = -sensitivity.probability(span).ln() / THETA;
+        let needed = self.tail.needed(sensitivity.probability(span));
         let outside = window.p < OUTSIDE;
         let surprise = -window.p.max(f64::MIN_POSITIVE).ln() - DRIFT;
-        self.sum = (self.sum + surprise.min(window.most * needed)).clamp(0.0, FULL * needed);
+        let evidence = self.add(surprise, window.most, needed);
+        if !self.held {
+            self.tail.window();
+            let weight = 1.0 / self.tail.windows().min(1_000.0);
+            self.window_secs += (span.as_secs_f64() - self.window_secs) * weight;
+        }
         if outside {
+            // Only such a window can raise an alarm.
+            self.highest = self.highest.max(evidence);
             self.since.get_or_insert(window.start);
             self.last_outside = window.end;
             self.clean_windows = 0;
         } else {
             self.clean_windows = self.clean_windows.saturating_add(1);
         }
-        let score = Score::new(self.sum / needed);
+        let score = Score::new(evidence / needed);
         if score.is_anomalous() && outside {
             self.anomalous = true;
         }
         let clean = window.end.since(self.last_outside).as_secs() >= CLEAN_SECS
             && self.clean_windows >= CLEAN_WINDOWS;
         if (self.anomalous && clean) || (!self.anomalous && self.sum == 0.0) {
-            *self = Evidence::default();
+            self.end_cycle(window.end);
         }
         match self.since {
             Some(since) if self.anomalous => (score, Phase::Anomalous { since }),
@@ -75,6 +96,65 @@ impl Evidence {
             // Evidence from before, in a window that itself is inside the band.
             _ => (Score::new(1.0), Phase::Normal),
         }
+    }
+
+    /// The evidence with one window's surprise more. Where a single window may contribute only a share
+    /// of an alarm, the others must make up the rest: all but the largest count by their own share.
+    fn add(&mut self, surprise: f64, most: f64, needed: f64) -> f64 {
+        let added = if most < 1.0 {
+            surprise.min(MOST_OF_ONE)
+        } else {
+            surprise.min(most * needed)
+        };
+        self.sum = (self.sum + added).clamp(0.0, FULL * needed);
+        self.largest = if self.sum == 0.0 {
+            0.0
+        } else {
+            self.largest.max(added)
+        };
+        let evidence = if most < 1.0 {
+            self.sum
+                .min((self.sum - self.largest).max(0.0) / (1.0 - most))
+        } else {
+            self.sum
+        };
+        evidence
+    }
+
+    /// Normal times, or an anomaly, are over: what was seen of them teaches how high evidence climbs.
+    fn end_cycle(&mut self, end: Time) {
+        if !self.held {
+            self.tail.cycle(self.highest, end, self.anomalous);
+        }
+        self.reset();
+    }
+
+    /// How many false alarms a week there could be at the utmost sensitivity: what is granted beyond
+    /// that is of use to others.
+    pub(crate) fn most_alarms_per_week(&self) -> f64 {
+        if self.tail.windows() < FEWEST_WINDOWS {
+            return f64::INFINITY;
+        }
+        self.tail.most() * 7.0 * 86_400.0 / self.window_secs.max(1.0)
+    }
+
+    /// While held, nothing teaches.
+    pub(crate) fn hold(&mut self, hold: bool) {
+        self.held = hold;
+    }
+
+    /// Whether this window, judged at once, would raise an alarm, or go as far towards one as a
+    /// single window can. Asked every second of a window that is not complete yet, so it is held
+    /// against what a judgement every second may cost.
+    pub(crate) fn presses(&self, window: Window, sensitivity: Sensitivity) -> bool {
+        if self.anomalous || window.p >= OUTSIDE {
+            return false;
+        }
+        let surprise = -window.p.max(f64::MIN_POSITIVE).ln() - DRIFT;
+        let second = sensitivity.probability(Duration::from_secs(1));
+        let needed = self.tail.needed(second);
+        let as_much_as_one_can = window.most < 1.0 && surprise >= MOST_OF_ONE;
+        as_much_as_one_can || self.clone().add(surprise, window.most, needed) > needed
     }
 
     /// Whether a window of probability `p` may be learned from.
@@ -91,15 +171,20 @@ impl Evidence {
         !self.anomalous && self.sum == 0.0
     }
 
+    /// Forgets what speaks against normality, and not how high that usually climbs.
     pub(crate) fn reset(&mut self) {
-        *self = Evidence::default();
+        *self = Evidence {
+            tail: std::mem::take(&mut self.tail),
+            window_secs: self.window_secs,
+            held: self.held,
+            ..Evidence::default()
+        };
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn weigh(evidence: &mut Evidence, at: i64, p: f64, most: f64) -> Phase {
         let window = Window {

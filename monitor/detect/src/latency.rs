@@ -14,6 +14,7 @@ use crate::evidence::{Evidence, OUTSIDE, Window};
 use crate::learning::LearningRule;
 use crate::level::{Expected, Level};
 use crate::options::{DetectionDirection, Options, direction};
+use crate::seasonal::{Outward, Season};
 use crate::sensitivity::Sensitivity;
 use crate::stragglers::Stragglers;
 
@@ -28,10 +29,14 @@ const TAIL_VARIANCE: f64 = 4.47;
 const FEWEST_CALLS: u64 = 5;
 /// One pause of a garbage collector fills one window; two must agree.
 const MOST_OF_ONE_WINDOW: f64 = 0.55;
+/// Nor is a window judged before its time that has calls of fewer seconds.
+const PRESSING_SECS: u32 = 2;
 /// A window this unlikely under the would-be new level shows that it is not stable.
 const UNSTABLE: f64 = 1e-4;
 /// Windows that a new level must have seen.
 const STABLE_WINDOWS: u32 = 10;
+/// Durations below this, in seconds, are all the same.
+const SHORTEST: f32 = 1e-6;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LatencyDetector {
@@ -48,6 +53,8 @@ pub struct LatencyDetector {
     /// Faster than learned: nobody's trouble, but a level to re-learn.
     faster: Evidence,
     candidate: Option<Candidate>,
+    /// Median and 95th percentile over the day and the week, in seconds.
+    season: Season,
     held: bool,
 }
 
@@ -66,6 +73,17 @@ struct Candidate {
     since: Time,
     calls: u64,
     model: Model,
+}
+
+/// How far one window is from what was learned.
+#[derive(Clone, Copy, Debug)]
+struct Judged {
+    median: Expected,
+    tail: Expected,
+    p_median: f64,
+    p_tail: f64,
+    deviations: f64,
+    p: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +114,7 @@ impl LatencyDetector {
             evidence: Evidence::default(),
             faster: Evidence::default(),
             candidate: None,
+            season: Season::new([Outward::Up; 2], SHORTEST),
             held: false,
         }
     }
@@ -111,10 +130,53 @@ impl LatencyDetector {
         }
     }
 
+    /// Local time is so many seconds ahead of UTC: days and weeks begin by it.
+    pub fn set_utc_offset(&mut self, secs: i32) {
+        self.season.set_offset(secs);
+    }
+
     fn learn(&mut self, quantiles: Quantiles, active_secs: u32) {
         self.model.learn(quantiles);
         self.calls = self.calls.saturating_add(quantiles.calls);
         self.seconds = self.seconds.saturating_add(active_secs);
+    }
+
+    fn weigh(&self, at: Time, quantiles: Quantiles) -> Judged {
+        let [mut median, mut tail] = self.model.expect(quantiles);
+        if let Some([usual_median, usual_tail]) = self.season.usual(at) {
+            median.reaches(usual_median.ln());
+            tail.reaches(usual_tail.ln());
+        }
+        let above = |expected: Expected, value: f64| {
+            let typical = expected.location.exp();
+            if !self.options.in_range(value.exp()) {
+                f64::MIN_POSITIVE
+            } else if self.options.concerns(value.exp(), typical) {
+                expected.above(value)
+            } else {
+                1.0
+            }
+        };
+        let (p_median, p_tail) = (above(median, quantiles.median), above(tail, quantiles.tail));
+        // Only what is far enough to concern anyone strays.
+        let far = |p: f64, expected: Expected, value: f64| {
+            if p < 1.0 {
+                expected.deviations(value)
+            } else {
+                0.0
+            }
+        };
+        let deviations =
+            far(p_median, median, quantiles.median).max(far(p_tail, tail, quantiles.tail));
+        let p = (2.0 * p_median.min(p_tail)).min(1.0);
+        Judged {
+            median,
+            tail,
+            p_median,
+            p_tail,
+            deviations,
+            p: p.max(self.stragglers.beyond(deviations)).min(1.0),
+        }
     }
 
     /// Follows what may be a new level; true when it has been stable for long enough.
@@ -177,31 +239,17 @@ impl Detector for LatencyDetector {
                 (Score::NORMAL, Phase::Learning(progress), false),
             ));
         }
-        let [median, tail] = self.model.expect(quantiles);
-        let above = |expected: Expected, value: f64| {
-            let typical = expected.location.exp();
-            if !self.options.in_range(value.exp()) {
-                f64::MIN_POSITIVE
-            } else if self.options.concerns(value.exp(), typical) {
-                expected.above(value)
-            } else {
-                1.0
-            }
-        };
-        let (p_median, p_tail) = (above(median, quantiles.median), above(tail, quantiles.tail));
-        let mut p = (2.0 * p_median.min(p_tail)).min(1.0);
-        // Only what is far enough to concern anyone strays.
-        let far = |p: f64, expected: Expected, value: f64| {
-            if p < 1.0 {
-                expected.deviations(value)
-            } else {
-                0.0
-            }
-        };
-        let deviations =
-            far(p_median, median, quantiles.median).max(far(p_tail, tail, quantiles.tail));
-        p = p.max(self.stragglers.beyond(deviations)).min(1.0);
-        let p_faster = (2.0 * (1.0 - median.above(quantiles.median))).min(1.0);
+        // Before the hour of the day is asked: it only says what may be slow.
+        let [local, _] = self.model.expect(quantiles);
+        let p_faster = (2.0 * (1.0 - local.above(quantiles.median))).min(1.0);
+        let Judged {
+            median,
+            tail,
+            p_median,
+            p_tail,
+            deviations,
+            p,
+        } = self.weigh(sample.start, quantiles);
         let window = Window {
             start: sample.start,
             end: sample.end(),
@@ -218,6 +266,12 @@ impl Detector for LatencyDetector {
             if self.evidence.is_clear() {
                 self.stragglers.was_normal();
             }
+        }
+        if !self.held {
+            let values = [quantiles.median.exp(), quantiles.tail.exp()];
+            let anomalous = self.evidence.is_anomalous();
+            self.season
+                .see(sample.start, sample.span, values, anomalous);
         }
         self.faster.weigh(
             Window {
@@ -255,9 +309,34 @@ impl Detector for LatencyDetector {
         ))
     }
 
+    /// A second alone may be a pause that ends for all at once.
+    fn is_pressing(&self, sample: &Sample<'_>) -> bool {
+        let Reading::Durations(sketch) = sample.reading else {
+            return false;
+        };
+        if sample.active_secs < PRESSING_SECS || self.evidence.is_anomalous() {
+            return false;
+        }
+        let Some(quantiles) = Quantiles::of(sketch).filter(|found| found.calls >= FEWEST_CALLS)
+        else {
+            return false;
+        };
+        if self.rule.progress(self.seconds, self.calls).is_some() {
+            return false;
+        }
+        let window = Window {
+            start: sample.start,
+            end: sample.end(),
+            p: self.weigh(sample.start, quantiles).p,
+            most: MOST_OF_ONE_WINDOW,
+        };
+        self.evidence.presses(window, self.sensitivity)
+    }
+
     fn skip_to(&mut self, _time: Time) {
         // Between two samples nothing is kept; a candidate's age must not include the blind time.
         self.candidate = None;
+        self.season.skip();
     }
 
     fn tune(&mut self, options: Options, sensitivity: Sensitivity) {
@@ -265,8 +344,18 @@ impl Detector for LatencyDetector {
         self.sensitivity = sensitivity;
     }
 
+    fn most_alarms_per_week(&self) -> f64 {
+        self.evidence.most_alarms_per_week()
+    }
+
+    fn grant(&mut self, sensitivity: Sensitivity) {
+        self.sensitivity = sensitivity;
+    }
+
     fn hold(&mut self, hold: bool) {
         self.held = hold;
+        self.evidence.hold(hold);
+        self.faster.hold(hold);
     }
 }
 

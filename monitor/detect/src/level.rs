@@ -17,6 +17,8 @@ const EARLY: usize = 7;
 const PRIOR: f64 = 8.0;
 /// Where a residual is cut off for learning, in predictive deviations.
 const CUT: f64 = 2.5;
+/// An hour that reaches this much more is remarkable, in logarithms.
+const REMARKABLE: f64 = 0.22;
 /// The mean square of a normal residual that is cut off there (0.958), inverted.
 const CUT_CORRECTION: f64 = 1.0 / 0.958;
 
@@ -43,6 +45,14 @@ impl Expected {
     /// Probability of a value at least this far above.
     pub(crate) fn above(self, value: f64) -> f64 {
         student_above(self.deviations(value), self.freedom)
+    }
+
+    /// At this hour the value is known to reach so much. It counts when that is remarkable: more than
+    /// a quarter above the level, which otherwise knows better.
+    pub(crate) fn reaches(&mut self, usual: f64) {
+        if usual > self.location + REMARKABLE {
+            self.location = usual;
+        }
     }
 
     /// How many deviations above a value lies.

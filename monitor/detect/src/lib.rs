@@ -5,23 +5,32 @@
 //! name means, or of who is told. The engine feeds them and turns their verdicts into anomalies.
 
 mod detector;
+mod discovery;
+mod drift;
 mod errors;
 mod evidence;
+pub mod forecast;
 mod latency;
 mod learning;
 mod level;
 mod options;
+mod per_call;
+mod seasonal;
 mod sensitivity;
 mod stragglers;
 mod stream;
+mod tail;
 mod tails;
 mod traffic;
 
 pub use detector::{Detector, Phase, Reading, Sample, Verdict};
+pub use discovery::Discoveries;
+pub use drift::DriftDetector;
 pub use errors::{RatioDetector, RatioKind};
 pub use latency::LatencyDetector;
 pub use learning::{LearningRule, Progress};
 pub use options::{DetectionDirection, Options};
+pub use per_call::PerCallDetector;
 pub use sensitivity::Sensitivity;
 pub use stream::{Opinion, Side, StreamModel};
 pub use traffic::TrafficDetector;

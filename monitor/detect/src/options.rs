@@ -20,6 +20,8 @@ pub struct Options {
     pub min_dev_from_expected: f64,
     /// Smaller relative deviations are normal: 0.2 is a fifth of the expected value.
     pub min_rel_dev_from_expected: f64,
+    /// By how much lesser things are of interest than at the usual sensitivity; 1 is as usual.
+    pub interest: f64,
 }
 
 impl Default for Options {
@@ -29,11 +31,23 @@ impl Default for Options {
             detection_direction: DetectionDirection::Both,
             min_dev_from_expected: 0.0,
             min_rel_dev_from_expected: 0.0,
+            interest: 1.0,
         }
     }
 }
 
 impl Options {
+    /// Smaller deviations are of interest too, by this factor.
+    #[must_use]
+    pub fn interested(self, factor: f64) -> Options {
+        Options {
+            min_dev_from_expected: self.min_dev_from_expected * factor,
+            min_rel_dev_from_expected: self.min_rel_dev_from_expected * factor,
+            interest: self.interest * factor,
+            ..self
+        }
+    }
+
     /// Whether a deviation to this value is one that the user wants to hear of at all.
     pub(crate) fn concerns(&self, actual: f64, expected: f64) -> bool {
         let deviation = actual - expected;

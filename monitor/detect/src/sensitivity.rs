@@ -5,6 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 const WEEK_SECS: f64 = 7.0 * 86_400.0;
+/// The usual sensitivity, and how the smallest deviation of interest falls with more: to a tenth at a
+/// hundred times as many alarms.
+const USUAL_PER_WEEK: f64 = 0.1;
+const INTEREST: f64 = 0.5;
 
 /// A target rate of false alarms, in alarms a week.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +32,39 @@ impl Sensitivity {
         }
     }
 
+    pub fn false_alarms_per_week(self) -> f64 {
+        self.false_alarms_per_week
+    }
+
+    /// The same budget for several signals that can use at most so much of it each: what one cannot
+    /// use is for the others, in equal parts. O(n²) in the signals.
+    pub fn shared_by_need(self, most: &[f64]) -> Vec<Sensitivity> {
+        let (mut left, mut sharing) = (self.false_alarms_per_week, most.len());
+        let mut order: Vec<usize> = (0..most.len()).collect();
+        order.sort_by(|a, b| most[*a].total_cmp(&most[*b]));
+        let mut shares = vec![0.0; most.len()];
+        for at in order {
+            let equal = left / sharing.max(1) as f64;
+            shares[at] = most[at].min(equal);
+            left -= shares[at];
+            sharing -= 1;
+        }
+        // Who has never been near an alarm keeps a share: a fault may be the first time.
+        let least = self.false_alarms_per_week / (4 * most.len().max(1)) as f64;
+        shares
+            .into_iter()
+            .map(|share| Sensitivity::per_week(share.max(least)))
+            .collect()
+    }
+
+    /// By how much smaller a deviation is worth telling than at the usual sensitivity: whoever wants
+    /// more alarms wants to hear of lesser things. 1 at the usual one and below it.
+    pub fn interest(self) -> f64 {
+        (USUAL_PER_WEEK / self.false_alarms_per_week)
+            .powf(INTEREST)
+            .min(1.0)
+    }
+
     /// The probability that one judgement may be a false alarm, when one is made every `span`.
     pub fn probability(self, span: Duration) -> f64 {
         let judgements = WEEK_SECS / span.as_secs_f64().max(1.0);
@@ -45,6 +82,12 @@ mod tests {
         let minute = budget.probability(Duration::from_secs(60));
         assert!((minute * 10_080.0 - 0.1).abs() < 1e-12);
         assert!(budget.probability(Duration::from_secs(5)) < minute);
+        let shares: Vec<f64> = Sensitivity::per_week(3.0)
+            .shared_by_need(&[0.5, f64::INFINITY, 0.0, 9.0])
+            .into_iter()
+            .map(Sensitivity::false_alarms_per_week)
+            .collect();
+        assert_eq!(shares, [0.5, 1.25, 3.0 / 16.0, 1.25]);
         assert!(budget.shared_by(4).probability(Duration::from_secs(60)) < minute);
     }
 }

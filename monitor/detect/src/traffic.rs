@@ -1,4 +1,4 @@
-//! Traffic drop and silence.
+//! Traffic drop, silence and surge.
 //!
 //! Counts the calls of windows that are long enough to expect some thirty, and compares them with
 //! the learned rate by a negative binomial test (Poisson with learned overdispersion). An Api so
@@ -13,6 +13,7 @@ use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
 use crate::evidence::{Evidence, OUTSIDE, Window};
 use crate::learning::LearningRule;
 use crate::options::{DetectionDirection, Options, direction};
+use crate::seasonal::{Outward, Season};
 use crate::sensitivity::Sensitivity;
 use crate::tails::{count_at_least, count_at_most};
 
@@ -31,6 +32,11 @@ const RATE_WINDOWS: f64 = 8.0;
 const PRIOR_DISPERSION: f64 = 0.04;
 const PRIOR_WINDOWS: f64 = 10.0;
 const MOST_DISPERSION: f64 = 2.0;
+/// The factor from which on a rate is a surge, where nothing else is said.
+const SURGE: f64 = 2.0;
+/// A window is judged before its time only when so many calls were expected of it, or came.
+const PRESSING_CALLS: f64 = 10.0;
+const PRESSING_SECS: u32 = 2;
 const MOST_OF_ONE_WINDOW: f64 = 0.55;
 /// A sparse Api is silent after this many usual gaps (exponential gaps exceed it once in 5·10⁸
 /// calls) and twice the longest gap known, whichever is more.
@@ -41,6 +47,12 @@ const GAP_STEP: u32 = 10;
 /// How long nothing at all must come before nothing at all becomes normal.
 const GONE: Duration = Duration::from_secs(24 * 3600);
 const STABLE_WINDOWS: f64 = 10.0;
+/// Rates below this, in calls a second, are no different from none when they come by the clock.
+const NO_RATE: f32 = 1e-3;
+/// An hour is remarkable when its rate differs by more than this factor.
+const REMARKABLE: f64 = 1.6;
+/// How far windows scatter around what is usual at an hour, beyond Poisson.
+const SEASONAL_DISPERSION: f64 = 0.02;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrafficDetector {
@@ -50,6 +62,8 @@ pub struct TrafficDetector {
     shift_after: Duration,
     active_secs: u32,
     calls: u64,
+    /// A rate is a surge from so many times the expected one on.
+    surge: f64,
     /// Seconds in one window.
     span: u32,
     shortest_span: u32,
@@ -58,6 +72,7 @@ pub struct TrafficDetector {
     evidence: Evidence,
     candidate: Option<(Time, Model)>,
     gaps: Gaps,
+    season: Season,
     held: bool,
 }
 
@@ -102,6 +117,7 @@ impl TrafficDetector {
             shift_after,
             active_secs: 0,
             calls: 0,
+            surge: SURGE,
             span: SPANS[0],
             shortest_span: SPANS[0],
             begun: None,
@@ -109,16 +125,37 @@ impl TrafficDetector {
             evidence: Evidence::default(),
             candidate: None,
             gaps: Gaps::default(),
+            season: Season::new([Outward::Down, Outward::Up], NO_RATE),
             held: false,
         }
     }
 
-    /// At least three tenths below the expected rate.
+    /// At least three tenths below the expected rate, or twice that rate: what is above it by less
+    /// is a good day.
     pub fn default_options() -> Options {
         Options {
-            detection_direction: DetectionDirection::BelowExpected,
+            detection_direction: DetectionDirection::Both,
             min_rel_dev_from_expected: 0.3,
             ..Options::default()
+        }
+    }
+
+    /// Of log records: silence, and a flood of so many more that it does harm by itself.
+    pub fn log_options() -> Options {
+        Options {
+            detection_direction: DetectionDirection::Both,
+            min_dev_from_expected: 2.0,
+            min_rel_dev_from_expected: 0.9,
+            ..Options::default()
+        }
+    }
+
+    /// What is above the expected by less than this factor is no surge.
+    #[must_use]
+    pub fn surging_from(self, factor: f64) -> TrafficDetector {
+        TrafficDetector {
+            surge: factor,
+            ..self
         }
     }
 
@@ -167,20 +204,11 @@ impl TrafficDetector {
         let end = window.start + Duration::from_secs(u64::from(window.seconds));
         let learned_from = self.calls;
         let learning = self.rule.progress(self.active_secs, self.calls);
-        let mean = self.model.rate * span;
-        let dispersion = self.model.predictive();
         let actual = window.calls as f64 / span;
-        let judged = learning.is_none()
-            && !self.is_sparse()
-            && self.options.concerns(actual, self.model.rate);
-        let p = if learning.is_none() && !self.options.in_range(actual) {
-            f64::MIN_POSITIVE
-        } else if !judged {
+        let p = if learning.is_some() {
             1.0
-        } else if actual < self.model.rate {
-            count_at_most(window.calls, mean, dispersion)
         } else {
-            count_at_least(window.calls, mean, dispersion)
+            self.probability(window)
         };
         let (score, phase) = self.evidence.weigh(
             Window {
@@ -208,6 +236,86 @@ impl TrafficDetector {
             }
         }
         self.verdict((window.start, end), actual, learned_from, (score, phase, p))
+    }
+
+    /// How likely the window is by what is usual at this hour; 0 when nobody knows.
+    fn by_the_clock(&self, window: Begun) -> f64 {
+        let Some([low, high]) = self.season.usual(window.start) else {
+            return 0.0;
+        };
+        let span = f64::from(window.seconds);
+        // Where the hour says nothing that the last hour does not say, it decides nothing.
+        if (window.calls as f64) < self.model.rate * span && low < self.model.rate / REMARKABLE {
+            count_at_most(window.calls, low * span, SEASONAL_DISPERSION)
+        } else if high > self.model.rate * REMARKABLE {
+            count_at_least(window.calls, high * span, SEASONAL_DISPERSION)
+        } else {
+            0.0
+        }
+    }
+
+    /// Keeps what the hour is like.
+    fn see_season(&mut self, window: Begun) {
+        if !self.held {
+            let rate = window.calls as f64 / f64::from(window.seconds.max(1));
+            let span = Duration::from_secs(u64::from(window.seconds));
+            let anomalous = self.evidence.is_anomalous();
+            self.season.see(window.start, span, [rate, rate], anomalous);
+        }
+    }
+
+    /// Local time is so many seconds ahead of UTC: days and weeks begin by it.
+    pub fn set_utc_offset(&mut self, secs: i32) {
+        self.season.set_offset(secs);
+    }
+
+    /// By the last hour and by the hour of the day, whichever makes it more likely.
+    fn probability(&self, window: Begun) -> f64 {
+        let p = self.by_the_rate(window);
+        if p < 1.0 {
+            p.max(self.by_the_clock(window))
+        } else {
+            p
+        }
+    }
+
+    fn by_the_rate(&self, window: Begun) -> f64 {
+        let span = f64::from(window.seconds);
+        let actual = window.calls as f64 / span;
+        let mean = self.model.rate * span;
+        let dispersion = self.model.predictive();
+        let surge = 1.0 + (self.surge - 1.0) * self.options.interest;
+        let calm = actual > self.model.rate && actual < surge * self.model.rate;
+        if !self.options.in_range(actual) {
+            f64::MIN_POSITIVE
+        } else if self.is_sparse() || calm || !self.options.concerns(actual, self.model.rate) {
+            1.0
+        } else if actual < self.model.rate {
+            count_at_most(window.calls, mean, dispersion)
+        } else {
+            count_at_least(window.calls, mean, dispersion)
+        }
+    }
+
+    /// Whether what is gathered of a window shows enough not to wait for the rest.
+    fn is_urgent(&self, window: Begun) -> bool {
+        let expected = self.model.rate * f64::from(window.seconds);
+        if window.seconds < PRESSING_SECS
+            || self.shortest_span > SPANS[0]
+            || expected.max(window.calls as f64) < PRESSING_CALLS
+            || self.evidence.is_anomalous()
+            || self.rule.progress(self.active_secs, self.calls).is_some()
+        {
+            return false;
+        }
+        let p = self.probability(window);
+        let window = Window {
+            start: window.start,
+            end: window.start + Duration::from_secs(u64::from(window.seconds)),
+            p,
+            most: MOST_OF_ONE_WINDOW,
+        };
+        p < OUTSIDE && self.evidence.presses(window, self.sensitivity)
     }
 
     fn has_shifted(&mut self, window: Begun, end: Time) -> bool {
@@ -248,7 +356,11 @@ impl TrafficDetector {
             return None;
         }
         self.gaps.unjudged_secs = 0;
-        let silent = calls == 0 && gap > limit;
+        let quiet_hour = self
+            .season
+            .usual(sample.start)
+            .is_some_and(|[low, _]| low * gap < 1.0);
+        let silent = calls == 0 && gap > limit && !quiet_hour;
         let start = if silent { since } else { sample.start };
         let (score, phase) = self.evidence.weigh(
             Window {
@@ -312,7 +424,7 @@ impl TrafficDetector {
 
 impl Detector for TrafficDetector {
     fn name(&self) -> &'static str {
-        "traffic-drop"
+        "traffic"
     }
 
     /// Wants one-second counts, the empty seconds too.
@@ -340,10 +452,11 @@ impl Detector for TrafficDetector {
             let teaches = !self.held && !self.evidence.is_anomalous();
             self.gaps.call(sample.start, teaches);
         }
-        if window.seconds < self.span {
+        if window.seconds < self.span && !self.is_urgent(window) {
             return gap;
         }
         self.begun = None;
+        self.see_season(window);
         if sparse && self.rule.progress(self.active_secs, self.calls).is_none() {
             // The window only teaches the rate; the gaps decide.
             if !self.held && !self.evidence.is_anomalous() {
@@ -358,6 +471,7 @@ impl Detector for TrafficDetector {
 
     fn skip_to(&mut self, time: Time) {
         self.begun = None;
+        self.season.skip();
         self.candidate = None;
         self.gaps.last_call = None;
         self.gaps.since = self.gaps.since.map(|_| time);
@@ -369,8 +483,17 @@ impl Detector for TrafficDetector {
         self.sensitivity = sensitivity;
     }
 
+    fn most_alarms_per_week(&self) -> f64 {
+        self.evidence.most_alarms_per_week()
+    }
+
+    fn grant(&mut self, sensitivity: Sensitivity) {
+        self.sensitivity = sensitivity;
+    }
+
     fn hold(&mut self, hold: bool) {
         self.held = hold;
+        self.evidence.hold(hold);
     }
 }
 

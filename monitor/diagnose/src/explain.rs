@@ -32,16 +32,26 @@ pub fn why(facts: &Facts<'_>) -> String {
     let mut text = match facts.measure {
         Measure::Latency => latency(facts),
         Measure::ErrorRatio => failures(facts),
-        Measure::Rate => rate(facts),
+        Measure::Rate => rate(facts, ("calls", "calls/s")),
+        Measure::LogRate => rate(facts, ("records", "records/s")),
         Measure::LogErrorRatio => log_errors(facts),
         Measure::TemplateRate(_) => template(facts),
+        Measure::ThrottledRatio => share(facts, "calls were refused as too many"),
+        Measure::UnauthorisedRatio => share(facts, "calls were refused without valid rights"),
+        Measure::ClientErrorRatio => share(facts, "calls were their callers' mistakes"),
+        Measure::LogFormatRatio => share(facts, "records are in a format not seen before"),
+        Measure::CallsPerCall => calls_per_call(facts),
     };
     let noun = match facts.measure {
         Measure::Latency => "the slow calls",
         Measure::ErrorRatio => "the failures",
         Measure::Rate => "the calls",
         Measure::LogErrorRatio => "the error records",
-        Measure::TemplateRate(_) => "the records",
+        Measure::TemplateRate(_) | Measure::LogFormatRatio | Measure::LogRate => "the records",
+        Measure::ThrottledRatio | Measure::UnauthorisedRatio | Measure::ClientErrorRatio => {
+            "the refusals"
+        }
+        Measure::CallsPerCall => "the calls",
     };
     for (at, contribution) in facts.contributions.iter().enumerate() {
         let separator = if at == 0 { "; " } else { ", " };
@@ -97,10 +107,10 @@ fn failures(facts: &Facts<'_>) -> String {
     }
 }
 
-fn rate(facts: &Facts<'_>) -> String {
+fn rate(facts: &Facts<'_>, (noun, unit): (&str, &str)) -> String {
     if facts.actual == 0.0 {
         return format!(
-            "no calls for {} against {} calls/s expected",
+            "no {noun} for {} against {} {unit} expected",
             duration_text(facts.span),
             number_range(facts.band),
         );
@@ -111,7 +121,7 @@ fn rate(facts: &Facts<'_>) -> String {
         Direction::Above => "above",
     };
     format!(
-        "{} calls/s against {} calls/s expected ({} {word} typical), {} calls in {}",
+        "{} {unit} against {} {unit} expected ({} {word} typical), {} {noun} in {}",
         number(facts.actual),
         number_range(facts.band),
         percent(change),
@@ -128,6 +138,28 @@ fn log_errors(facts: &Facts<'_>) -> String {
         grouped(facts.observations),
         duration_text(facts.span),
         percent(facts.band.upper),
+    )
+}
+
+fn share(facts: &Facts<'_>, what: &str) -> String {
+    format!(
+        "{} of {what} ({} of {} in {}) against at most {} expected",
+        percent(facts.actual),
+        grouped(cases(facts)),
+        grouped(facts.observations),
+        duration_text(facts.span),
+        percent(facts.band.upper),
+    )
+}
+
+fn calls_per_call(facts: &Facts<'_>) -> String {
+    format!(
+        "{} calls made for each one served against {} expected ({} typical), {} served in {}",
+        number(facts.actual),
+        number_range(facts.band),
+        times(facts.actual, facts.typical),
+        grouped(facts.observations),
+        duration_text(facts.span),
     )
 }
 

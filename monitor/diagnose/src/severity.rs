@@ -1,6 +1,6 @@
 //! How bad an anomaly is for those who call the Api, and what its alert is called.
 
-use monitor_core::{AlertSeverity, Anomaly, Measure};
+use monitor_core::{AlertSeverity, Anomaly, Direction, Measure, Subject};
 
 /// This share of failing calls is an outage to somebody.
 const CRITICAL_FAILURES: f64 = 0.25;
@@ -13,7 +13,14 @@ pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
         Measure::ErrorRatio => actual >= CRITICAL_FAILURES,
         Measure::Latency => actual >= CRITICAL_SLOWNESS * anomaly.explanation.typical,
         Measure::Rate => actual == 0.0,
-        Measure::LogErrorRatio | Measure::TemplateRate(_) => false,
+        Measure::LogErrorRatio
+        | Measure::TemplateRate(_)
+        | Measure::ThrottledRatio
+        | Measure::UnauthorisedRatio
+        | Measure::ClientErrorRatio
+        | Measure::LogFormatRatio
+        | Measure::LogRate
+        | Measure::CallsPerCall => false,
     };
     if critical {
         AlertSeverity::Critical
@@ -23,10 +30,25 @@ pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
 }
 
 pub(crate) fn alert_name(anomaly: &Anomaly) -> &'static str {
+    if let Subject::Dependency { .. } = anomaly.signal.subject {
+        return match anomaly.signal.measure {
+            Measure::Latency => "DependencyLatencyHigh",
+            Measure::CallsPerCall => "DependencyCallsHigh",
+            _ => "DependencyErrorsHigh",
+        };
+    }
     match anomaly.signal.measure {
         Measure::ErrorRatio => "ApiErrorsHigh",
         Measure::Latency => "ApiLatencyHigh",
+        Measure::Rate if anomaly.direction == Direction::Above => "ApiTrafficHigh",
         Measure::Rate => "ApiTrafficLow",
+        Measure::ThrottledRatio => "ApiThrottlingHigh",
+        Measure::UnauthorisedRatio => "ApiUnauthorisedHigh",
+        Measure::ClientErrorRatio => "ApiClientErrorsHigh",
+        Measure::LogFormatRatio => "ServiceLogFormatChanged",
+        Measure::CallsPerCall => "DependencyCallsHigh",
+        Measure::LogRate if anomaly.direction == Direction::Above => "ServiceLogFlood",
+        Measure::LogRate => "ServiceLogsMissing",
         Measure::LogErrorRatio => "ServiceLogErrorsHigh",
         Measure::TemplateRate(_) => "ServiceLogMessageUnusual",
     }

@@ -41,14 +41,20 @@ impl Sign {
     pub(crate) fn of(anomaly: &Anomaly, now: Time) -> Sign {
         let kind = match anomaly.signal.measure {
             Measure::Latency => Kind::Slow,
-            Measure::ErrorRatio => Kind::Failing,
-            Measure::LogErrorRatio | Measure::TemplateRate(_) => Kind::Complaining,
-            Measure::Rate
+            Measure::ErrorRatio
+            | Measure::ThrottledRatio
+            | Measure::UnauthorisedRatio
+            | Measure::ClientErrorRatio => Kind::Failing,
+            Measure::LogErrorRatio | Measure::TemplateRate(_) | Measure::LogFormatRatio => {
+                Kind::Complaining
+            }
+            Measure::LogRate if anomaly.direction == Direction::Above => Kind::Complaining,
+            Measure::Rate | Measure::LogRate
                 if anomaly.direction == Direction::Below && anomaly.explanation.actual == 0.0 =>
             {
                 Kind::Silent
             }
-            Measure::Rate => Kind::Load,
+            Measure::Rate | Measure::LogRate | Measure::CallsPerCall => Kind::Load,
         };
         let confined_to = anomaly
             .explanation

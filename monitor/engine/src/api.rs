@@ -14,7 +14,7 @@ use crate::bucket::CallBucket;
 use crate::config::EngineConfig;
 use crate::contrast::contributions;
 use crate::dimensions::{Dimensions, Selection};
-use crate::episode::{Change, Episode, Origin};
+use crate::episode::{Change, Episode, Open, Origin};
 use crate::models::ApiModels;
 use crate::objectives::{self, Ledger};
 use crate::rollup::Rollups;
@@ -26,6 +26,8 @@ use crate::window::CallWindow;
 pub(crate) const VIEW_SECS: i64 = 60;
 /// Histograms usually come once a minute or more often; four of them smooth the steps.
 const METRIC_SPAN_SECS: u32 = 240;
+/// How often the budget of false alarms is shared anew between an Api's detectors.
+const SHARE_SECS: i64 = 3_600;
 pub(crate) const PAUSED: &str = "paused: neither judged nor learned from";
 pub(crate) const NOT_JUDGED: &str = "; this signal is not judged any more";
 
@@ -45,6 +47,10 @@ pub(crate) struct ApiTrack {
     latency: Episode,
     errors: Episode,
     traffic: Episode,
+    drift: Episode,
+    throttled: Episode,
+    unauthorised: Episode,
+    client_errors: Episode,
     /// `None` once there is a verdict.
     learning: Option<Progress>,
     learned_from: u64,
@@ -58,6 +64,9 @@ pub(crate) struct ApiTrack {
     rested: bool,
     held: bool,
     ledgers: Vec<Ledger>,
+    /// Calls of the last second that was judged.
+    #[serde(skip)]
+    pub(crate) counted: u64,
 }
 
 impl ApiTrack {
@@ -76,6 +85,10 @@ impl ApiTrack {
             latency: Episode::default(),
             errors: Episode::default(),
             traffic: Episode::default(),
+            drift: Episode::default(),
+            throttled: Episode::default(),
+            unauthorised: Episode::default(),
+            client_errors: Episode::default(),
             learning: Some(nothing_learned(config)),
             learned_from: 0,
             own: None,
@@ -83,6 +96,7 @@ impl ApiTrack {
             rested: false,
             held: false,
             ledgers: Vec::new(),
+            counted: 0,
         }
     }
 
@@ -101,6 +115,11 @@ impl ApiTrack {
             self.held = hold;
             self.models.hold(hold);
         }
+    }
+
+    /// Whether what it does now says anything of what it will do.
+    pub(crate) fn is_foreseeable(&self) -> bool {
+        self.learning.is_none() && !self.rested && !self.held && !self.retired
     }
 
     pub(crate) fn is_retired(&self) -> bool {
@@ -141,6 +160,7 @@ impl ApiTrack {
             .iter()
             .find(|(source, bucket)| *source == chosen && bucket.calls > 0)
             .map(|(_, bucket)| &**bucket);
+        self.counted = bucket.map_or(0, |bucket| bucket.calls);
         if let Some(bucket) = bucket {
             self.calls_total += bucket.calls;
             self.errors_total += bucket.server_errors;
@@ -160,8 +180,13 @@ impl ApiTrack {
         if let Some(bucket) = bucket {
             self.window.add(second, bucket);
         }
-        if let Some(window) = self.window.take_complete(second) {
+        let models = &self.models;
+        let presses = |window: &CallWindow| bucket.is_some() && models.is_pressing(window);
+        if let Some(window) = self.window.take_complete(second, presses) {
             self.judge_window(window, changes);
+        }
+        if second % SHARE_SECS == 0 {
+            self.models.share(self.own.as_deref(), config);
         }
         if self.calls_total > 0 {
             self.judge_traffic(second, bucket, changes);
@@ -173,7 +198,7 @@ impl ApiTrack {
     fn rest(&mut self, second: i64, changes: &mut Vec<Change>) {
         if !std::mem::replace(&mut self.rested, true) {
             let now = Time::from_secs(second);
-            for episode in [&mut self.errors, &mut self.latency, &mut self.traffic] {
+            for episode in self.episodes() {
                 changes.extend(episode.dismiss(now, "; it is not watched any more"));
             }
         }
@@ -184,9 +209,7 @@ impl ApiTrack {
     pub(crate) fn skip_to(&mut self, second: i64) {
         let time = Time::from_secs(second);
         self.window = CallWindow::default();
-        self.models.latency.skip_to(time);
-        self.models.errors.skip_to(time);
-        self.models.traffic.skip_to(time);
+        self.models.skip_to(time);
     }
 
     /// Judges what has been gathered, at the end of a recording.
@@ -221,12 +244,7 @@ impl ApiTrack {
 
     fn judge_window(&mut self, window: CallWindow, changes: &mut Vec<Change>) {
         let subject = Subject::Api(self.key.clone());
-        let sample = |reading| Sample {
-            start: window.start(),
-            span: window.span(),
-            active_secs: window.active_secs,
-            reading,
-        };
+        let sample = |reading| window.sample(reading);
         let errors_off = self.is_off(|own| &own.error_ratio);
         let latency_off = self.is_off(|own| &own.latency);
         let usual = &self.usual;
@@ -251,8 +269,49 @@ impl ApiTrack {
                 })
             });
         }
+        let mix = [
+            (
+                window.throttled,
+                Measure::ThrottledRatio,
+                &mut self.models.throttled,
+                &mut self.throttled,
+            ),
+            (
+                window.unauthorised,
+                Measure::UnauthorisedRatio,
+                &mut self.models.unauthorised,
+                &mut self.unauthorised,
+            ),
+            (
+                window.client_errors,
+                Measure::ClientErrorRatio,
+                &mut self.models.client_errors,
+                &mut self.client_errors,
+            ),
+        ];
+        for (part, measure, model, episode) in mix {
+            let share = sample(Reading::Share {
+                part,
+                whole: window.calls,
+            });
+            if let Some(verdict) = model.judge(&share) {
+                normal &= !verdict.outside && !verdict.phase.is_anomalous();
+                let origin = origin(&subject, measure, model.name());
+                changes.extend(if errors_off {
+                    episode.dismiss(window.end(), NOT_JUDGED)
+                } else {
+                    episode.follow(&verdict, origin, |_| Vec::new())
+                });
+            }
+        }
         let durations = sample(Reading::Durations(&window.latencies));
+        let drifted = self.models.drift.judge(&durations);
         if let Some(verdict) = self.models.latency.judge(&durations) {
+            match verdict.phase {
+                Phase::Anomalous { .. } => self.models.drift.disturbed(),
+                Phase::Shifted => self.models.drift.rebase(),
+                _ => {}
+            }
             normal &= !verdict.outside && !verdict.phase.is_anomalous();
             let origin = origin(&subject, Measure::Latency, self.models.latency.name());
             let slow = |verdict: &Verdict| {
@@ -267,6 +326,14 @@ impl ApiTrack {
                 self.latency.dismiss(window.end(), NOT_JUDGED)
             } else {
                 self.latency.follow(&verdict, origin, slow)
+            });
+        }
+        if let Some(verdict) = drifted {
+            let origin = origin(&subject, Measure::Latency, self.models.drift.name());
+            changes.extend(if latency_off {
+                self.drift.dismiss(window.end(), NOT_JUDGED)
+            } else {
+                self.drift.follow(&verdict, origin, |_| Vec::new())
             });
         }
         if normal && !self.held {
@@ -304,11 +371,25 @@ impl ApiTrack {
 
     fn expire(&mut self, second: i64, changes: &mut Vec<Change>) {
         let now = Time::from_secs(second);
-        for episode in [&mut self.latency, &mut self.errors] {
-            if episode.open.is_some() {
+        for episode in self.episodes() {
+            // The silence of an Api does not end by itself.
+            let rate = |open: &Open| open.anomaly.signal.measure == Measure::Rate;
+            if episode.open.as_ref().is_some_and(|open| !rate(open)) {
                 changes.extend(episode.expire(now));
             }
         }
+    }
+
+    fn episodes(&mut self) -> [&mut Episode; 7] {
+        [
+            &mut self.errors,
+            &mut self.latency,
+            &mut self.traffic,
+            &mut self.throttled,
+            &mut self.unauthorised,
+            &mut self.client_errors,
+            &mut self.drift,
+        ]
     }
 
     /// What its calls say of how its service is.
@@ -324,16 +405,55 @@ impl ApiTrack {
     }
 
     pub(crate) fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
-        [&self.errors, &self.latency, &self.traffic]
+        self.every_episode()
             .into_iter()
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
+    }
+
+    /// Its signals with the detectors that judge them.
+    pub(crate) fn parts(&self) -> Vec<(Measure, &'static str, &Episode)> {
+        let models = &self.models;
+        vec![
+            (Measure::ErrorRatio, models.errors.name(), &self.errors),
+            (Measure::Latency, models.latency.name(), &self.latency),
+            (Measure::Rate, models.traffic.name(), &self.traffic),
+            (
+                Measure::ThrottledRatio,
+                models.throttled.name(),
+                &self.throttled,
+            ),
+            (
+                Measure::UnauthorisedRatio,
+                models.unauthorised.name(),
+                &self.unauthorised,
+            ),
+            (
+                Measure::ClientErrorRatio,
+                models.client_errors.name(),
+                &self.client_errors,
+            ),
+            (Measure::Latency, models.drift.name(), &self.drift),
+        ]
+    }
+
+    fn every_episode(&self) -> [&Episode; 7] {
+        [
+            &self.errors,
+            &self.latency,
+            &self.traffic,
+            &self.throttled,
+            &self.unauthorised,
+            &self.client_errors,
+            &self.drift,
+        ]
     }
 
     pub(crate) fn view(&self, watermark: i64) -> ApiView {
         let minute = self.rollups.between(watermark - VIEW_SECS, watermark);
         let calls = minute.calls as f64;
         let (state, reason) = self.state();
-        let score = [&self.latency, &self.errors, &self.traffic]
+        let score = self
+            .every_episode()
             .into_iter()
             .map(|episode| episode.seen.score.get())
             .fold(0.0, f64::max);

@@ -5,19 +5,27 @@
 
 use std::collections::BTreeMap;
 
-use monitor_core::{Call, CallSource, HistogramPoint, Outcome, Severity, Sketch, TemplateId};
+use monitor_core::{
+    Call, CallSource, CallStatus, HistogramPoint, Name, Outcome, Severity, Sketch, TemplateId,
+};
 use serde::{Deserialize, Serialize};
 
+use crate::dependency::DependencyBucket;
 use crate::dimensions::Dimensions;
+use crate::flows::FlowBucket;
 
 /// Templates counted of one service in one second.
 const MAX_TEMPLATES: usize = 256;
+/// Formats counted of one service in one second.
+const MAX_FORMATS: usize = 16;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Second {
     /// By place of the Api (see `places`) and evidence.
     pub(crate) calls: BTreeMap<(u32, CallSource), Box<CallBucket>>,
     pub(crate) logs: BTreeMap<u32, Box<LogBucket>>,
+    pub(crate) flows: FlowBucket,
+    pub(crate) dependencies: BTreeMap<u32, Box<DependencyBucket>>,
 }
 
 /// Calls of one Api, from one kind of evidence.
@@ -26,6 +34,8 @@ pub(crate) struct CallBucket {
     pub(crate) calls: u64,
     pub(crate) server_errors: u64,
     pub(crate) client_errors: u64,
+    /// Of these, those without valid credentials or rights.
+    pub(crate) unauthorised: u64,
     pub(crate) throttled: u64,
     /// Seconds.
     pub(crate) latencies: Sketch,
@@ -39,7 +49,10 @@ impl CallBucket {
         self.calls += 1;
         match call.status.outcome() {
             Outcome::Ok => {}
-            Outcome::ClientError => self.client_errors += 1,
+            Outcome::ClientError => {
+                self.client_errors += 1;
+                self.unauthorised += u64::from(is_unauthorised(call.status));
+            }
             Outcome::Throttled => self.throttled += 1,
             Outcome::ServerError => self.server_errors += 1,
         }
@@ -83,11 +96,20 @@ impl CallBucket {
         self.calls = self.calls.saturating_add(other.calls);
         self.server_errors = self.server_errors.saturating_add(other.server_errors);
         self.client_errors += other.client_errors;
+        self.unauthorised += other.unauthorised;
         self.throttled += other.throttled;
         self.latencies.merge(&other.latencies);
         self.failed_latencies.merge(&other.failed_latencies);
         self.dimensions.merge(&other.dimensions);
     }
+}
+
+/// 401 and 403, `PERMISSION_DENIED` and `UNAUTHENTICATED`.
+fn is_unauthorised(status: CallStatus) -> bool {
+    matches!(
+        status,
+        CallStatus::Http(401 | 403) | CallStatus::Grpc(7 | 16)
+    )
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,13 +127,22 @@ pub(crate) struct LogBucket {
     pub(crate) errors: u64,
     /// Those with the smallest ids when there are more than we keep; ids are hashes.
     pub(crate) templates: BTreeMap<TemplateId, TemplateCount>,
+    /// Records of each format, the first by name when there are more than we keep; those of none
+    /// are under the empty name.
+    pub(crate) formats: BTreeMap<Name, u64>,
 }
 
 impl LogBucket {
-    pub(crate) fn add(&mut self, severity: Option<Severity>, template: Option<TemplateId>) {
+    pub(crate) fn add(
+        &mut self,
+        severity: Option<Severity>,
+        template: Option<TemplateId>,
+        format: Option<&Name>,
+    ) {
         let error = severity.is_some_and(|severity| severity >= Severity::Error);
         self.records += 1;
         self.errors += u64::from(error);
+        self.add_format(format.unwrap_or(&Name::default()), 1);
         if let Some(template) = template {
             let count = self.templates.entry(template).or_default();
             count.records += 1;
@@ -122,7 +153,21 @@ impl LogBucket {
         }
     }
 
+    fn add_format(&mut self, format: &Name, records: u64) {
+        if let Some(known) = self.formats.get_mut(format) {
+            *known += records;
+            return;
+        }
+        self.formats.insert(format.clone(), records);
+        if self.formats.len() > MAX_FORMATS {
+            self.formats.pop_last();
+        }
+    }
+
     pub(crate) fn merge(&mut self, other: &LogBucket) {
+        for (format, records) in &other.formats {
+            self.add_format(format, *records);
+        }
         self.records += other.records;
         self.errors += other.errors;
         for (template, count) in &other.templates {

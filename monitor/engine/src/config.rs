@@ -1,6 +1,9 @@
 //! What an [`crate::Engine`] may be told; every field has a default that needs no thought.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use monitor_core::Name;
 
 /// What decides that an observation comes too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +27,12 @@ pub struct EngineConfig {
     pub max_apis: usize,
     /// Pairs of service and environment whose logs are watched; more are counted and dropped.
     pub max_services: usize,
+    /// Apis whose rate and response time are forecast, the first to be known: some 9 KiB each.
+    pub max_forecast: usize,
     /// Sensitivity: how many false alarms each Api may raise in a week.
     pub false_alarms_per_api_week: f64,
+    /// Measures of which nothing is told, by name: `latency`, `rate`, …
+    pub without: BTreeSet<Name>,
     /// No verdict before this many seconds in which calls (or records) arrived …
     pub learn_seconds: u32,
     /// … and this many calls or records.
@@ -54,7 +61,9 @@ impl Default for EngineConfig {
             max_future: Duration::from_secs(10),
             max_apis: 100_000,
             max_services: 10_000,
+            max_forecast: 10_000,
             false_alarms_per_api_week: 0.1,
+            without: BTreeSet::new(),
             // Long enough for five windows of a busy Api. Verdicts this early rest on a wide
             // predictive distribution, so only a large change is one.
             learn_seconds: 25,

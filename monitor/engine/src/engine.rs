@@ -5,24 +5,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Alert, Anomaly, ApiKey, CallSource, Change as Deed, EngineCounts, Environment, Incident,
-    Measure, Name, Observation, ServiceKey, Settings, Time, View, Window, Workload,
+    Alert, Anomaly, AnomalyId, ApiKey, CallSource, Change as Deed, EngineCounts, Environment,
+    Incident, Measure, Name, Observation, Risk, ServiceKey, Settings, Subject, Time, View, Window,
+    Workload,
 };
+use monitor_detect::Discoveries;
 use monitor_diagnose::{
-    AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Seen, Topology,
+    AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Journeys, Seen,
+    Topology,
 };
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiTrack;
 use crate::bucket::Second;
 use crate::config::{Clock, EngineConfig};
+use crate::dependency::{DependencyBucket, DependencyTrack};
 use crate::episode::Change;
+use crate::feedback::FeedbackBook;
+use crate::flows::FlowBook;
 use crate::places::Places;
+use crate::risk::{Foresight, RiskChange};
 use crate::rollup::{SeriesPoint, Step};
 use crate::service::ServiceTrack;
 
 /// The route of the Apis that found no place of their own.
 const OTHER: &str = "~other";
+/// What services ask of others is watched for this many to a service, on average.
+const DEPENDENCIES: usize = 4;
 /// Changes told with an alert.
 const TOLD_CHANGES: usize = 5;
 /// Closed anomalies that the view still shows.
@@ -35,6 +45,12 @@ pub enum Effect {
     /// It got worse, or better understood.
     AnomalyUpdated(Anomaly),
     AnomalyClosed(Anomaly),
+    /// Something is foreseen. Pages nobody.
+    RiskOpened(Risk),
+    /// It is expected at another time than was told.
+    RiskUpdated(Risk),
+    /// It came, was averted, or did not come.
+    RiskClosed(Risk),
     IncidentOpened(Incident),
     /// Other services are in it, or others are suspected first.
     IncidentUpdated(Incident),
@@ -49,9 +65,9 @@ pub enum Effect {
 
 #[derive(Clone, Debug)]
 pub struct Engine {
-    config: EngineConfig,
-    settings: Arc<Settings>,
-    state: State,
+    pub(crate) config: EngineConfig,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) state: State,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -69,18 +85,27 @@ pub(crate) struct State {
     pub(crate) counts: EngineCounts,
     api_places: Places<Arc<ApiKey>>,
     service_places: Places<(ServiceKey, Name)>,
+    dependency_places: Places<(ServiceKey, Name, Name)>,
     pending: BTreeMap<i64, Second>,
     /// Who was seen to call whom, by the second from which on it is known.
     pending_edges: BTreeMap<i64, BTreeSet<(Workload, Workload)>>,
     topology: Topology,
+    flows: FlowBook,
+    pub(crate) journeys: Journeys,
     pub(crate) incidents: IncidentBook,
     pub(crate) apis: Vec<ApiTrack>,
     /// Of these, without the shared ones.
     own_apis: usize,
     pub(crate) services: Vec<ServiceTrack>,
+    pub(crate) dependencies: Vec<DependencyTrack>,
     pub(crate) book: AlertBook,
+    pub(crate) feedback: FeedbackBook,
     /// The latest last.
     pub(crate) closed: VecDeque<Anomaly>,
+    pub(crate) foresight: Foresight,
+    discoveries: Discoveries,
+    /// The open anomalies that are worth telling.
+    pub(crate) told: BTreeSet<AnomalyId>,
 }
 
 impl Engine {
@@ -99,6 +124,12 @@ impl Engine {
     pub fn observe(&mut self, observation: &Observation) {
         if let Observation::Edge { caller, callee, at } = observation {
             self.observe_edge(caller, callee, *at);
+            return;
+        }
+        if let Observation::Hop(hop) = observation {
+            if !self.is_from_the_future(hop.end()) {
+                self.state.journeys.see(hop);
+            }
             return;
         }
         self.state.counts.observations += 1;
@@ -124,6 +155,7 @@ impl Engine {
                 // A probe's calls show that the Api exists and nothing of what its users see.
                 if !call.synthetic && call.source != CallSource::Probe {
                     bucket.add(call);
+                    self.state.flows.call(call, &mut second.flows);
                 }
             }
             Observation::Histogram { api, point, failed } => {
@@ -142,6 +174,7 @@ impl Engine {
                 environment,
                 severity,
                 template,
+                format,
                 ..
             } => {
                 let key = (service.clone(), environment.clone());
@@ -157,9 +190,28 @@ impl Engine {
                     .logs
                     .entry(place)
                     .or_default()
-                    .add(*severity, *template);
+                    .add(*severity, *template, format.as_ref());
             }
-            Observation::Edge { .. } => {}
+            Observation::Dependency {
+                service,
+                environment,
+                callee,
+                duration,
+                failed,
+                ..
+            } => {
+                let key = (service.clone(), environment.clone(), callee.clone());
+                let limit = self.config.max_services.saturating_mul(DEPENDENCIES);
+                let places = &mut self.state.dependency_places;
+                let Some(place) = places.place(&key, limit, || key.clone()) else {
+                    self.state.counts.overflowed += 1;
+                    return;
+                };
+                let bucket = second.dependencies.entry(place).or_default();
+                bucket.add(*duration, *failed);
+            }
+            Observation::CallEnd(end) => self.state.flows.end(end, &mut second.flows),
+            Observation::Edge { .. } | Observation::Hop(_) => {}
         }
     }
 
@@ -191,6 +243,10 @@ impl Engine {
         self.state.watermark = self.state.watermark.max(Some(limit));
         let mut effects = Vec::new();
         self.judge_before(limit, &mut effects);
+        if self.config.clock == Clock::Wall {
+            // A recording's journeys go by their own time, so that ticks decide nothing.
+            self.state.journeys.pass(now);
+        }
         let resent = self.state.book.resend(now, &self.alert_config());
         effects.extend(resent.into_iter().map(Effect::Resend));
         effects
@@ -199,6 +255,7 @@ impl Engine {
     /// Judges all that remains, at the end of a recording.
     pub fn finish(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.state.journeys.finish();
         if let Some(newest) = self.state.newest {
             let limit = newest.as_secs().saturating_add(1);
             self.state.watermark = self.state.watermark.max(Some(limit));
@@ -226,6 +283,10 @@ impl Engine {
         for service in &mut self.state.services {
             let own = settings.of(&service.service, &service.environment);
             service.configure(own, &self.config);
+        }
+        for dependency in &mut self.state.dependencies {
+            let own = settings.of(&dependency.service, &dependency.environment);
+            dependency.configure(own, &self.config);
         }
     }
 
@@ -279,7 +340,10 @@ impl Engine {
         let mut state: State = crate::snapshot::decode(bytes)?;
         state.api_places.reindex();
         state.service_places.reindex();
+        state.dependency_places.reindex();
         state.incidents.reindex();
+        state.flows.reindex();
+        state.journeys.reindex();
         Ok(Engine {
             config,
             settings: Arc::default(),
@@ -347,10 +411,14 @@ impl Engine {
             for service in &mut self.state.services {
                 service.skip_to(second);
             }
+            for dependency in &mut self.state.dependencies {
+                dependency.skip_to(second);
+            }
             let blind = Duration::from_secs(quiet.unsigned_abs());
             self.state.book.skip(blind);
             self.state.incidents.skip(blind);
             self.state.topology.skip(blind);
+            self.state.flows.skip(quiet);
         }
     }
 
@@ -360,6 +428,12 @@ impl Engine {
             .into_iter()
             .peekable();
         let mut logs = self.route_logs(second, bucket.logs).into_iter().peekable();
+        let held = self.state.incidents.members();
+        self.state.flows.step(second, &bucket.flows, &held);
+        let mut asked = self
+            .route_dependencies(bucket.dependencies)
+            .into_iter()
+            .peekable();
         let mut changes = Vec::new();
         let at = Time::from_secs(second);
         let untaught: Vec<&Window> = self
@@ -368,10 +442,14 @@ impl Engine {
             .iter()
             .filter(|window| window.exclude_learning && window.is_open(at))
             .collect();
+        let real = self.state.feedback.confirmed();
         let is_untaught = |service: &ServiceKey, environment: &Name| {
             untaught
                 .iter()
                 .any(|window| window.select.holds(service, environment))
+                || real.iter().any(|subject| {
+                    subject.service() == service && subject.environment() == environment
+                })
         };
         for (at, api) in (0u32..).zip(&mut self.state.apis) {
             let buckets = calls.next_if(|(track, _)| *track == at);
@@ -390,16 +468,46 @@ impl Engine {
             service.hold(is_untaught(&service.service, &service.environment));
             service.step(second, bucket, &self.config, &mut changes);
         }
+        let state = &mut self.state;
+        let served = served(&state.apis, state.dependencies.is_empty());
+        for (at, dependency) in (0u32..).zip(&mut state.dependencies) {
+            let bucket = asked.next_if(|(track, _)| *track == at);
+            let bucket = bucket.as_ref().map(|(_, bucket)| &**bucket);
+            let (service, environment) = (&dependency.service, &dependency.environment);
+            let served = served.get(&(service, environment)).copied();
+            let hold = is_untaught(service, environment);
+            dependency.hold(hold);
+            dependency.step(second, bucket, served.unwrap_or_default(), &mut changes);
+        }
+        self.foresee(second, effects);
         self.settle(second.saturating_add(1), changes, effects);
+    }
+
+    /// Tells of what will be.
+    fn foresee(&mut self, second: i64, effects: &mut Vec<Effect>) {
+        let State {
+            foresight,
+            apis,
+            services,
+            ..
+        } = &mut self.state;
+        let changes = foresight.step(second, apis, services, self.config.max_forecast);
+        effects.extend(changes.into_iter().map(|change| match change {
+            RiskChange::Opened(risk) => Effect::RiskOpened(risk),
+            RiskChange::Updated(risk) => Effect::RiskUpdated(risk),
+            RiskChange::Closed(risk) => Effect::RiskClosed(risk),
+        }));
     }
 
     /// Tells of what changed, and lets the alerts grow older.
     fn settle(&mut self, end: i64, changes: Vec<Change>, effects: &mut Vec<Effect>) {
         let now = Time::from_secs(end);
-        for change in changes {
+        let book = &mut self.state.feedback;
+        for change in book.admit(changes, &self.config.without, now) {
             let (Change::Opened(anomaly) | Change::Updated(anomaly) | Change::Closed(anomaly)) =
                 &change;
-            if self.pages(anomaly) {
+            let over = matches!(change, Change::Closed(_));
+            if self.is_told(anomaly, over, now) {
                 self.state.book.record(anomaly, now);
                 self.state.incidents.record(anomaly, now);
             }
@@ -434,13 +542,23 @@ impl Engine {
         }
         let concerned = state.incidents.concerned(&state.topology);
         let vitals = crate::vitals::of(concerned, &state.apis, &state.services, end, &self.config);
+        let flows = &state.flows;
+        let look =
+            |concerned: &BTreeSet<Workload>, since: Time| flows.compare(concerned, since, end);
         let changes = state
             .incidents
-            .advance(now, &config, &state.topology, &vitals);
+            .advance_with(now, &config, &state.topology, &vitals, &look);
         state.counts.incidents_opened += changes
             .iter()
             .filter(|change| matches!(change, IncidentChange::Opened(_)))
             .count() as u64;
+        (state.counts.impact_forecasts, state.counts.impact_inside) =
+            state.incidents.impact_forecasts();
+        let merged = changes.iter().filter_map(|change| match change {
+            IncidentChange::Closed(incident) => Some((incident.id, incident.merged_into?)),
+            _ => None,
+        });
+        state.book.follow(state.incidents.lasting(), merged);
         let by_workload = state.incidents.by_workload();
         state.book.attribute(|service, environment| {
             let workload = Workload {
@@ -449,9 +567,18 @@ impl Engine {
             };
             let incident = by_workload.get(&workload)?;
             let root_cause = incident.root_cause();
+            let rank = incident
+                .suspects
+                .iter()
+                .position(|suspect| suspect.workload == workload);
             Some(Cause {
                 incident: incident.id,
-                root_cause: root_cause.map(|cause| format!("{}: {}", cause.workload, cause.why)),
+                rank: rank.map_or(u32::MAX, |rank| u32::try_from(rank).unwrap_or(u32::MAX)),
+                root_cause: root_cause.map(|cause| match incident.scope.as_str() {
+                    "" => format!("{}: {}", cause.name(), cause.why),
+                    scope => format!("{}: {} ({scope})", cause.name(), cause.why),
+                }),
+                impact: incident.impact.as_ref().map(ToString::to_string),
                 changes: changes_text(&incident.changes),
             })
         });
@@ -481,8 +608,32 @@ impl Engine {
         state.topology.forget(Time::from_secs(end));
     }
 
-    /// A message that is no error may become frequent without waking anyone.
-    fn pages(&self, anomaly: &Anomaly) -> bool {
+    /// Whether it pages and is likely enough to be true among as many Apis as there are.
+    fn is_told(&mut self, anomaly: &Anomaly, over: bool, now: Time) -> bool {
+        if over {
+            return self.state.told.remove(&anomaly.id);
+        }
+        if self.state.told.contains(&anomaly.id) {
+            return true;
+        }
+        let (apis, budget) = (self.state.apis.len(), self.config.false_alarms_per_api_week);
+        let told = self.pages(anomaly)
+            && self
+                .state
+                .discoveries
+                .admits((anomaly.id.0, anomaly.score), now, apis, budget);
+        if told {
+            self.state.told.insert(anomaly.id);
+        }
+        told
+    }
+
+    /// A message that is no error may become frequent without waking anyone. Nor does what a
+    /// service's own calls meet: those who wait for the service feel it, or nobody does.
+    pub(crate) fn pages(&self, anomaly: &Anomaly) -> bool {
+        if matches!(anomaly.signal.subject, Subject::Dependency { .. }) {
+            return anomaly.signal.measure == Measure::CallsPerCall;
+        }
         let Measure::TemplateRate(template) = anomaly.signal.measure else {
             return true;
         };
@@ -584,6 +735,35 @@ impl Engine {
             .filter_map(|(place, bucket)| Some((state.service_places.track(place)?, bucket)))
             .collect()
     }
+
+    fn route_dependencies(
+        &mut self,
+        asked: BTreeMap<u32, Box<DependencyBucket>>,
+    ) -> BTreeMap<u32, Box<DependencyBucket>> {
+        let state = &mut self.state;
+        let places = &mut state.dependency_places;
+        let mut new: Vec<u32> = asked
+            .keys()
+            .copied()
+            .filter(|place| places.track(*place).is_none())
+            .collect();
+        new.sort_by(|a, b| places.key(*a).cmp(places.key(*b)));
+        for place in new {
+            let key = places.key(place).clone();
+            let own = self.settings.of(&key.0, &key.1).cloned();
+            let mut track = DependencyTrack::new(key, &self.config);
+            if own.is_some() {
+                track.configure(own.as_ref(), &self.config);
+            }
+            let number = u32::try_from(state.dependencies.len()).unwrap_or(u32::MAX);
+            state.dependencies.push(track);
+            places.set_track(place, number);
+        }
+        asked
+            .into_iter()
+            .filter_map(|(place, bucket)| Some((places.track(place)?, bucket)))
+            .collect()
+    }
 }
 
 /// Why a snapshot cannot be gone on from.
@@ -636,6 +816,18 @@ fn changes_text(changes: &[Deed]) -> Option<String> {
         .map(|change| format!("{} {change} ({})", change.at, change.source))
         .collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// How many calls each service with dependencies served in the second just judged.
+fn served(apis: &[ApiTrack], nobody_asks: bool) -> FxHashMap<(&ServiceKey, &Name), u64> {
+    let mut served = FxHashMap::default();
+    if !nobody_asks {
+        for api in apis.iter().filter(|api| api.counted > 0) {
+            let key = (&api.key.service, &api.key.environment);
+            *served.entry(key).or_default() += api.counted;
+        }
+    }
+    served
 }
 
 fn is_other(api: &ApiKey) -> bool {

@@ -10,6 +10,8 @@ use monitor_detect::{Phase, Verdict};
 use monitor_diagnose::{Facts, anomaly_id, why};
 use serde::{Deserialize, Serialize};
 
+use crate::lineage::Lineage;
+
 /// An open anomaly is reported again when its score or deviation has grown by this factor.
 const WORTH_TELLING: f64 = 1.5;
 /// An anomaly of which nothing was heard for so long is over as far as anyone can tell.
@@ -27,6 +29,7 @@ pub(crate) enum Change {
 pub(crate) struct Episode {
     pub(crate) seen: SignalView,
     pub(crate) open: Option<Open>,
+    pub(crate) lineage: Lineage,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +58,7 @@ impl Episode {
         origin: Origin<'_>,
         contributions: impl FnOnce(&Verdict) -> Vec<Contribution>,
     ) -> Option<Change> {
+        self.lineage.see(verdict);
         let learning = matches!(verdict.phase, Phase::Learning(_));
         self.seen = SignalView {
             actual: Some(verdict.actual * origin.scale),
@@ -119,7 +123,7 @@ impl Episode {
             return None;
         }
         open.told_score = open.told_score.max(verdict.score.get());
-        let silent_longer = verdict.actual == 0.0 && origin.measure == Measure::Rate;
+        let silent_longer = verdict.actual == 0.0 && is_rate(origin.measure);
         if deviation(verdict) >= open.told_deviation || silent_longer {
             open.told_deviation = deviation(verdict);
             open.anomaly.explanation =
@@ -160,7 +164,7 @@ fn explain(
     origin: Origin<'_>,
     contributions: Vec<Contribution>,
 ) -> Explanation {
-    let silent = verdict.actual == 0.0 && origin.measure == Measure::Rate;
+    let silent = verdict.actual == 0.0 && is_rate(origin.measure);
     let start = if silent { since } else { verdict.start };
     let facts = Facts {
         measure: origin.measure,
@@ -193,6 +197,10 @@ fn scaled(band: Band, scale: f64) -> Band {
         lower: band.lower * scale,
         upper: band.upper * scale,
     }
+}
+
+fn is_rate(measure: Measure) -> bool {
+    matches!(measure, Measure::Rate | Measure::LogRate)
 }
 
 /// How far outside the band, as a factor where there is something to divide by.

@@ -4,23 +4,36 @@
 //! opens a file or spawns a task; what has to happen in the world comes back as an [`Effect`].
 
 mod api;
+mod backtest;
 mod bucket;
 mod config;
 mod contrast;
+mod dependency;
 mod dimensions;
 mod engine;
 mod episode;
+mod feedback;
+mod flows;
+mod ledger;
+mod lineage;
+mod log_format;
+mod manage;
 mod models;
 mod objectives;
 mod places;
+mod risk;
 mod rollup;
 mod service;
 mod snapshot;
 mod source;
+mod tally;
+mod trial;
 mod view;
 mod vitals;
 mod window;
 
+pub use backtest::{Backtest, BacktestPlan, BadPlan};
 pub use config::{Clock, EngineConfig};
 pub use engine::{Effect, Engine, RestoreError};
 pub use rollup::{SeriesPoint, Step};
+pub use trial::{Models, TrialError};

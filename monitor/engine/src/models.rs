@@ -1,16 +1,23 @@
 //! The detectors of one Api with their settings.
 
 use monitor_detect::{
-    LatencyDetector, LearningRule, RatioDetector, RatioKind, Sensitivity, TrafficDetector,
+    DriftDetector, LatencyDetector, LearningRule, PerCallDetector, RatioDetector, RatioKind,
+    Sensitivity, TrafficDetector,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::config::EngineConfig;
-use monitor_core::{Sense, Tuning, Watching};
-use monitor_detect::{DetectionDirection, Detector, Options};
+use crate::window::CallWindow;
+use monitor_core::{Sense, Time, Tuning, Watching};
+use monitor_detect::{DetectionDirection, Detector, Options, Reading};
 
-/// Response time, failures and traffic share an Api's budget of false alarms.
-const API_DETECTORS: u32 = 3;
+/// Response time, its drift, failures, traffic and three kinds of refusals share an Api's budget of false
+/// alarms.
+const API_DETECTORS: u32 = 7;
+/// A dependency has a budget of its own for its three.
+const DEPENDENCY_DETECTORS: u32 = 3;
+/// Failures and retries make a service write more than usual; a flood is more than that.
+const LOG_FLOOD: f64 = 4.0;
 /// A service's error ratio and its templates have one budget more; the templates share half.
 const TEMPLATES: u32 = 64;
 
@@ -19,29 +26,44 @@ pub(crate) struct ApiModels {
     pub(crate) latency: LatencyDetector,
     pub(crate) errors: RatioDetector,
     pub(crate) traffic: TrafficDetector,
+    pub(crate) drift: DriftDetector,
+    pub(crate) throttled: RatioDetector,
+    pub(crate) unauthorised: RatioDetector,
+    pub(crate) client_errors: RatioDetector,
 }
 
 impl ApiModels {
     pub(crate) fn new(config: &EngineConfig) -> ApiModels {
         let rule = rule(config);
-        let budget =
-            Sensitivity::per_week(config.false_alarms_per_api_week).shared_by(API_DETECTORS);
+        let whole = Sensitivity::per_week(config.false_alarms_per_api_week);
+        let (budget, interest) = (whole.shared_by(API_DETECTORS), whole.interest());
+        let ratio = |kind| {
+            RatioDetector::new(
+                kind,
+                RatioDetector::default_options().interested(interest),
+                rule,
+                budget,
+                config.shift_after,
+            )
+        };
         ApiModels {
             latency: LatencyDetector::new(
-                LatencyDetector::default_options(),
+                LatencyDetector::default_options().interested(interest),
                 rule,
                 budget,
                 config.shift_after,
             ),
-            errors: RatioDetector::new(
-                RatioKind::Errors,
-                RatioDetector::default_options(),
-                rule,
+            drift: DriftDetector::new(
+                LatencyDetector::default_options().interested(interest),
                 budget,
                 config.shift_after,
             ),
+            errors: ratio(RatioKind::Errors),
+            throttled: ratio(RatioKind::Throttled),
+            unauthorised: ratio(RatioKind::Unauthorised),
+            client_errors: ratio(RatioKind::ClientErrors),
             traffic: TrafficDetector::new(
-                TrafficDetector::default_options(),
+                TrafficDetector::default_options().interested(interest),
                 rule,
                 budget,
                 config.shift_after,
@@ -53,10 +75,14 @@ impl ApiModels {
 impl ApiModels {
     /// As `own` wants it; what it does not say is as usual.
     pub(crate) fn tune(&mut self, own: Option<&Watching>, config: &EngineConfig) {
-        let budget = budget(own, config).shared_by(API_DETECTORS);
-        let options = |usual: Options, tuning: Option<&Tuning>| match tuning {
-            Some(tuning) => tuned(usual, tuning),
-            None => usual,
+        let whole = budget(own, config);
+        let budget = whole.shared_by(API_DETECTORS);
+        let options = |usual: Options, tuning: Option<&Tuning>| {
+            let usual = usual.interested(whole.interest());
+            match tuning {
+                Some(tuning) => tuned(usual, tuning),
+                None => usual,
+            }
         };
         self.latency.tune(
             options(
@@ -65,13 +91,27 @@ impl ApiModels {
             ),
             budget,
         );
-        self.errors.tune(
+        self.drift.tune(
             options(
-                RatioDetector::default_options(),
-                own.map(|own| &own.error_ratio),
+                LatencyDetector::default_options(),
+                own.map(|own| &own.latency),
             ),
             budget,
         );
+        for model in [
+            &mut self.errors,
+            &mut self.throttled,
+            &mut self.unauthorised,
+            &mut self.client_errors,
+        ] {
+            model.tune(
+                options(
+                    RatioDetector::default_options(),
+                    own.map(|own| &own.error_ratio),
+                ),
+                budget,
+            );
+        }
         self.traffic.tune(
             options(
                 TrafficDetector::default_options(),
@@ -81,11 +121,113 @@ impl ApiModels {
         );
     }
 
+    /// Shares the budget anew by what each detector can use of it.
+    pub(crate) fn share(&mut self, own: Option<&Watching>, config: &EngineConfig) {
+        let mut detectors: [&mut dyn Detector; API_DETECTORS as usize] = [
+            &mut self.latency,
+            &mut self.errors,
+            &mut self.traffic,
+            &mut self.drift,
+            &mut self.throttled,
+            &mut self.unauthorised,
+            &mut self.client_errors,
+        ];
+        let most: Vec<f64> = detectors
+            .iter()
+            .map(|detector| detector.most_alarms_per_week())
+            .collect();
+        let shares = budget(own, config).shared_by_need(&most);
+        for (detector, share) in detectors.iter_mut().zip(shares) {
+            detector.grant(share);
+        }
+    }
+
     pub(crate) fn hold(&mut self, hold: bool) {
         self.latency.hold(hold);
         self.errors.hold(hold);
         self.traffic.hold(hold);
+        self.drift.hold(hold);
+        self.throttled.hold(hold);
+        self.unauthorised.hold(hold);
+        self.client_errors.hold(hold);
     }
+
+    /// Nothing is known of the time until `time`.
+    pub(crate) fn skip_to(&mut self, time: Time) {
+        self.latency.skip_to(time);
+        self.errors.skip_to(time);
+        self.traffic.skip_to(time);
+        self.throttled.skip_to(time);
+        self.unauthorised.skip_to(time);
+        self.client_errors.skip_to(time);
+        self.drift.skip_to(time);
+    }
+
+    /// Whether one of those that judge windows need not wait for the rest of this one.
+    pub(crate) fn is_pressing(&self, window: &CallWindow) -> bool {
+        let share = |part| {
+            window.sample(Reading::Share {
+                part,
+                whole: window.calls,
+            })
+        };
+        self.errors.is_pressing(&share(window.errors))
+            || self.throttled.is_pressing(&share(window.throttled))
+            || self.unauthorised.is_pressing(&share(window.unauthorised))
+            || self
+                .latency
+                .is_pressing(&window.sample(Reading::Durations(&window.latencies)))
+    }
+}
+
+pub(crate) fn dependency_use(config: &EngineConfig) -> PerCallDetector {
+    PerCallDetector::new(
+        PerCallDetector::default_options(),
+        rule(config),
+        dependency_budget(None, config),
+        config.shift_after,
+    )
+}
+
+pub(crate) fn dependency_errors(config: &EngineConfig) -> RatioDetector {
+    RatioDetector::new(
+        RatioKind::DependencyErrors,
+        RatioDetector::default_options(),
+        rule(config),
+        dependency_budget(None, config),
+        config.shift_after,
+    )
+}
+
+pub(crate) fn dependency_latency(config: &EngineConfig) -> LatencyDetector {
+    LatencyDetector::new(
+        LatencyDetector::default_options(),
+        rule(config),
+        dependency_budget(None, config),
+        config.shift_after,
+    )
+}
+
+/// What a person says of a service's calls holds for those that it makes.
+pub(crate) fn tune_dependency(
+    calls: &mut PerCallDetector,
+    errors: &mut RatioDetector,
+    latency: &mut LatencyDetector,
+    own: Option<&Watching>,
+    config: &EngineConfig,
+) {
+    let budget = dependency_budget(own, config);
+    calls.tune(PerCallDetector::default_options(), budget);
+    let usual = RatioDetector::default_options();
+    let options = own.map_or(usual, |own| tuned(usual, &own.error_ratio));
+    errors.tune(options, budget);
+    let usual = LatencyDetector::default_options();
+    let options = own.map_or(usual, |own| tuned(usual, &own.latency));
+    latency.tune(options, budget);
+}
+
+fn dependency_budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
+    budget(own, config).shared_by(DEPENDENCY_DETECTORS)
 }
 
 /// A service's error ratio, or one of its templates, as `own` wants it.
@@ -121,6 +263,7 @@ fn tuned(usual: Options, tuning: &Tuning) -> Options {
         min_rel_dev_from_expected: tuning
             .min_rel_dev_from_expected
             .unwrap_or(usual.min_rel_dev_from_expected),
+        ..usual
     }
 }
 
@@ -132,6 +275,57 @@ pub(crate) fn log_errors(config: &EngineConfig) -> RatioDetector {
         Sensitivity::per_week(config.false_alarms_per_api_week).shared_by(2),
         config.shift_after,
     )
+}
+
+/// How many records a service writes.
+pub(crate) fn log_rate(config: &EngineConfig) -> TrafficDetector {
+    TrafficDetector::new(
+        TrafficDetector::log_options(),
+        rule(config),
+        Sensitivity::per_week(config.false_alarms_per_api_week).shared_by(2),
+        config.shift_after,
+    )
+    .surging_from(LOG_FLOOD)
+}
+
+pub(crate) fn tune_log_rate(
+    model: &mut TrafficDetector,
+    own: Option<&Watching>,
+    config: &EngineConfig,
+) {
+    model.tune(
+        TrafficDetector::log_options(),
+        budget(own, config).shared_by(2),
+    );
+}
+
+/// Records in a format that a service has not been seen to write.
+pub(crate) fn log_format(config: &EngineConfig) -> RatioDetector {
+    RatioDetector::new(
+        RatioKind::LogFormat,
+        log_format_options(),
+        rule(config),
+        Sensitivity::per_week(config.false_alarms_per_api_week).shared_by(2),
+        config.shift_after,
+    )
+}
+
+pub(crate) fn tune_log_format(
+    model: &mut RatioDetector,
+    own: Option<&Watching>,
+    config: &EngineConfig,
+) {
+    let usual = log_format_options();
+    let options = own.map_or(usual, |own| tuned(usual, &own.logs));
+    model.tune(options, budget(own, config).shared_by(2));
+}
+
+/// An exception's stack now and then is no new format; a fifth of all records is.
+fn log_format_options() -> Options {
+    Options {
+        min_dev_from_expected: 0.2,
+        ..RatioDetector::default_options()
+    }
 }
 
 pub(crate) fn template(config: &EngineConfig, kind: RatioKind) -> RatioDetector {

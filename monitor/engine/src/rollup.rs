@@ -117,27 +117,53 @@ impl Rollups {
         sum
     }
 
-    /// Ascending in time; intervals without calls are absent, the last one may be incomplete.
-    pub(crate) fn series(&self, step: Step) -> Vec<SeriesPoint> {
-        let level = &self.levels[match step {
+    /// The latest interval with calls; it may be incomplete.
+    pub(crate) fn latest(&self, step: Step) -> Option<SeriesPoint> {
+        self.newest(step).next()
+    }
+
+    /// The newest first; intervals without calls are absent, the first one may be incomplete.
+    pub(crate) fn newest(&self, step: Step) -> impl Iterator<Item = SeriesPoint> {
+        let level = self.level(step);
+        let current = (level.current.calls > 0).then(|| level.point());
+        let done = level.done.iter().rev();
+        current
+            .into_iter()
+            .chain(done.cloned())
+            .map(|point| point.told())
+    }
+
+    fn level(&self, step: Step) -> &Level {
+        &self.levels[match step {
             Step::TenSeconds => 0,
             Step::Minute => 1,
             Step::Hour => 2,
-        }];
+        }]
+    }
+
+    /// Ascending in time; intervals without calls are absent, the last one may be incomplete.
+    pub(crate) fn series(&self, step: Step) -> Vec<SeriesPoint> {
+        let level = self.level(step);
         let current = (level.current.calls > 0).then(|| level.point());
         level
             .done
             .iter()
             .chain(current.as_ref())
-            .map(|point| SeriesPoint {
-                start: Time::from_secs(point.start),
-                calls: u64::from(point.calls),
-                errors: u64::from(point.errors),
-                p50: f64::from(point.p50),
-                p95: f64::from(point.p95),
-                p99: f64::from(point.p99),
-            })
+            .map(Point::told)
             .collect()
+    }
+}
+
+impl Point {
+    fn told(&self) -> SeriesPoint {
+        SeriesPoint {
+            start: Time::from_secs(self.start),
+            calls: u64::from(self.calls),
+            errors: u64::from(self.errors),
+            p50: f64::from(self.p50),
+            p95: f64::from(self.p95),
+            p99: f64::from(self.p99),
+        }
     }
 }
 

@@ -2,22 +2,26 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use monitor_core::{
     Anomaly, ApiState, Contribution, Measure, Name, Score, ServiceKey, ServiceView, Subject,
     TemplateId, Time, Watching,
 };
-use monitor_detect::{Detector, RatioDetector, RatioKind, Reading, Sample};
+use monitor_detect::{Detector, RatioDetector, RatioKind, Reading, Sample, TrafficDetector};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{NOT_JUDGED, PAUSED, VIEW_SECS};
 use crate::bucket::{LogBucket, TemplateCount};
 use crate::config::EngineConfig;
 use crate::episode::{Change, Episode, Origin};
+use crate::log_format::Formats;
 use crate::models;
 use crate::vitals::Pulse;
 use crate::window::LogWindow;
 
+/// The detector of how many records a service writes.
+const LOG_RATE: &str = "log-rate";
 /// Templates watched of one service; the rest are counted in its totals only.
 const MAX_WATCHED: usize = 128;
 /// A template with this share of the error records, and more than usual, is named as the reason.
@@ -37,6 +41,9 @@ pub(crate) struct ServiceTrack {
     model: RatioDetector,
     errors: Episode,
     watched: BTreeMap<TemplateId, Watched>,
+    formats: Formats,
+    rate_model: TrafficDetector,
+    rate: Episode,
     /// Seconds with records, and records, that windows have judged.
     judged_secs: u32,
     judged: u64,
@@ -75,6 +82,9 @@ impl ServiceTrack {
             model: models::log_errors(config),
             errors: Episode::default(),
             watched: BTreeMap::new(),
+            formats: Formats::new(config),
+            rate_model: models::log_rate(config),
+            rate: Episode::default(),
             judged_secs: 0,
             judged: 0,
             own: None,
@@ -88,6 +98,8 @@ impl ServiceTrack {
         self.own = own.cloned();
         let own = self.own.as_deref();
         models::tune_logs(&mut self.model, own, config, false);
+        self.formats.tune(own, config);
+        models::tune_log_rate(&mut self.rate_model, own, config);
         for watched in self.watched.values_mut() {
             models::tune_logs(&mut watched.model, own, config, true);
         }
@@ -98,6 +110,8 @@ impl ServiceTrack {
         if self.held != hold {
             self.held = hold;
             self.model.hold(hold);
+            self.formats.hold(hold);
+            self.rate_model.hold(hold);
             for watched in self.watched.values_mut() {
                 watched.model.hold(hold);
             }
@@ -140,12 +154,23 @@ impl ServiceTrack {
         if let Some(bucket) = bucket {
             self.window.add(second, bucket);
         }
-        if let Some(window) = self.window.take_complete(second) {
+        let (model, formats) = (&self.model, &self.formats);
+        let presses = |window: &LogWindow| {
+            bucket.is_some()
+                && (model.is_pressing(&window.sample(window.sum.errors))
+                    || formats.is_pressing(window))
+        };
+        if let Some(window) = self.window.take_complete(second, presses) {
             self.judge(&window, config, changes);
         }
+        if self.logs_total > 0 {
+            self.judge_rate(second, bucket, changes);
+        }
         let now = Time::from_secs(second);
-        if self.errors.open.is_some() {
-            changes.extend(self.errors.expire(now));
+        for episode in [&mut self.errors, &mut self.formats.episode] {
+            if episode.open.is_some() {
+                changes.extend(episode.expire(now));
+            }
         }
         if bucket.is_none() {
             for watched in self.watched.values_mut() {
@@ -156,6 +181,31 @@ impl ServiceTrack {
         }
     }
 
+    fn judge_rate(&mut self, second: i64, bucket: Option<&LogBucket>, changes: &mut Vec<Change>) {
+        let sample = Sample {
+            start: Time::from_secs(second),
+            span: Duration::from_secs(1),
+            active_secs: u32::from(bucket.is_some()),
+            reading: Reading::Count(bucket.map_or(0, |bucket| bucket.records)),
+        };
+        let Some(verdict) = self.rate_model.judge(&sample) else {
+            return;
+        };
+        let subject = self.subject();
+        let origin = Origin {
+            subject: &subject,
+            measure: Measure::LogRate,
+            detector: LOG_RATE,
+            scale: 1.0,
+        };
+        let off = self.own.as_ref().is_some_and(|own| own.logs.is_off());
+        changes.extend(if off {
+            self.rate.dismiss(Time::from_secs(second), NOT_JUDGED)
+        } else {
+            self.rate.follow(&verdict, origin, |_| Vec::new())
+        });
+    }
+
     /// A second that is counted, but neither judged nor learned from.
     fn rest(&mut self, second: i64, changes: &mut Vec<Change>) {
         if !std::mem::replace(&mut self.rested, true) {
@@ -164,7 +214,8 @@ impl ServiceTrack {
                 .watched
                 .values_mut()
                 .map(|watched| &mut watched.episode);
-            for episode in std::iter::once(&mut self.errors).chain(episodes) {
+            let own = [&mut self.errors, &mut self.formats.episode, &mut self.rate];
+            for episode in own.into_iter().chain(episodes) {
                 changes.extend(episode.dismiss(now, "; it is not watched any more"));
             }
         }
@@ -176,6 +227,8 @@ impl ServiceTrack {
         let time = Time::from_secs(second);
         self.window = LogWindow::default();
         self.model.skip_to(time);
+        self.formats.skip_to(time);
+        self.rate_model.skip_to(time);
         for watched in self.watched.values_mut() {
             watched.model.skip_to(time);
         }
@@ -190,15 +243,7 @@ impl ServiceTrack {
     fn judge(&mut self, window: &LogWindow, config: &EngineConfig, changes: &mut Vec<Change>) {
         let subject = self.subject();
         let off = self.own.as_ref().is_some_and(|own| own.logs.is_off());
-        let sample = |part| Sample {
-            start: window.start(),
-            span: window.span(),
-            active_secs: window.active_secs,
-            reading: Reading::Share {
-                part,
-                whole: window.sum.records,
-            },
-        };
+        let sample = |part| window.sample(part);
         if let Some(verdict) = self.model.judge(&sample(window.sum.errors)) {
             let origin = Origin {
                 subject: &subject,
@@ -213,6 +258,7 @@ impl ServiceTrack {
                 self.errors.follow(&verdict, origin, |_| named)
             });
         }
+        changes.extend(self.formats.judge(window, &subject, off));
         self.watch_new(window, config);
         let per_second = window.sum.records as f64 / window.span().as_secs_f64().max(1.0);
         for (template, watched) in &mut self.watched {
@@ -355,9 +401,20 @@ impl ServiceTrack {
     }
 
     pub(crate) fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
-        std::iter::once(&self.errors)
+        [&self.errors, &self.formats.episode, &self.rate]
+            .into_iter()
             .chain(self.watched.values().map(|watched| &watched.episode))
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
+    }
+
+    /// Its error ratio and its templates, with the detectors that judge them.
+    pub(crate) fn parts(&self) -> Vec<(Measure, &'static str, &Episode)> {
+        let errors = (Measure::LogErrorRatio, self.model.name(), &self.errors);
+        let templates = self.watched.iter().map(|(template, watched)| {
+            let measure = Measure::TemplateRate(*template);
+            (measure, watched.model.name(), &watched.episode)
+        });
+        std::iter::once(errors).chain(templates).collect()
     }
 
     pub(crate) fn view(&self, watermark: i64, config: &EngineConfig) -> ServiceView {
@@ -387,7 +444,8 @@ impl ServiceTrack {
         if self.is_paused() {
             return (ApiState::Paused, PAUSED.to_owned(), Score::NORMAL);
         }
-        let worst = std::iter::once(&self.errors)
+        let worst = [&self.errors, &self.formats.episode, &self.rate]
+            .into_iter()
             .chain(
                 self.watched
                     .values()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use monitor_core::{Anomaly, Environment, Name, Time, View};
+use monitor_core::{Anomaly, ApiState, Environment, Name, Time, View};
 
 use crate::config::EngineConfig;
 use crate::engine::State;
@@ -14,7 +14,16 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
         .apis
         .iter()
         .filter(|api| !api.is_retired())
-        .map(|api| api.view(watermark))
+        .map(|api| {
+            let mut view = api.view(watermark);
+            excuse(
+                api.open_anomalies(),
+                state,
+                &mut view.state,
+                &mut view.reason,
+            );
+            view
+        })
         .collect();
     apis.sort_by(|a, b| {
         b.score
@@ -22,10 +31,16 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
             .total_cmp(&a.score.get())
             .then_with(|| a.key.cmp(&b.key))
     });
+    state.foresight.mark(&mut apis);
     let mut services: Vec<_> = state
         .services
         .iter()
-        .map(|service| service.view(watermark, config))
+        .map(|service| {
+            let mut view = service.view(watermark, config);
+            let open = service.open_anomalies();
+            excuse(open, state, &mut view.state, &mut view.reason);
+            view
+        })
         .collect();
     services.sort_by(|a, b| (&a.service, &a.environment).cmp(&(&b.service, &b.environment)));
     let names: BTreeSet<Name> = state
@@ -60,16 +75,46 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
         ),
         fields: Vec::new(),
         probes: Arc::default(),
-        anomalies: anomalies(state),
+        anomalies: told(state),
         incidents: state.incidents.incidents(),
         alerts: state.book.alerts(Time::from_secs(watermark)),
+        risks: state.foresight.risks(),
+        track_record: state.foresight.ledger().track_record(),
         changes: state.incidents.changes(),
+        journeys: Arc::new(state.journeys.view()),
         counts: state.counts,
     }
 }
 
+/// Without those that people want to hear nothing of.
+fn told(state: &State) -> Vec<Anomaly> {
+    let mut told = anomalies(state);
+    told.retain(|anomaly| anomaly.end.is_some() || !state.feedback.holds(anomaly.id));
+    told
+}
+
+/// What is unusual only in ways that people expect, or want to hear nothing of, is well.
+fn excuse<'a>(
+    open: impl Iterator<Item = &'a Anomaly>,
+    state: &State,
+    shown: &mut ApiState,
+    reason: &mut String,
+) {
+    let mut any = false;
+    for anomaly in open {
+        if !state.feedback.holds(anomaly.id) {
+            return;
+        }
+        any = true;
+    }
+    if any && matches!(shown, ApiState::Anomalous | ApiState::Silent) {
+        *shown = ApiState::Ok;
+        *reason = format!("ok: {reason}; as was expected, or nobody wants to hear of it");
+    }
+}
+
 /// Open ones, then those that ended lately, newest first.
-fn anomalies(state: &State) -> Vec<Anomaly> {
+pub(crate) fn anomalies(state: &State) -> Vec<Anomaly> {
     let mut open: Vec<Anomaly> = state
         .apis
         .iter()
@@ -79,6 +124,12 @@ fn anomalies(state: &State) -> Vec<Anomaly> {
                 .services
                 .iter()
                 .flat_map(|service| service.open_anomalies()),
+        )
+        .chain(
+            state
+                .dependencies
+                .iter()
+                .flat_map(|dependency| dependency.open_anomalies()),
         )
         .cloned()
         .collect();

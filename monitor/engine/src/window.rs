@@ -5,6 +5,7 @@
 //! window can tell, varies little.
 
 use monitor_core::{Sketch, Time};
+use monitor_detect::{Reading, Sample};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -50,6 +51,10 @@ pub(crate) struct CallWindow {
     pub(crate) active_secs: u32,
     pub(crate) calls: u64,
     pub(crate) errors: u64,
+    pub(crate) throttled: u64,
+    pub(crate) unauthorised: u64,
+    /// Other mistakes of callers.
+    pub(crate) client_errors: u64,
     pub(crate) latencies: Sketch,
     pub(crate) dimensions: Dimensions,
 }
@@ -60,16 +65,22 @@ impl CallWindow {
         self.active_secs += 1;
         self.calls += bucket.calls;
         self.errors += bucket.server_errors;
+        self.throttled += bucket.throttled;
+        self.unauthorised += bucket.unauthorised;
+        self.client_errors += bucket.client_errors.saturating_sub(bucket.unauthorised);
         self.latencies.merge(&bucket.latencies);
         self.dimensions.merge(&bucket.dimensions);
     }
 
-    /// The whole window, when the end of `second` completes it.
-    pub(crate) fn take_complete(&mut self, second: i64) -> Option<CallWindow> {
+    /// The whole window, when the end of `second` completes it, or what came so far presses.
+    pub(crate) fn take_complete(
+        &mut self,
+        second: i64,
+        presses: impl FnOnce(&CallWindow) -> bool,
+    ) -> Option<CallWindow> {
         self.end = second + 1;
         let start = self.start?;
-        CALLS
-            .is_reached(self.end - start, self.calls)
+        (CALLS.is_reached(self.end - start, self.calls) || presses(self))
             .then(|| std::mem::take(self))
     }
 
@@ -89,6 +100,15 @@ impl CallWindow {
     pub(crate) fn span(&self) -> Duration {
         self.end().since(self.start())
     }
+
+    pub(crate) fn sample<'a>(&self, reading: Reading<'a>) -> Sample<'a> {
+        Sample {
+            start: self.start(),
+            span: self.span(),
+            active_secs: self.active_secs,
+            reading,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,11 +126,14 @@ impl LogWindow {
         self.sum.merge(bucket);
     }
 
-    pub(crate) fn take_complete(&mut self, second: i64) -> Option<LogWindow> {
+    pub(crate) fn take_complete(
+        &mut self,
+        second: i64,
+        presses: impl FnOnce(&LogWindow) -> bool,
+    ) -> Option<LogWindow> {
         self.end = second + 1;
         let start = self.start?;
-        RECORDS
-            .is_reached(self.end - start, self.sum.records)
+        (RECORDS.is_reached(self.end - start, self.sum.records) || presses(self))
             .then(|| std::mem::take(self))
     }
 
@@ -128,5 +151,18 @@ impl LogWindow {
 
     pub(crate) fn span(&self) -> Duration {
         self.end().since(self.start())
+    }
+
+    /// So many of its records.
+    pub(crate) fn sample(&self, part: u64) -> Sample<'static> {
+        Sample {
+            start: self.start(),
+            span: self.span(),
+            active_secs: self.active_secs,
+            reading: Reading::Share {
+                part,
+                whole: self.sum.records,
+            },
+        }
     }
 }

@@ -10,15 +10,18 @@
 mod calls;
 pub mod container;
 pub mod decoded;
+mod dependencies;
 mod edges;
 pub mod formats;
 mod gauges;
+mod hops;
 pub mod jsonlines;
 pub mod lines;
 pub mod multiline;
 pub mod otlp;
 pub mod pipeline;
 mod presence;
+pub mod recall;
 pub mod redact;
 pub mod resource;
 pub mod routes;

@@ -9,17 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    ApiKey, Batch, CallFacts, CallStatus, Correlation, FieldView, HistogramPoint, IngestView, Kind,
-    LogItem, LogsView, Message, Name, Observation, Payload, Record, Resource, ServiceKey, Settings,
-    Shape, Source, SpanItem, StreamView, TemplateId, TemplateView, Time, TimeOrigin,
+    ApiKey, Batch, CallFacts, CallStatus, Correlation, FieldView, FormatName, HistogramPoint,
+    IngestView, Kind, LogItem, LogsView, Message, Name, Observation, Payload, Record, Resource,
+    ServiceKey, Settings, Shape, Source, SpanItem, StreamView, TemplateId, TemplateView, Time,
+    TimeOrigin,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::calls;
+use crate::dependencies::dependency_of;
 use crate::edges::{Edges, Place};
 use crate::formats::{self, Recognizer};
 use crate::gauges::Gauges;
+use crate::hops;
 use crate::presence::Presence;
 use crate::routes::RouteLearner;
 use crate::templates::{Limits, Miner};
@@ -54,6 +57,9 @@ pub struct Pipeline {
     presence: Presence,
     #[serde(skip)]
     apis: FxHashMap<ApiKey, Arc<ApiKey>>,
+    /// The names of formats, shared.
+    #[serde(skip)]
+    formats: FxHashMap<FormatName, Name>,
     /// Given anew after a restart.
     #[serde(skip)]
     settings: Arc<Settings>,
@@ -345,11 +351,13 @@ impl Pipeline {
             (None, _) => {}
         }
         let apis = &mut self.apis;
-        if !wanted.excludes(&record.facts)
-            && let Some(call) = calls::call_of(record, &mut |key| intern(apis, key))
-        {
-            observations.push(Observation::Call(call));
+        if !wanted.excludes(&record.facts) {
+            let call = calls::call_of(record, &mut |key| intern(apis, key));
+            let hop = hops::hop_of(record, call.as_ref());
+            observations.extend(call.map(Observation::Call));
+            observations.extend(hop.map(|hop| Observation::Hop(Box::new(hop))));
         }
+        observations.extend(dependency_of(record));
         if record.kind == Kind::Log {
             observations.push(Observation::Log {
                 service: record.resource.service.clone(),
@@ -360,6 +368,10 @@ impl Pipeline {
                     .template
                     .as_ref()
                     .map(|matched| matched.shape.template),
+                format: record.format.map(|format| {
+                    let known = self.formats.entry(format);
+                    Arc::clone(known.or_insert_with(|| Name::from(format)))
+                }),
             });
         }
     }

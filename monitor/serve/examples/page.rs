@@ -19,6 +19,10 @@ use tokio_util::sync::CancellationToken;
 )]
 mod fixture;
 
+#[path = "../tests/it/query/two_models.rs"]
+#[expect(clippy::unwrap_used, reason = "made for the tests")]
+mod two_models;
+
 #[derive(Debug)]
 struct SystemClock;
 

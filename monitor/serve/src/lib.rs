@@ -15,7 +15,10 @@ mod site;
 pub mod workloads;
 
 pub use openapi::openapi_json;
-pub use ports::{Changes, Clock, Configurations, Intake, Kept, LiveEvent, NotKept, Ports, Refused};
+pub use ports::{
+    About, BacktestAnswer, BacktestRequest, Changes, Clock, Configurations, Forecasts, Foreseen,
+    Intake, Kept, LiveEvent, Models, ModelsError, NotKept, Opinion, Ports, Refused, Scored, Wanted,
+};
 pub use site::router;
 
 use site::Shared;

@@ -7,8 +7,8 @@ use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
 use crate::query::{
-    alerts, anomalies, apis, changes, configuration, incidents, places, search, status, streams,
-    tail, traces, workloads,
+    alerts, anomalies, apis, changes, configuration, feedback, incidents, journeys, models, places,
+    predictions, search, status, streams, tail, traces, workloads,
 };
 
 #[derive(OpenApi)]
@@ -24,6 +24,7 @@ use crate::query::{
         (name = "watch", description = "Apis, where they run, and what is wrong with them"),
         (name = "search", description = "The stored records"),
         (name = "intake", description = "What comes in, and how well it is read"),
+        (name = "models", description = "What was learned, what people say of it, and what is on trial"),
         (name = "live", description = "What happens as it happens"),
         (name = "monitor", description = "The monitor itself"),
     ),
@@ -38,6 +39,10 @@ use crate::query::{
         anomalies::get_anomaly,
         incidents::list_incidents,
         incidents::get_incident,
+        journeys::get_journeys,
+        journeys::list_journey_types,
+        journeys::get_topology,
+        predictions::get_predictions,
         alerts::list_alerts,
         search::search,
         search::histogram,
@@ -52,6 +57,19 @@ use crate::query::{
         configuration::get_configuration,
         configuration::put_configuration,
         configuration::delete_configuration,
+        feedback::list_feedback,
+        feedback::answer_anomaly,
+        feedback::answer_alert,
+        models::list_models,
+        models::get_model,
+        models::begin_trial,
+        models::end_trial,
+        models::promote_model,
+        models::roll_back,
+        models::backtest,
+        models::list_learned,
+        models::score,
+        models::forecast,
         crate::live::live,
         document,
     ),

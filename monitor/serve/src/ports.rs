@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use monitor_core::{
-    Alert, Anomaly, Batch, Call, Change, Incident, IngestView, SharedSearch, Time, View,
+    Alert, AlertId, Anomaly, AnomalyId, Answer, Backtested, Batch, Call, Change, Comparison,
+    Feedback, Incident, IngestView, Learned, Model, ModelId, Recipe, SharedSearch, Subject, Time,
+    View,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -40,6 +42,133 @@ pub enum Refused {
 pub trait Changes: Send + Sync + Debug {
     /// Whether each is new.
     fn note(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<Vec<bool>, Refused>>;
+}
+
+/// What a person's answer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    Anomaly(AnomalyId),
+    /// All the anomalies that it stands for.
+    Alert(AlertId),
+}
+
+/// A stretch of stored records to try recipes on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BacktestRequest {
+    pub from: Time,
+    pub to: Time,
+    pub folds: u32,
+    pub recipes: Vec<(String, Recipe)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct BacktestAnswer {
+    /// Stored records that were read.
+    pub records: u64,
+    pub results: Vec<Backtested>,
+}
+
+/// What the model of a single signal thinks of one value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Opinion {
+    pub time: Time,
+    pub value: f64,
+    pub typical: f64,
+    pub evidence: f64,
+    pub surprise: f64,
+    pub alarm: f64,
+    /// From where it is most surprising.
+    pub side: &'static str,
+}
+
+/// What a single signal will be, some time after its last value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Foreseen {
+    pub after: Duration,
+    pub median: f64,
+    /// Nine of ten values lie between these.
+    pub lower: f64,
+    pub upper: f64,
+    /// Forecasts of this horizon that were compared with what came.
+    pub scored: u32,
+}
+
+/// Which Apis and services are asked about.
+pub type Wanted = Box<dyn Fn(&Subject) -> bool + Send>;
+/// The answers of [`Models::score`]: of each series its opinions, or why there are none.
+pub type Scored = Vec<Result<Vec<Opinion>, String>>;
+
+/// The answers of [`Models::forecast`]: of each series its future, as far as it can be told.
+pub type Forecasts = Vec<Result<Vec<Foreseen>, String>>;
+
+/// Looks after the models: see `monitor-engine`'s `Models`.
+pub trait Models: Send + Sync + Debug {
+    fn list(&self) -> BoxFuture<'_, Result<Vec<Model>, ModelsError>>;
+
+    /// Of the active model and the one on trial.
+    fn comparison(&self) -> BoxFuture<'_, Result<Comparison, ModelsError>>;
+
+    fn learned(&self, wanted: Wanted) -> BoxFuture<'_, Result<Vec<Learned>, ModelsError>>;
+
+    /// Puts a model on trial: with what the active one has learned, or `afresh`.
+    fn begin(
+        &self,
+        recipe: Recipe,
+        afresh: bool,
+        automatic: bool,
+    ) -> BoxFuture<'_, Result<Model, ModelsError>>;
+
+    fn end(&self, id: ModelId) -> BoxFuture<'_, Result<(), ModelsError>>;
+
+    fn promote(&self, id: ModelId, if_better: bool) -> BoxFuture<'_, Result<Model, ModelsError>>;
+
+    fn roll_back(&self) -> BoxFuture<'_, Result<Model, ModelsError>>;
+
+    /// `ignore` mutes for `lasting`.
+    fn answer(
+        &self,
+        about: About,
+        answer: Answer,
+        note: String,
+        lasting: Duration,
+    ) -> BoxFuture<'_, Result<Vec<Feedback>, ModelsError>>;
+
+    /// What people said, the latest first.
+    fn feedback(&self) -> BoxFuture<'_, Result<Vec<Feedback>, ModelsError>>;
+
+    fn backtest(
+        &self,
+        request: BacktestRequest,
+    ) -> BoxFuture<'_, Result<BacktestAnswer, ModelsError>>;
+
+    /// Judges series that somebody sends, each by a new model; in order of time.
+    fn score(&self, series: Vec<Vec<(Time, f64)>>) -> BoxFuture<'_, Result<Scored, ModelsError>>;
+
+    /// Foretells series that somebody sends, so long after the last value of each.
+    fn forecast(
+        &self,
+        series: Vec<Vec<(Time, f64)>>,
+        after: Vec<Duration>,
+    ) -> BoxFuture<'_, Result<Forecasts, ModelsError>>;
+}
+
+/// Nothing was done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ModelsError {
+    /// 404.
+    #[error("{0}")]
+    Unknown(String),
+    /// 409: not as things are.
+    #[error("{0}")]
+    NotNow(String),
+    /// 400.
+    #[error("{0}")]
+    Wrong(String),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The monitor's fault; the log says more.
+    #[error("{0}")]
+    Failed(&'static str),
 }
 
 /// What is kept, by source.
@@ -86,6 +215,7 @@ pub struct Ports {
     pub intake: Arc<dyn Intake>,
     pub changes: Arc<dyn Changes>,
     pub configurations: Arc<dyn Configurations>,
+    pub models: Arc<dyn Models>,
     pub search: SharedSearch,
     pub view: watch::Receiver<Arc<View>>,
     pub ingest: watch::Receiver<Arc<IngestView>>,

@@ -10,10 +10,14 @@ pub(crate) mod apis;
 mod body;
 pub(crate) mod changes;
 pub(crate) mod configuration;
+pub(crate) mod feedback;
 mod headline;
 pub(crate) mod incidents;
+pub(crate) mod journeys;
+pub(crate) mod models;
 pub(crate) mod params;
 pub(crate) mod places;
+pub(crate) mod predictions;
 pub(crate) mod problem;
 pub(crate) mod search;
 pub(crate) mod status;
@@ -25,7 +29,7 @@ pub(crate) mod words;
 pub(crate) mod workloads;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use self::problem::Failure;
 use crate::{Shared, live, openapi};
@@ -43,6 +47,10 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/anomalies/{id}", get(anomalies::get_anomaly))
         .route("/incidents", get(incidents::list_incidents))
         .route("/incidents/{id}", get(incidents::get_incident))
+        .route("/predictions", get(predictions::get_predictions))
+        .route("/journeys", get(journeys::get_journeys))
+        .route("/journeys/types", get(journeys::list_journey_types))
+        .route("/topology", get(journeys::get_topology))
         .route("/alerts", get(alerts::list_alerts))
         .route("/search", get(search::search))
         .route("/search/histogram", get(search::histogram))
@@ -62,6 +70,23 @@ pub(crate) fn routes() -> Router<Shared> {
                 .put(configuration::put_configuration)
                 .delete(configuration::delete_configuration),
         )
+        .route("/anomalies/{id}/feedback", post(feedback::answer_anomaly))
+        .route("/alerts/{id}/feedback", post(feedback::answer_alert))
+        .route("/feedback", get(feedback::list_feedback))
+        .route("/learned", get(models::list_learned))
+        .route(
+            "/models",
+            get(models::list_models).post(models::begin_trial),
+        )
+        .route("/models/backtest", post(models::backtest))
+        .route("/models/rollback", post(models::roll_back))
+        .route(
+            "/models/{id}",
+            get(models::get_model).delete(models::end_trial),
+        )
+        .route("/models/{id}/promote", post(models::promote_model))
+        .route("/score", post(models::score))
+        .route("/forecast", post(models::forecast))
         .route("/live", get(live::live))
         .route("/openapi.json", get(openapi::document))
         .fallback(unknown_path)

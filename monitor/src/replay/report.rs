@@ -131,7 +131,11 @@ impl Collector {
                 self.incidents.insert(incident.id, incident.clone());
                 return None;
             }
-            Effect::Alert(_) | Effect::Resend(_) => return None,
+            Effect::Alert(_)
+            | Effect::Resend(_)
+            | Effect::RiskOpened(_)
+            | Effect::RiskUpdated(_)
+            | Effect::RiskClosed(_) => return None,
         };
         self.anomalies.insert(anomaly.id, anomaly.clone());
         // Every value of an anomaly has a JSON form: scores and bands are finite by construction.

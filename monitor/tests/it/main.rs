@@ -8,6 +8,7 @@ mod alerting;
 mod follow;
 mod hostile;
 mod intake;
+mod models;
 mod otlp_replay;
 mod peers;
 mod sdk;

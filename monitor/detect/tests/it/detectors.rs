@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use monitor_core::{Sketch, Time};
 use monitor_detect::{
-    Detector, LatencyDetector, LearningRule, Options, Phase, RatioDetector, RatioKind, Reading,
-    Sample, Sensitivity, TrafficDetector, Verdict,
+    Detector, LatencyDetector, LearningRule, Options, PerCallDetector, Phase, RatioDetector,
+    RatioKind, Reading, Sample, Sensitivity, TrafficDetector, Verdict,
 };
 use proptest::prelude::*;
 
@@ -217,4 +217,79 @@ proptest! {
             }
         }
     }
+}
+
+/// Windows of five seconds with `served` calls each and about so many made.
+fn asked(detector: &mut PerCallDetector, windows: std::ops::Range<i64>, made: u64) -> Vec<Verdict> {
+    let mut random = Random(windows.start.unsigned_abs() + 1);
+    windows
+        .filter_map(|i| {
+            let scatter = 1.0 + 0.1 * random.normal();
+            detector.judge(&Sample {
+                start: Time::from_secs(i * 5),
+                span: Duration::from_secs(5),
+                active_secs: 5,
+                reading: Reading::PerCall {
+                    made: (made as f64 * scatter).round() as u64,
+                    served: 100,
+                },
+            })
+        })
+        .collect()
+}
+
+fn per_call() -> PerCallDetector {
+    let options = PerCallDetector::default_options();
+    PerCallDetector::new(options, RULE, budget(), HALF_AN_HOUR)
+}
+
+#[test]
+fn twice_as_many_calls_made_for_each_one_served_is_found() {
+    let mut detector = per_call();
+    assert_eq!(anomalous(&asked(&mut detector, 0..200, 40)), 0);
+    let verdicts = asked(&mut detector, 200..206, 80);
+    let first = verdicts.iter().position(|one| one.phase.is_anomalous());
+    assert!(first.is_some_and(|first| first <= 2), "{verdicts:#?}");
+    assert!(verdicts[1].actual > verdicts[1].band.upper);
+}
+
+#[test]
+fn what_was_never_asked_of_anybody_is_found_when_it_begins() {
+    let mut detector = per_call();
+    asked(&mut detector, 0..200, 0);
+    assert!(anomalous(&asked(&mut detector, 200..206, 50)) > 0);
+}
+
+#[test]
+fn calls_of_nobody_say_nothing_of_those_made() {
+    let mut detector = per_call();
+    let sample = Sample {
+        start: Time::EPOCH,
+        span: Duration::from_secs(5),
+        active_secs: 5,
+        reading: Reading::PerCall { made: 7, served: 0 },
+    };
+    assert_eq!(detector.judge(&sample), None);
+    assert!(!detector.is_pressing(&sample));
+}
+
+#[test]
+fn what_overwhelms_presses_and_what_is_usual_does_not() {
+    let mut detector = errors();
+    let second = |part, whole| Sample {
+        start: Time::from_secs(10_000),
+        span: Duration::from_secs(1),
+        active_secs: 1,
+        reading: Reading::Share { part, whole },
+    };
+    assert!(!detector.is_pressing(&second(10, 15)), "still learning");
+    feed(&mut detector, 0..200, |i| {
+        Fed::Share(u64::from(i % 10 == 0), 100)
+    });
+    assert!(detector.is_pressing(&second(10, 15)));
+    assert!(!detector.is_pressing(&second(3, 3)), "too few to tell");
+    assert!(!detector.is_pressing(&second(1, 20)));
+    let before = detector.clone();
+    detector.is_pressing(&second(15, 15));
+    assert_eq!(detector, before, "asking changes nothing");
 }

@@ -1,8 +1,12 @@
 //! The engine's behaviour in the domain's words, on simulated traffic.
 
 mod anomalies;
+mod courses;
+mod foreseen;
 mod incidents;
 mod laws;
+mod mix;
+mod models;
 mod quiet;
 mod wanted;
 mod world;

@@ -10,7 +10,7 @@ use monitor_core::{
 use monitor_engine::{Effect, Engine, EngineConfig};
 
 /// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): small, seeded and the same everywhere.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -170,6 +170,7 @@ pub(crate) fn log(service: &str, at: Time, severity: Severity, template: u64) ->
         time: at,
         severity: Some(severity),
         template: Some(TemplateId(template)),
+        format: None,
     }
 }
 
@@ -254,7 +255,7 @@ impl World {
         self
     }
 
-    fn pass_second(&mut self) {
+    pub(crate) fn pass_second(&mut self) {
         if self.now % 10 == 0 {
             for (caller, callee) in &self.edges {
                 self.engine.observe(&edge(caller, callee, self.now));
@@ -355,6 +356,9 @@ impl World {
                 | Effect::IncidentOpened(_)
                 | Effect::IncidentUpdated(_)
                 | Effect::IncidentClosed(_)
+                | Effect::RiskOpened(_)
+                | Effect::RiskUpdated(_)
+                | Effect::RiskClosed(_)
                 | Effect::Resend(_) => {}
             }
         }

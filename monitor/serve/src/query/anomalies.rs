@@ -65,7 +65,7 @@ fn listing(view: &View, query: &AnomaliesQuery) -> Result<Listing<wire::Anomaly>
     let of_api = |anomaly: &Anomaly| match (&query.api, &anomaly.signal.subject) {
         (None, _) => true,
         (Some(wanted), Subject::Api(key)) => *wanted == api_id(key),
-        (Some(_), Subject::Service { .. }) => false,
+        (Some(_), Subject::Service { .. } | Subject::Dependency { .. }) => false,
     };
     let found = view.anomalies.iter().filter(|anomaly| {
         let subject = &anomaly.signal.subject;
@@ -91,13 +91,7 @@ pub(crate) fn anomaly(anomaly: &Anomaly, at: Time) -> wire::Anomaly {
     wire::Anomaly {
         id: anomaly.id.to_string(),
         subject: subject(&anomaly.signal.subject),
-        measure: match measure {
-            Measure::Rate => wire::Measure::Rate,
-            Measure::ErrorRatio => wire::Measure::ErrorRatio,
-            Measure::Latency => wire::Measure::Latency,
-            Measure::LogErrorRatio => wire::Measure::LogErrorRatio,
-            Measure::TemplateRate(_) => wire::Measure::TemplateRate,
-        },
+        measure: self::measure(measure),
         template_id: match measure {
             Measure::TemplateRate(template) => Some(template.to_string()),
             _ => None,
@@ -140,11 +134,27 @@ pub(crate) fn anomaly(anomaly: &Anomaly, at: Time) -> wire::Anomaly {
     }
 }
 
-fn subject(subject: &Subject) -> wire::Subject {
+pub(super) fn measure(measure: Measure) -> wire::Measure {
+    match measure {
+        Measure::Rate => wire::Measure::Rate,
+        Measure::ErrorRatio => wire::Measure::ErrorRatio,
+        Measure::Latency => wire::Measure::Latency,
+        Measure::LogErrorRatio => wire::Measure::LogErrorRatio,
+        Measure::TemplateRate(_) => wire::Measure::TemplateRate,
+        Measure::ThrottledRatio => wire::Measure::ThrottledRatio,
+        Measure::UnauthorisedRatio => wire::Measure::UnauthorisedRatio,
+        Measure::ClientErrorRatio => wire::Measure::ClientErrorRatio,
+        Measure::LogFormatRatio => wire::Measure::LogFormatRatio,
+        Measure::CallsPerCall => wire::Measure::CallsPerCall,
+        Measure::LogRate => wire::Measure::LogRate,
+    }
+}
+
+pub(crate) fn subject(subject: &Subject) -> wire::Subject {
     let service = subject.service();
     let api = match subject {
         Subject::Api(key) => Some(key),
-        Subject::Service { .. } => None,
+        Subject::Service { .. } | Subject::Dependency { .. } => None,
     };
     wire::Subject {
         environment: subject.environment().to_string(),

@@ -117,6 +117,11 @@ fn detail(view: &View, id: &str) -> Result<ApiDetail, Failure> {
         monitor_core::Subject::Service {
             service,
             environment,
+        }
+        | monitor_core::Subject::Dependency {
+            service,
+            environment,
+            ..
         } => *service == key.service && *environment == key.environment,
     };
     Ok(ApiDetail {

@@ -105,7 +105,7 @@ fn services(view: &View) -> String {
         .filter(|anomaly| anomaly.end.is_none())
         .filter_map(|anomaly| match &anomaly.signal.subject {
             Subject::Service { service, .. } => Some(service.to_string()),
-            Subject::Api(_) => None,
+            Subject::Api(_) | Subject::Dependency { .. } => None,
         })
         .collect();
     troubled.sort();
@@ -152,7 +152,14 @@ fn trouble(anomaly: &Anomaly) -> &'static str {
         Measure::Rate => "traffic",
         Measure::ErrorRatio => "errors",
         Measure::Latency => "latency",
-        Measure::LogErrorRatio | Measure::TemplateRate(_) => "logs",
+        Measure::LogErrorRatio
+        | Measure::TemplateRate(_)
+        | Measure::LogFormatRatio
+        | Measure::LogRate => "logs",
+        Measure::ThrottledRatio => "throttling",
+        Measure::UnauthorisedRatio => "refused credentials",
+        Measure::ClientErrorRatio => "client errors",
+        Measure::CallsPerCall => "calls to others",
     }
 }
 

@@ -91,6 +91,16 @@ impl Failure {
         )
     }
 
+    /// 409: it may be possible when things are otherwise.
+    pub(crate) fn conflict(detail: String) -> Failure {
+        Failure::new(
+            StatusCode::CONFLICT,
+            "conflict",
+            "Not as things are",
+            detail,
+        )
+    }
+
     pub(crate) fn method_not_allowed() -> Failure {
         Failure::new(
             StatusCode::METHOD_NOT_ALLOWED,

@@ -10,9 +10,12 @@ mod fixture;
 mod hostile;
 mod live;
 mod metrics;
+mod models;
 mod openapi;
 mod page;
+mod predictions;
 mod tail;
+pub(crate) mod two_models;
 mod workloads;
 
 use std::sync::Arc;

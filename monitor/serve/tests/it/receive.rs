@@ -158,6 +158,7 @@ impl Bench {
             intake: recorder.clone(),
             changes: recorder.clone(),
             configurations: recorder.clone(),
+            models: Arc::new(crate::query::two_models::Two::default()),
             search: Arc::new(NoSearch),
             view: watch::channel(Arc::new(View::default())).1,
             ingest: watch::channel(Arc::new(IngestView::default())).1,

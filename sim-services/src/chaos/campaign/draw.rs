@@ -19,6 +19,8 @@ pub(super) struct Draw<'a> {
     seed: u64,
     /// How often a place was hit: places that were not are likelier.
     hits: BTreeMap<String, u32>,
+    /// How long what can be foreseen lasts, in seconds: at least, and less than.
+    ramps: (u64, u64),
 }
 
 /// Requests a second below which a minute shows too little.
@@ -31,7 +33,12 @@ impl<'a> Draw<'a> {
             estimate: Estimate::new(topology),
             seed,
             hits: BTreeMap::new(),
+            ramps: (240, 361),
         }
+    }
+
+    pub(super) fn with_ramps_of(self, ramps: (u64, u64)) -> Draw<'a> {
+        Draw { ramps, ..self }
     }
 
     /// Whether there is a place for it.
@@ -44,7 +51,7 @@ impl<'a> Draw<'a> {
         let usual = Fault::read(kind, json!({})).expect("every kind has usual parameters");
         let target = self.target(&usual, &mut dice);
         let duration = Duration::from_secs(if usual.foreseeable() {
-            dice.between(240, 361)
+            dice.between(self.ramps.0, self.ramps.1)
         } else {
             dice.between(45, 91)
         });
@@ -140,6 +147,11 @@ impl<'a> Draw<'a> {
         let weights = vec![1.0; variants.len()];
         variants.swap_remove(dice.pick(&weights))
     }
+}
+
+/// Whether faults of the kind grow so slowly that they can be foreseen.
+pub(super) fn is_foreseeable(kind: &str) -> bool {
+    Fault::read(kind, json!({})).is_ok_and(|fault| fault.foreseeable())
 }
 
 fn usual_is_benign(kind: &str) -> bool {

@@ -9,6 +9,8 @@ use monitor_core::*;
 use monitor_serve::configuration::Understood;
 use monitor_serve::workloads::{Book, Published, Revisions};
 use monitor_serve::{Changes, Clock, Configurations, Intake, Kept, NotKept, Ports, Refused};
+
+use super::two_models::Two;
 use tokio::sync::{broadcast, watch};
 
 /// What holds the other ends of the ports.
@@ -54,6 +56,7 @@ pub(crate) fn site(clock: Arc<dyn Clock>) -> Site {
         intake: Arc::new(NoIntake),
         changes: Arc::new(Noted::default()),
         configurations: Arc::new(Memory::default()),
+        models: Arc::new(Two::default()),
         search: Arc::new(Records(records(now))),
         view,
         ingest,
@@ -366,6 +369,8 @@ pub(crate) fn view(now: Time) -> View {
         attributes: vec![("deployment".into(), "tariffs".into())],
     };
     let incident = Incident {
+        scope: "only in cloud-a".to_owned(),
+        impact: None,
         id: IncidentId(0x71),
         began: at - Duration::from_secs(12),
         opened: at - Duration::from_secs(4),
@@ -379,12 +384,14 @@ pub(crate) fn view(now: Time) -> View {
         anomalies: vec![AnomalyId(0x51), AnomalyId(0x52)],
         suspects: vec![
             Suspect {
+                culprit: monitor_core::Culprit::Service,
                 workload: workload("aws-eu-central-1", "tariffs"),
                 score: 0.86,
                 why: "changed first, at 11:59:46, 4 s before labels; nothing it calls is unusual"
                     .to_owned(),
             },
             Suspect {
+                culprit: monitor_core::Culprit::Service,
                 workload: workload("dc-north", "labels"),
                 score: 0.2,
                 why: "changed at 11:59:50; it calls tariffs, which changed 4 s before it"
@@ -394,6 +401,8 @@ pub(crate) fn view(now: Time) -> View {
         changes: vec![rollout.clone()],
     };
     let over = Incident {
+        scope: "only in cloud-a".to_owned(),
+        impact: None,
         id: IncidentId(0x70),
         began: at - Duration::from_mins(40),
         opened: at - Duration::from_mins(39),
@@ -403,6 +412,7 @@ pub(crate) fn view(now: Time) -> View {
         services: vec![workload("dc-north", "depots")],
         anomalies: vec![AnomalyId(0x53)],
         suspects: vec![Suspect {
+            culprit: monitor_core::Culprit::Service,
             workload: workload("dc-north", "depots"),
             score: 0.86,
             why: "changed at 11:19:58; it calls nobody that we know of".to_owned(),
@@ -465,6 +475,8 @@ pub(crate) fn view(now: Time) -> View {
         anomalies: vec![latency, errors, logs],
         incidents: vec![incident, over],
         alerts: vec![alert],
+        risks: risks(&slow_again, at),
+        track_record: track_record(),
         changes: [Arc::new(rollout)].into(),
         objectives: vec![ObjectiveView {
             service: ServiceKey::new("post", "tariffs"),
@@ -473,9 +485,12 @@ pub(crate) fn view(now: Time) -> View {
             ratio: 0.99,
             latency_threshold: Some(0.5),
             window: Duration::from_hours(7 * 24),
+            seen: Duration::from_hours(7 * 24),
             calls: 100_000,
             bad: 250,
             budget_remaining: Some(0.75),
+            burn_5m: None,
+            burn_30m: None,
             burn_1h: Some(4.5),
             burn_6h: None,
             apis: vec![slow_again],
@@ -498,6 +513,7 @@ pub(crate) fn view(now: Time) -> View {
             made: 20,
             failed: 3,
         }]),
+        journeys: Arc::default(),
         counts: EngineCounts {
             observations: 1_204_331,
             late: 12,
@@ -507,7 +523,90 @@ pub(crate) fn view(now: Time) -> View {
             edges: 96,
             edges_refused: 0,
             incidents_opened: 2,
+            impact_forecasts: 0,
+            impact_inside: 0,
         },
+    }
+}
+
+/// One that is open, and one that came.
+fn risks(api: &Arc<ApiKey>, at: Time) -> Vec<Risk> {
+    let risk = |minutes: u64, statistic: &str| Risk {
+        id: RiskId(minutes),
+        signal: SignalKey {
+            subject: Subject::Api(Arc::clone(api)),
+            measure: Measure::Latency,
+        },
+        statistic: statistic.into(),
+        limit: Limit {
+            value: 0.3,
+            objective: None,
+        },
+        typical: 0.1,
+        actual: 0.2,
+        growth_per_hour: 1.2,
+        stated: at - Duration::from_mins(minutes),
+        updated: at,
+        expected: at + Duration::from_mins(5),
+        earliest: at + Duration::from_mins(4),
+        latest: Some(at + Duration::from_mins(8)),
+        probability: 0.8,
+        first_expected: at + Duration::from_mins(6),
+        first_probability: 0.7,
+        ended: None,
+        outcome: None,
+        why: "p50 has grown".to_owned(),
+    };
+    let came = Risk {
+        signal: SignalKey {
+            subject: Subject::Service {
+                service: ServiceKey::new("post", "labels"),
+                environment: "dc-north".into(),
+            },
+            measure: Measure::ErrorRatio,
+        },
+        ended: Some(at),
+        outcome: Some(RiskOutcome::Came),
+        latest: None,
+        ..risk(60, "budget")
+    };
+    vec![risk(2, "p50"), came]
+}
+
+fn track_record() -> TrackRecord {
+    TrackRecord {
+        risks: ScoredRisks {
+            stated: 3,
+            came: 1,
+            averted: 1,
+            not_come: 0,
+            missed: 2,
+            in_time: 1,
+            mean_lead_secs: 120.0,
+            brier: Some(0.2),
+        },
+        failures: ScoredFailures {
+            horizon_secs: 300,
+            judged: 4,
+            failed: 1,
+            brier: Some(0.05),
+            base_brier: Some(0.1875),
+            reliability: vec![
+                Reliability {
+                    judged: 3,
+                    said: 0.02,
+                    came: 0.0,
+                },
+                Reliability::default(),
+            ],
+        },
+        coverage: vec![Coverage {
+            measure: "rate".into(),
+            horizon_secs: 300,
+            scored: 100,
+            inside: 91,
+            relative_error: 0.8,
+        }],
     }
 }
 

@@ -1,0 +1,157 @@
+//! `crosswatch eval failures`: growing faults on the simulated platform, with a monitor that listens.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use eval::failures::{Bin, Coverage, Failures, Ramp, Report, Stated, page};
+use monitor_core::TrackRecord;
+use monitor_engine::EngineConfig;
+use sim_services::chaos::campaign::Campaign;
+use sim_services::random::length;
+use sim_services::score::{Rules, Scorecard};
+use sim_services::topology::Topology;
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::chaos::campaign_date;
+use crate::stage::fast::{self, FastRun};
+use crate::stage::platform::Setup;
+
+/// Are failures foreseen? Faults that grow over four to forty minutes, and changes that are none.
+///
+/// The platform is simulated in virtual time, so the same seed gives the same figures. Chances of
+/// failure are said before anything is known of the outcome, and learned from as outcomes come.
+///
+/// Examples:
+///   crosswatch eval failures
+///   crosswatch eval failures --seed 7 --faults 24 --html failures.html --json
+#[derive(clap::Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Args {
+    /// Of the faults and of the platform.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    seed: u64,
+
+    /// How many faults; changes that are none come on top, one for every three.
+    #[arg(long, default_value_t = 18, value_name = "NUMBER")]
+    faults: usize,
+
+    /// Undisturbed time to learn from before the first fault.
+    #[arg(long, default_value = "20m", value_parser = length::parse, value_name = "LENGTH")]
+    warm_up: Duration,
+
+    /// Also write a page with the reliability diagram.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    /// Print the figures as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let topology = Arc::new(Topology::shop());
+    let plan = Campaign::of_ramps(&topology, args.seed, args.faults);
+    let run = FastRun {
+        platform: Setup {
+            topology,
+            seed: args.seed,
+            rate: None,
+            constant: false,
+        },
+        plan,
+        date: campaign_date(),
+        warm_up: args.warm_up,
+        engine: EngineConfig::default(),
+    };
+    let outcome = fast::run(run, &CancellationToken::new(), Arc::new(|_| {}))?;
+    let card = Scorecard::new(&outcome.timeline, &outcome.said, &Rules::default());
+    let report = report(args.seed, &card, &outcome.track_record);
+    if let Some(path) = &args.html {
+        std::fs::write(path, page::html(&report))
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+    }
+    let mut out = anstream::stdout();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &report)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", report.text())?;
+    }
+    Ok(())
+}
+
+fn report(seed: u64, card: &Scorecard, record: &TrackRecord) -> Report {
+    let predictions = &card.totals.predictions;
+    let (risks, failures) = (&record.risks, &record.failures);
+    let skill = failures
+        .brier
+        .zip(failures.base_brier.filter(|base| *base > 0.0))
+        .map(|(brier, base)| 1.0 - brier / base);
+    Report {
+        seed,
+        ramps: predictions.predicted.of,
+        ramps_predicted: predictions.predicted.count,
+        predicted: predictions.predicted.share,
+        median_lead_seconds: predictions.lead.median.map(|lead| lead.as_secs_f64()),
+        median_lead_of_ramp: predictions.median_share_of_ramp,
+        risks: predictions.risks,
+        false_risks: predictions.false_risks,
+        failures: Failures {
+            horizon_seconds: failures.horizon_secs,
+            judged: failures.judged,
+            failed: failures.failed,
+            brier: failures.brier,
+            base_brier: failures.base_brier,
+            skill,
+            reliability: failures
+                .reliability
+                .iter()
+                .map(|bin| Bin {
+                    judged: bin.judged,
+                    said: bin.said,
+                    came: bin.came,
+                })
+                .collect(),
+        },
+        stated: Stated {
+            stated: risks.stated,
+            came: risks.came,
+            averted: risks.averted,
+            not_come: risks.not_come,
+            missed: risks.missed,
+            in_time: risks.in_time,
+            brier: risks.brier,
+        },
+        forecasts: record
+            .coverage
+            .iter()
+            .map(|coverage| Coverage {
+                measure: coverage.measure.to_string(),
+                horizon_seconds: coverage.horizon_secs,
+                forecasts: coverage.scored,
+                coverage: coverage.inside as f64 / coverage.scored.max(1) as f64,
+                relative_to_naive: coverage.relative_error,
+            })
+            .collect(),
+        by_ramp: card
+            .faults
+            .iter()
+            .filter(|fault| fault.foreseeable)
+            .map(|fault| Ramp {
+                fault: fault.id.clone(),
+                ramp_seconds: fault.ended.since(fault.started).as_secs_f64(),
+                lead_seconds: fault
+                    .prediction
+                    .as_ref()
+                    .map(|said| said.lead.as_secs_f64()),
+                lead_of_ramp: fault
+                    .prediction
+                    .as_ref()
+                    .and_then(|said| said.share_of_ramp),
+            })
+            .collect(),
+    }
+}

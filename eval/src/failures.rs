@@ -1,0 +1,151 @@
+//! Are failures foreseen, and are the chances of failure as true as they say?
+//!
+//! The figures come from a run on the simulated platform, whose faults are known; here they are put
+//! into words, a table and a [`page`] with the reliability diagram (Murphy, Winkler, "Reliability of
+//! subjective probability forecasts of precipitation and temperature", Applied Statistics 26, 1977):
+//! of all minutes with a chance of about so much, how many were followed by a failure.
+
+pub mod page;
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+/// One object with the figures; field names are the JSON's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    pub seed: u64,
+    /// Faults that grew and broke their objective.
+    pub ramps: u64,
+    /// A risk was stated at a place where it showed, before that.
+    pub ramps_predicted: u64,
+    pub predicted: Option<f64>,
+    pub median_lead_seconds: Option<f64>,
+    /// Of the time that the fault took to grow.
+    pub median_lead_of_ramp: Option<f64>,
+    pub risks: u64,
+    /// About no fault.
+    pub false_risks: u64,
+    pub failures: Failures,
+    pub stated: Stated,
+    pub forecasts: Vec<Coverage>,
+    pub by_ramp: Vec<Ramp>,
+}
+
+/// Chances that an Api fails within the horizon, one an Api and minute.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Failures {
+    pub horizon_seconds: u32,
+    pub judged: u64,
+    pub failed: u64,
+    pub brier: Option<f64>,
+    /// Of who always says the share that failed.
+    pub base_brier: Option<f64>,
+    /// 1 − brier / base_brier: 0 is no better than the base rate, 1 is always right.
+    pub skill: Option<f64>,
+    pub reliability: Vec<Bin>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bin {
+    pub judged: u64,
+    pub said: f64,
+    pub came: f64,
+}
+
+/// What the monitor's own ledger holds of its risks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Stated {
+    pub stated: u64,
+    pub came: u64,
+    pub averted: u64,
+    pub not_come: u64,
+    pub missed: u64,
+    pub in_time: u64,
+    pub brier: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Coverage {
+    pub measure: String,
+    pub horizon_seconds: u32,
+    pub forecasts: u64,
+    pub coverage: f64,
+    pub relative_to_naive: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ramp {
+    pub fault: String,
+    pub ramp_seconds: f64,
+    pub lead_seconds: Option<f64>,
+    pub lead_of_ramp: Option<f64>,
+}
+
+impl Report {
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |what: &str, value: String| {
+            // Writing to a string does not fail.
+            _ = writeln!(text, "{what:<44} {value}");
+        };
+        let maybe =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
+        let percent = |value: Option<f64>| {
+            value.map_or("-".to_owned(), |value| format!("{:.0} %", value * 100.0))
+        };
+        line(
+            "growing faults predicted before the breach",
+            format!(
+                "{} of {} ({})",
+                self.ramps_predicted,
+                self.ramps,
+                percent(self.predicted)
+            ),
+        );
+        let lead = self
+            .median_lead_seconds
+            .map_or("-".to_owned(), |lead| format!("{lead:.0} s"));
+        line(
+            "median lead",
+            format!("{lead}, {} of the ramp", percent(self.median_lead_of_ramp)),
+        );
+        line(
+            "risks stated, of them about no fault",
+            format!("{}, {}", self.risks, self.false_risks),
+        );
+        let stated = &self.stated;
+        line(
+            "risks that came, were averted, did not come",
+            format!("{}, {}, {}", stated.came, stated.averted, stated.not_come),
+        );
+        let failures = &self.failures;
+        line(
+            "minutes judged, followed by a failure",
+            format!("{}, {}", failures.judged, failures.failed),
+        );
+        line(
+            "Brier score, that of the base rate",
+            format!("{}, {}", maybe(failures.brier), maybe(failures.base_brier)),
+        );
+        line("skill", percent(failures.skill));
+        for bin in failures.reliability.iter().filter(|bin| bin.judged > 0) {
+            let what = format!("  said {:.1} %", bin.said * 100.0);
+            line(
+                &what,
+                format!("came {:.1} % of {}", bin.came * 100.0, bin.judged),
+            );
+        }
+        for of in &self.forecasts {
+            line(
+                &format!(
+                    "{} in {} s: coverage of 90 % intervals",
+                    of.measure, of.horizon_seconds
+                ),
+                format!("{:.1} % of {}", of.coverage * 100.0, of.forecasts),
+            );
+        }
+        text
+    }
+}

@@ -1,0 +1,214 @@
+//! Slow degradation of response times: over hours, a little at a time.
+//!
+//! The spike detector's level follows the tide within a quarter of an hour, and so it follows a leak.
+//! This one sums up ten minutes at a time and compares them with a robust [`Level`] that remembers a
+//! day and a half, and that learns nothing from blocks that are already unusual: a ramp of some hours leaves it behind.
+//! How much blocks scatter, the hours of the day included, is part of what the level learns.
+//!
+//! What the spike detector has found is not said again: the engine tells of it by
+//! [`DriftDetector::disturbed`], and [`DriftDetector::rebase`] when it has become the new normal.
+
+use std::time::Duration;
+
+use monitor_core::{Band, Direction, Score, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
+use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::learning::LearningRule;
+use crate::level::Level;
+use crate::options::{Options, direction};
+use crate::sensitivity::Sensitivity;
+
+const BLOCK: Duration = Duration::from_secs(600);
+/// Spread of blocks' medians that is taken for granted.
+const FLOOR: f64 = 0.05;
+/// Calls below which a block says nothing.
+const FEWEST_CALLS: u64 = 20;
+/// Blocks before the first verdict: two hours.
+const FEWEST_BLOCKS: u32 = 12;
+/// One block alone is an incident, and the spike detector's.
+const MOST_OF_ONE_BLOCK: f64 = 0.55;
+/// A degradation is the new normal after so many times what a spike needs.
+const SHIFT_FACTOR: u32 = 12;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DriftDetector {
+    options: Options,
+    sensitivity: Sensitivity,
+    shift_after: Duration,
+    level: Level,
+    blocks: u32,
+    calls: u64,
+    begun: Option<Block>,
+    evidence: Evidence,
+    candidate: Option<(Time, Level)>,
+    held: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Block {
+    start: Time,
+    calls: u64,
+    /// Sum of the windows' log medians by calls.
+    sum: f64,
+    disturbed: bool,
+}
+
+impl DriftDetector {
+    pub fn new(options: Options, sensitivity: Sensitivity, shift_after: Duration) -> DriftDetector {
+        DriftDetector {
+            options,
+            sensitivity,
+            shift_after: shift_after * SHIFT_FACTOR,
+            level: Level::new(FLOOR),
+            blocks: 0,
+            calls: 0,
+            begun: None,
+            evidence: Evidence::default(),
+            candidate: None,
+            held: false,
+        }
+    }
+
+    /// What is gathered now is part of an anomaly that is already known.
+    pub fn disturbed(&mut self) {
+        if let Some(block) = &mut self.begun {
+            block.disturbed = true;
+        }
+    }
+
+    /// There is a new normal: what was learned is of the past.
+    pub fn rebase(&mut self) {
+        self.level = Level::new(FLOOR);
+        self.blocks = 0;
+        self.begun = None;
+        self.candidate = None;
+        self.evidence.reset();
+    }
+
+    fn judge_block(&mut self, block: Block, end: Time) -> Verdict {
+        let value = block.sum / block.calls as f64;
+        let expected = self.level.expect(0.0);
+        let typical = expected.location.exp();
+        let learning = LearningRule {
+            seconds: FEWEST_BLOCKS,
+            calls: 0,
+        }
+        .progress(self.blocks, 0);
+        let concerned = self.options.concerns(value.exp(), typical);
+        let p = if learning.is_none() && concerned && value > expected.location {
+            expected.above(value)
+        } else {
+            1.0
+        };
+        let window = Window {
+            start: block.start,
+            end,
+            p,
+            most: MOST_OF_ONE_BLOCK,
+        };
+        let (score, phase) = self.evidence.weigh(window, self.sensitivity);
+        let mut phase = match learning {
+            Some(progress) => Phase::Learning(progress),
+            None => phase,
+        };
+        if self.held {
+            self.candidate = None;
+        } else if self.evidence.is_anomalous() {
+            let (since, level) = self
+                .candidate
+                .get_or_insert_with(|| (block.start, Level::new(FLOOR)));
+            level.learn(value, 0.0);
+            if end.since(*since) >= self.shift_after {
+                self.level = std::mem::replace(level, Level::new(FLOOR));
+                self.candidate = None;
+                self.evidence.reset();
+                phase = Phase::Shifted;
+            }
+        } else {
+            self.candidate = None;
+            if p >= OUTSIDE {
+                self.level.learn(value, 0.0);
+                self.blocks = self.blocks.saturating_add(1);
+                self.calls = self.calls.saturating_add(block.calls);
+            }
+        }
+        let margin = expected.margin();
+        Verdict {
+            score: if learning.is_some() {
+                Score::NORMAL
+            } else {
+                score
+            },
+            outside: p < OUTSIDE,
+            phase,
+            guarded: learning.is_some(),
+            start: block.start,
+            end,
+            statistic: "p50",
+            direction: if value > expected.location {
+                Direction::Above
+            } else {
+                direction(value.exp(), typical)
+            },
+            typical,
+            actual: value.exp(),
+            band: Band {
+                lower: (expected.location - margin).exp(),
+                upper: (expected.location + margin).exp(),
+            },
+            observations: block.calls,
+            learned_from: self.calls,
+        }
+    }
+}
+
+impl Detector for DriftDetector {
+    fn name(&self) -> &'static str {
+        "latency-drift"
+    }
+
+    fn judge(&mut self, sample: &Sample<'_>) -> Option<Verdict> {
+        let Reading::Durations(sketch) = sample.reading else {
+            return None;
+        };
+        let (calls, median) = (sketch.count(), sketch.quantile(0.5)?);
+        let block = self.begun.get_or_insert(Block {
+            start: sample.start,
+            calls: 0,
+            sum: 0.0,
+            disturbed: false,
+        });
+        block.calls = block.calls.saturating_add(calls);
+        block.sum += calls as f64 * median.max(1e-6).ln();
+        if sample.end().since(block.start) < BLOCK || block.calls < FEWEST_CALLS {
+            return None;
+        }
+        let block = self.begun.take()?;
+        (!block.disturbed).then(|| self.judge_block(block, sample.end()))
+    }
+
+    fn skip_to(&mut self, _time: Time) {
+        self.begun = None;
+        self.candidate = None;
+    }
+
+    fn tune(&mut self, options: Options, sensitivity: Sensitivity) {
+        self.options = options;
+        self.sensitivity = sensitivity;
+    }
+
+    fn most_alarms_per_week(&self) -> f64 {
+        self.evidence.most_alarms_per_week()
+    }
+
+    fn grant(&mut self, sensitivity: Sensitivity) {
+        self.sensitivity = sensitivity;
+    }
+
+    fn hold(&mut self, hold: bool) {
+        self.held = hold;
+        self.evidence.hold(hold);
+    }
+}

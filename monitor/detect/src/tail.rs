@@ -1,0 +1,218 @@
+//! How high evidence climbs when nothing is wrong: by theory first, by what was seen later.
+//!
+//! A cumulative sum returns to zero again and again; what happens between two returns is a cycle, and
+//! the highest points of cycles decide how often there is a false alarm (S. Asmussen, "Extreme value
+//! theory for queues via cycle maxima", Extremes 1, 1998). If p-values were uniform and independent,
+//! cycles would exceed a level at a known rate and by an exponential excess. Real ones are neither: tails
+//! are heavier than assumed, and levels wander, so that unlikely windows come in a row. So the cycles
+//! that exceed a level are counted, and the mean of their excess is the scale of an exponential tail:
+//! peaks over threshold, as in SPOT (Siffer et al., "Anomaly detection in streams with extreme value
+//! theory", KDD 2017), with the shape fixed at 0, since the excess is of a logarithm. The level that
+//! is exceeded as often as the sensitivity permits follows from both.
+//!
+//! What was an anomaly must not teach. A cycle that raised an alarm counts as one of limited height,
+//! at most one a day; and the level that is needed moves between bounds. So incidents hardly move it,
+//! a signal that raises a false alarm every hour calms down within days, and nobody who makes trouble
+//! grow slowly gains more than the upper bound.
+
+use std::time::Duration;
+
+use monitor_core::Time;
+use serde::{Deserialize, Serialize};
+
+/// Cycles are counted above the first of these; the second is where the far tail begins.
+const LEVELS: [f64; 2] = [0.5, 3.0];
+/// How many of a window's cycles exceed the first, and their mean excess, when p-values are uniform and
+/// independent and the drift is 3: a simulation of 2·10⁷ windows.
+const RATE: f64 = 0.0285;
+const EXCESS: f64 = 1.07;
+/// The weight of what is believed before, in cycles: theory for the first level, the first level for
+/// the second.
+const RATE_PRIOR: f64 = 0.5;
+const EXCESS_PRIOR: f64 = 25.0;
+/// A cycle's excess counts for at most so many times the mean.
+const MOST_EXCESS: f64 = 5.0;
+/// Bounds of the mean excess.
+const EXCESS_BOUNDS: (f64, f64) = (0.3, 5.0);
+/// Windows remembered: four weeks of five seconds each.
+const MEMORY: f64 = 480_000.0;
+/// An anomaly counts at most this often.
+const ALARM_EVERY: Duration = Duration::from_secs(86_400);
+/// What is needed stays between these: something above nothing, and three times what theory asks for.
+const LEAST: f64 = 0.1;
+const MOST: f64 = 3.0;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tail {
+    windows: f64,
+    above: [Above; 2],
+    alarmed: Option<Time>,
+}
+
+/// Cycles that exceeded a level, and the sum of their excess.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Above {
+    cycles: f64,
+    excess: f64,
+}
+
+/// So many of a window's cycles exceed the level, by so much on average, as far as so many cycles can
+/// tell. An exponential tail whose mean is known no better than that (a gamma distribution of its
+/// inverse) is a Lomax tail: the fewer cycles, the heavier.
+#[derive(Clone, Copy, Debug)]
+struct Exceedance {
+    level: f64,
+    rate: f64,
+    excess: f64,
+    cycles: f64,
+}
+
+impl Exceedance {
+    /// What is exceeded once in 1/`probability` windows.
+    fn exceeded(self, probability: f64) -> f64 {
+        let rarer = (self.rate / probability).ln() / self.cycles;
+        self.level + self.excess * self.cycles * rarer.exp_m1()
+    }
+
+    fn rate_above(self, level: f64) -> f64 {
+        let further = (level - self.level) / (self.excess * self.cycles);
+        self.rate * (1.0 + further.max(-0.9)).powf(-self.cycles)
+    }
+}
+
+impl Above {
+    fn tail(self, windows: f64, level: f64, before: Exceedance) -> Exceedance {
+        let (least, most) = EXCESS_BOUNDS;
+        let rate = before.rate_above(level).max(1e-12);
+        let excess = (EXCESS_PRIOR * before.excess + self.excess) / (EXCESS_PRIOR + self.cycles);
+        Exceedance {
+            level,
+            rate: (RATE_PRIOR + self.cycles) / (RATE_PRIOR / rate + windows),
+            excess: excess.clamp(least, most),
+            cycles: EXCESS_PRIOR + self.cycles,
+        }
+    }
+}
+
+const THEORY: Exceedance = Exceedance {
+    level: LEVELS[0],
+    rate: RATE,
+    excess: EXCESS,
+    cycles: EXCESS_PRIOR,
+};
+
+impl Tail {
+    /// The evidence that cycles exceed once in 1/`probability` windows.
+    pub(crate) fn needed(&self, probability: f64) -> f64 {
+        let [near, far] = self.tails();
+        let seen = if near.rate_above(far.level) > probability || far.rate > probability {
+            far.exceeded(probability).max(far.level)
+        } else {
+            near.exceeded(probability).min(far.level)
+        };
+        seen.min(MOST * THEORY.exceeded(probability)).max(LEAST)
+    }
+
+    /// How many of a window's cycles could raise an alarm at the utmost sensitivity.
+    pub(crate) fn most(&self) -> f64 {
+        let [near, _] = self.tails();
+        near.rate_above(LEAST)
+    }
+
+    /// Windows judged, as far as they are remembered.
+    pub(crate) fn windows(&self) -> f64 {
+        self.windows
+    }
+
+    fn tails(&self) -> [Exceedance; 2] {
+        let near = self.above[0].tail(self.windows, LEVELS[0], THEORY);
+        [near, self.above[1].tail(self.windows, LEVELS[1], near)]
+    }
+
+    /// A window was judged.
+    pub(crate) fn window(&mut self) {
+        self.windows += 1.0;
+        if self.windows > MEMORY {
+            self.windows /= 2.0;
+            for above in &mut self.above {
+                above.cycles /= 2.0;
+                above.excess /= 2.0;
+            }
+        }
+    }
+
+    /// A cycle has ended that reached `peak`, with or without an alarm.
+    pub(crate) fn cycle(&mut self, peak: f64, end: Time, alarmed: bool) {
+        if peak <= LEVELS[0] {
+            return;
+        }
+        if alarmed {
+            if self
+                .alarmed
+                .is_some_and(|last| end.since(last) < ALARM_EVERY)
+            {
+                return;
+            }
+            self.alarmed = Some(end);
+        }
+        let tails = self.tails();
+        for (above, tail) in self.above.iter_mut().zip(tails) {
+            if peak > tail.level {
+                above.cycles += 1.0;
+                above.excess += (peak - tail.level).min(MOST_EXCESS * tail.excess);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cycles every so many windows, with exponential peaks of this mean.
+    fn seen(every: u32, mean: f64) -> Tail {
+        let mut tail = Tail::default();
+        for window in 0..200_000u32 {
+            tail.window();
+            if window % every == 0 {
+                let quantile = f64::from(window / every % 100) / 100.0 + 0.005;
+                tail.cycle(LEVELS[0] - mean * quantile.ln(), Time::EPOCH, false);
+            }
+        }
+        tail
+    }
+
+    #[test]
+    fn theory_counts_until_cycles_were_seen() {
+        let tail = Tail::default();
+        let needed = tail.needed(1e-6);
+        assert!((needed / THEORY.exceeded(1e-6) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_climbs_higher_in_normal_times_has_to_climb_higher_for_an_alarm() {
+        let theory = Tail::default().needed(1e-6);
+        assert!(seen(50, 2.5).needed(1e-6) > 1.8 * theory);
+        assert!(seen(5_000, 1.0).needed(1e-6) < 0.7 * theory);
+    }
+
+    #[test]
+    fn incidents_do_not_move_what_is_needed_by_much() {
+        let mut tail = seen(400, 1.07);
+        let before = tail.needed(1e-6);
+        for hour in 0..100 {
+            tail.cycle(500.0, Time::from_secs(hour * 3_600), true);
+        }
+        assert!(tail.needed(1e-6) < 1.05 * before);
+    }
+
+    #[test]
+    fn nobody_can_grow_out_of_sight() {
+        let mut tail = seen(400, 1.07);
+        for round in 0..10_000 {
+            tail.window();
+            tail.cycle(5.0 + f64::from(round) * 0.01, Time::EPOCH, false);
+        }
+        assert!(tail.needed(1e-6) <= MOST * Tail::default().needed(1e-6));
+    }
+}

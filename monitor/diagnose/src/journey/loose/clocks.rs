@@ -1,0 +1,81 @@
+//! Clocks of environments between which no call has ids.
+//!
+//! Each call and each request that may be its answer bound the difference of the two clocks, as a
+//! true pair would ([`skew`](super::super::skew)). Most of these pairs are wrong and say anything;
+//! all the true ones agree. Where more agree than chance makes, there it is.
+
+use std::collections::BTreeMap;
+
+use monitor_core::SpanKind;
+
+use super::super::names::{NONE, Names};
+use super::super::skew::{Skews, agreed};
+use super::Item;
+
+/// No clock that is worth correcting is further off than this.
+const FURTHEST: i64 = 10_000_000_000;
+/// Calls looked at, of two environments.
+const CALLS: usize = 200;
+/// Of these, so many must agree.
+const SHARE: f64 = 0.5;
+const FEWEST: usize = 20;
+
+/// Whether a clock turned out to be another than was supposed.
+pub(super) fn suppose(items: &[Item], names: &Names, skews: &mut Skews) -> bool {
+    let mut jumped = false;
+    let mut served: BTreeMap<u32, Vec<(i64, i64)>> = BTreeMap::new();
+    let mut asked: BTreeMap<(u32, u32), Vec<(u32, i64, i64)>> = BTreeMap::new();
+    for item in items {
+        let part = &item.part;
+        match part.role {
+            SpanKind::Server => {
+                let known = served.entry(part.node).or_default();
+                known.push((part.start, part.end));
+            }
+            SpanKind::Client => {
+                let callee = names.resolve(part.peer, part.node);
+                let ends = (names.home(part.node), names.home(callee));
+                if ends.0 != NONE && ends.1 != NONE && !skews.knows(ends.0, ends.1) {
+                    let known = asked.entry(ends).or_default();
+                    known.push((callee, part.start, part.end));
+                }
+            }
+            _ => {}
+        }
+    }
+    for ((caller, callee), calls) in asked {
+        let calls = &calls[calls.len().saturating_sub(CALLS)..];
+        let mut bounds = Vec::new();
+        let mut answered = 0;
+        for (callee, start, end) in calls {
+            let Some(served) = served.get(callee) else {
+                continue;
+            };
+            answered += 1;
+            bounds.extend(
+                served
+                    .iter()
+                    .map(|(from, to)| (to - end, from - start))
+                    .filter(|(low, high)| low <= high && low.abs() <= FURTHEST),
+            );
+        }
+        let Some((offset, doubt)) = agreed(bounds.iter().copied()) else {
+            continue;
+        };
+        let agree = bounds
+            .iter()
+            .filter(|(low, high)| *low <= offset && offset <= *high)
+            .count();
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_sign_loss,
+            clippy::cast_possible_truncation,
+            reason = "at most a few hundred"
+        )]
+        let enough = ((answered as f64 * SHARE) as usize).max(FEWEST);
+        if agree >= enough {
+            jumped |= skews.suppose(caller, callee, offset, doubt);
+        }
+    }
+    jumped
+}

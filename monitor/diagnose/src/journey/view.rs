@@ -1,0 +1,302 @@
+//! What readers see of journeys.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use monitor_core::{
+    JourneyHop, JourneyTypeId, JourneyTypeView, JourneysView, LateJourney, Name, Node, Sketch,
+    SkewView, Time, Workload,
+};
+
+use super::flights::Flight;
+use super::kinds::{FEW, HopMinute, Kind, Minute, WINDOW, seconds};
+use super::names::{NONE, Names};
+use super::{Journeys, trace_of};
+
+/// Late journeys shown.
+const SHOWN: usize = 100;
+/// Of a journey of a type that is not known yet: from here on it is late.
+const LONG: Duration = Duration::from_secs(5);
+
+impl Journeys {
+    /// O(types), and O(journeys in flight) for those that are late.
+    pub fn view(&self) -> JourneysView {
+        let mut types: Vec<JourneyTypeView> = self
+            .kinds
+            .kinds
+            .iter()
+            .filter_map(|kind| self.kind(kind))
+            .collect();
+        types.sort_by(|a, b| (b.journeys, &a.name, a.id).cmp(&(a.journeys, &b.name, b.id)));
+        JourneysView {
+            types,
+            late: self.late(),
+            skews: self.skews(),
+            graph: self.graph.view(&self.names),
+            counts: self.counts(),
+        }
+    }
+
+    fn skews(&self) -> Vec<SkewView> {
+        self.skews
+            .offsets()
+            .iter()
+            .filter_map(|(environment, offset)| {
+                Some(SkewView {
+                    environment: (self.names.environments().get(*environment as usize)?).clone(),
+                    offset: signed(offset.ahead),
+                    uncertainty: signed(offset.doubt),
+                    pairs: offset.pairs,
+                })
+            })
+            .collect()
+    }
+
+    fn kind(&self, kind: &Kind) -> Option<JourneyTypeView> {
+        let entry = self.names.find(kind.entry)?.api.clone()?;
+        let all = total(&kind.minutes);
+        let journeys = all.journeys;
+        #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+        let share = |n: u64, of: u64| if of == 0 { 0.0 } else { n as f64 / of as f64 };
+        let window = match (kind.minutes.front(), kind.minutes.back()) {
+            (Some(first), Some(last)) => (last.minute - first.minute + 1).min(WINDOW as i64),
+            _ => 1,
+        };
+        let window = Duration::from_secs(60 * window.unsigned_abs());
+        let name = match kind.ordinal {
+            0 => Name::from(entry.operation()),
+            n => Name::from(format!("{} ({})", entry.operation(), n + 1)),
+        };
+        Some(JourneyTypeView {
+            id: kind.id,
+            name,
+            window,
+            journeys,
+            rate: share(journeys, window.as_secs()),
+            success: 1.0 - share(all.failed, journeys),
+            p50: all.lengths.quantile(0.5),
+            p95: all.lengths.quantile(0.95),
+            p99: all.lengths.quantile(0.99),
+            incomplete: all.incomplete,
+            stuck: all.stuck,
+            retried: all.retried,
+            duplicated: all.duplicated,
+            inferred: all.inferred,
+            confidence: if journeys == 0 {
+                1.0
+            } else {
+                all.confidence / share(journeys, 1)
+            },
+            hops: self.hops(kind, &all),
+            environments: self.by_environment(&all),
+            wire: self.wire(&all),
+            total: kind.total,
+            first_seen: Time::from_nanos(kind.first),
+            last_seen: Time::from_nanos(kind.last),
+            entry,
+        })
+    }
+
+    fn hops(&self, kind: &Kind, all: &Minute) -> Vec<JourneyHop> {
+        let p99 = all.lengths.quantile(0.99).filter(|_| kind.total >= FEW);
+        let usual: f64 = kind.usual.values().sum();
+        let newest = kind.minutes.back();
+        let count = |n: u64| {
+            #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+            let n = n as f64;
+            n
+        };
+        let mut hops: Vec<JourneyHop> = all
+            .hops
+            .iter()
+            .filter_map(|(op, hop)| {
+                let api = self.names.find(*op)?.api.clone()?;
+                let mine = kind.usual.get(op).copied().unwrap_or(0.0);
+                let budget = p99
+                    .filter(|_| usual > 0.0 && mine > 0.0)
+                    .map(|p99| p99 * mine / usual);
+                let now = newest.filter(|minute| minute.journeys > 0).map(|minute| {
+                    let hop = minute.hops.get(op).copied().unwrap_or_default();
+                    hop.own / count(minute.journeys)
+                });
+                Some(JourneyHop {
+                    api,
+                    share: count(hop.passed) / count(all.journeys.max(1)),
+                    drop_off: count(hop.dropped) / count(all.failed.max(1)),
+                    own_seconds: hop.own / count(all.journeys.max(1)),
+                    budget_seconds: budget,
+                    budget_used: budget.zip(now).map(|(budget, now)| now / budget),
+                })
+            })
+            .collect();
+        hops.sort_by(|a, b| {
+            (b.own_seconds.total_cmp(&a.own_seconds)).then_with(|| a.api.cmp(&b.api))
+        });
+        hops
+    }
+
+    fn by_environment(&self, all: &Minute) -> Vec<(Name, f64)> {
+        let mut sums: BTreeMap<Name, f64> = BTreeMap::new();
+        for (op, hop) in &all.hops {
+            if let Some(api) = self.names.find(*op).and_then(|op| op.api.as_ref()) {
+                *sums.entry(api.environment.clone()).or_default() += hop.own;
+            }
+        }
+        let journeys = mean_of(all);
+        sums.into_iter()
+            .map(|(environment, sum)| (environment, sum * journeys))
+            .collect()
+    }
+
+    fn wire(&self, all: &Minute) -> Vec<(Name, Name, f64)> {
+        let environments = self.names.environments();
+        let journeys = mean_of(all);
+        all.wire
+            .iter()
+            .filter_map(|((from, to), sum)| {
+                let name = |end: &u32| environments.get(*end as usize).cloned();
+                Some((name(from)?, name(to)?, sum * journeys))
+            })
+            .collect()
+    }
+
+    /// In flight for longer than 99 % of their type.
+    fn late(&self) -> Vec<LateJourney> {
+        let mut p99s: BTreeMap<u32, Option<Duration>> = BTreeMap::new();
+        let mut late: Vec<LateJourney> = self
+            .flights
+            .iter()
+            .filter_map(|flight| self.is_late(flight, &mut p99s))
+            .collect();
+        late.sort_by(|a, b| (a.began, a.trace, &a.last).cmp(&(b.began, b.trace, &b.last)));
+        late.truncate(SHOWN);
+        late
+    }
+
+    fn is_late(
+        &self,
+        flight: &Flight,
+        p99s: &mut BTreeMap<u32, Option<Duration>>,
+    ) -> Option<LateJourney> {
+        let ended = |part: &super::part::Part| part.serves() && part.parent == 0;
+        if flight.parts.is_empty() || flight.parts.iter().any(ended) {
+            return None;
+        }
+        let ahead = |part: &super::part::Part| {
+            let home = self.names.home(part.node) as usize;
+            self.skews.ahead().get(home).copied().unwrap_or(0)
+        };
+        let began = flight
+            .parts
+            .iter()
+            .map(|part| part.start - ahead(part))
+            .min()?;
+        let last = flight
+            .parts
+            .iter()
+            .max_by_key(|part| part.end - ahead(part))?;
+        let age = Time::from_secs(self.second).since(Time::from_nanos(began));
+        if age < Duration::from_secs(1) {
+            return None;
+        }
+        let ops: Vec<u32> = flight
+            .parts
+            .iter()
+            .filter(|part| part.serves())
+            .map(|part| part.op)
+            .collect();
+        let kind = self.kinds.likely(&ops);
+        let p99 = kind.and_then(|kind| *p99s.entry(kind).or_insert_with(|| self.p99(kind)));
+        if age < p99.unwrap_or(LONG) {
+            return None;
+        }
+        let known = kind.map(|kind| &self.kinds.kinds[kind as usize]);
+        Some(LateJourney {
+            trace: flight
+                .keys
+                .first()
+                .filter(|_| flight.is_trace)
+                .and_then(trace_of),
+            kind: known.map(|kind| kind.id),
+            name: known.and_then(|kind| Some(self.names.find(kind.entry)?.name.clone())),
+            began: Time::from_nanos(began),
+            age,
+            p99,
+            hops: u32::try_from(flight.parts.len()).unwrap_or(u32::MAX),
+            last: match self.names.node(last.node) {
+                Some(node) => node.to_string().into(),
+                None => monitor_core::UNKNOWN.into(),
+            },
+        })
+    }
+
+    fn p99(&self, kind: u32) -> Option<Duration> {
+        let kind = &self.kinds.kinds[kind as usize];
+        let lengths: Sketch = kind.lengths();
+        let p99 = lengths.quantile(0.99).filter(|_| lengths.count() >= FEW)?;
+        Duration::try_from_secs_f64(p99).ok()
+    }
+}
+
+pub(super) fn through(journeys: &Journeys, workload: &Workload) -> Vec<(JourneyTypeId, f64)> {
+    let names: &Names = &journeys.names;
+    let node = Node::Workload(workload.clone());
+    let Some(place) = names.nodes().iter().position(|known| *known == node) else {
+        return Vec::new();
+    };
+    let found = journeys.kinds.kinds.iter().filter_map(|kind| {
+        let passes = kind
+            .passed
+            .iter()
+            .filter(|(op, _)| {
+                names
+                    .find(**op)
+                    .is_some_and(|op| op.node != NONE && op.node as usize == place)
+            })
+            .map(|(_, n)| *n)
+            .max()?;
+        #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+        let share = passes as f64 / kind.total.max(1) as f64;
+        Some((kind.id, share))
+    });
+    found.collect()
+}
+
+fn mean_of(all: &Minute) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    let journeys = all.journeys.max(1) as f64;
+    1.0 / journeys
+}
+
+fn total(minutes: &std::collections::VecDeque<Minute>) -> Minute {
+    let mut all = Minute::default();
+    for minute in minutes {
+        all.journeys += minute.journeys;
+        all.failed += minute.failed;
+        all.incomplete += minute.incomplete;
+        all.stuck += minute.stuck;
+        all.retried += minute.retried;
+        all.duplicated += minute.duplicated;
+        all.inferred += minute.inferred;
+        all.confidence += minute.confidence;
+        all.lengths.merge(&minute.lengths);
+        for (op, hop) in &minute.hops {
+            let sum: &mut HopMinute = all.hops.entry(*op).or_default();
+            sum.passed += hop.passed;
+            sum.dropped += hop.dropped;
+            sum.own += hop.own;
+        }
+        for (ends, time) in &minute.wire {
+            *all.wire.entry(*ends).or_default() += time;
+        }
+    }
+    all
+}
+
+fn signed(nanos: i64) -> f64 {
+    if nanos < 0 {
+        -seconds(-nanos)
+    } else {
+        seconds(nanos)
+    }
+}
