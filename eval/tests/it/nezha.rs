@@ -64,7 +64,7 @@ impl Minute {
     }
 }
 
-pub fn recording(root: &Path) {
+fn recording(root: &Path) {
     let usual = [("INFO", "charging the card"), ("INFO", "card was charged")];
     let date = "2023-01-29";
     let well = root.join("construct_data").join(date);

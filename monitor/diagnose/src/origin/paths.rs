@@ -90,7 +90,7 @@ impl<'a> Ways<'a> {
         matches!(self.steps[step as usize], Step::Said { error: true, .. })
     }
 
-    pub(super) fn errors<'w>(&'w self, way: &'w Way) -> impl Iterator<Item = u32> + 'w {
+    pub(super) fn errors<'w>(&'w self, way: &'w [u32]) -> impl Iterator<Item = u32> + 'w {
         way.iter().copied().filter(|step| self.is_error(*step))
     }
 }
@@ -152,7 +152,7 @@ impl Habit {
     }
 
     /// The nearest way whose errors `way` has as well; of equally near ones the most frequent.
-    fn nearest(&self, ways: &Ways<'_>, way: &Way) -> Option<&Way> {
+    fn nearest(&self, ways: &Ways<'_>, way: &[u32]) -> Option<&Way> {
         self.ways
             .iter()
             .filter(|(known, _)| {
@@ -165,7 +165,7 @@ impl Habit {
 }
 
 /// How many steps only one of the two has.
-fn apart(a: &Way, b: &Way) -> usize {
+fn apart(a: &[u32], b: &[u32]) -> usize {
     let common = a
         .iter()
         .filter(|step| b.binary_search(step).is_ok())
@@ -275,8 +275,8 @@ pub(super) fn judge(ways: &Ways<'_>) -> (BTreeMap<Name, Reason>, Vec<f64>) {
     (reasons, explained)
 }
 
-fn detour(ways: &Ways<'_>, known: &Way, way: &Way) -> Option<Detour> {
-    let only = |a: &Way, b: &Way| -> Way {
+fn detour(ways: &Ways<'_>, known: &[u32], way: &[u32]) -> Option<Detour> {
+    let only = |a: &[u32], b: &[u32]| -> Way {
         a.iter()
             .copied()
             .filter(|step| b.binary_search(step).is_err())
