@@ -1,7 +1,6 @@
 //! The figures, overall and by group, beside what others published.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use serde::Serialize;
 
@@ -103,16 +102,14 @@ impl Report {
             row(&mut text, "all", &self.overall);
         }
         if self.not_compared > 0 {
-            // Writing to a string cannot fail.
-            let _ = writeln!(
-                text,
-                "{} more faults have no minute, or no fault-free minute, to compare",
+            text.push_str(&format!(
+                "{} more faults have no minute, or no fault-free minute, to compare\n",
                 self.not_compared
-            );
+            ));
         }
         text.push_str("\nPublished, top 1 / 3 / 5 in per cent, over all faults of each system\n");
         let mut published = |method: &str, train: &str, boutique: &str| {
-            let _ = writeln!(text, "{method:<28} {train:>20} {boutique:>20}");
+            text.push_str(&format!("{method:<28} {train:>20} {boutique:>20}\n"));
         };
         published("", "TrainTicket (45)", "OnlineBoutique (56)");
         for (method, train, boutique) in PUBLISHED {
@@ -133,11 +130,10 @@ impl Report {
                 (None, Some(rank)) => format!("place {rank}"),
                 (None, None) => "nothing speaks for it".to_owned(),
             };
-            let _ = writeln!(
-                text,
-                "{} {} {} {}: {place}",
+            text.push_str(&format!(
+                "{} {} {} {}: {place}\n",
                 case.system, case.injected, case.kind, case.service
-            );
+            ));
             let shown = case.rank.map_or(3, |rank| rank.clamp(2, 3));
             for suspect in case.suspects.iter().take(shown) {
                 let marker = if suspect.service == case.service {
@@ -145,13 +141,12 @@ impl Report {
                 } else {
                     ' '
                 };
-                let _ = writeln!(
-                    text,
-                    "  {marker} {} ({:.1})",
+                text.push_str(&format!(
+                    "  {marker} {} ({:.1})\n",
                     suspect.service, suspect.evidence
-                );
+                ));
                 for why in &suspect.why {
-                    let _ = writeln!(text, "      {why}");
+                    text.push_str(&format!("      {why}\n"));
                 }
             }
             text.push('\n');
@@ -161,11 +156,10 @@ impl Report {
 }
 
 fn row(text: &mut String, name: &str, figures: &Figures) {
-    let _ = writeln!(
-        text,
-        "{name:<28} {:>6} {:>7.3} {:>7.3} {:>7.3} {:>7.3}",
+    text.push_str(&format!(
+        "{name:<28} {:>6} {:>7.3} {:>7.3} {:>7.3} {:>7.3}\n",
         figures.cases, figures.top_1, figures.top_3, figures.top_5, figures.mrr
-    );
+    ));
 }
 
 fn group<'a>(cases: &[&'a Case], key: impl Fn(&Case) -> String) -> BTreeMap<String, Vec<&'a Case>> {

@@ -1,5 +1,6 @@
 //! The evaluation as a whole, on files.
 
 mod nab;
+mod nezha;
 mod petshop;
 mod quiet;

@@ -228,7 +228,8 @@ fn said(record: &Record, pipeline: &Pipeline) -> Name {
             .find(|(name, _)| &**name == wanted)
             .map(|(_, value)| value.to_string())
     };
-    let place = attribute("code.location").or_else(|| attribute("logger").filter(is_place));
+    let place = attribute("code.location")
+        .or_else(|| attribute("logger").filter(|logger| is_place(logger)));
     let text = place.or_else(|| {
         let id = record.template.as_ref()?.shape.template;
         pipeline.template_text(&record.resource.service, id)
@@ -237,8 +238,7 @@ fn said(record: &Record, pipeline: &Pipeline) -> Name {
 }
 
 /// `TravelServiceImpl#532`, `orders.py:17`: a name and a line.
-#[expect(clippy::ptr_arg, reason = "the shape that a filter wants")]
-fn is_place(logger: &String) -> bool {
+fn is_place(logger: &str) -> bool {
     logger
         .rsplit_once(['#', ':'])
         .is_some_and(|(name, line)| !name.is_empty() && line.parse::<u32>().is_ok())
@@ -393,9 +393,9 @@ mod tests {
 
     #[test]
     fn a_logger_with_a_line_is_a_place_in_the_code() {
-        assert!(is_place(&"t.s.TravelServiceImpl#532".to_owned()));
-        assert!(is_place(&"orders.py:17".to_owned()));
-        assert!(!is_place(&"org.example.Orders".to_owned()));
-        assert!(!is_place(&"#7".to_owned()));
+        assert!(is_place("t.s.TravelServiceImpl#532"));
+        assert!(is_place("orders.py:17"));
+        assert!(!is_place("org.example.Orders"));
+        assert!(!is_place("#7"));
     }
 }

@@ -45,11 +45,35 @@ fn figures_are_overall_and_by_group_and_leave_out_what_could_not_be_compared() {
     assert_eq!(json["top_3"], 0.5);
     assert_eq!(json["by_system_and_fault"]["train"]["delay"]["top_1"], 0.5);
     assert_eq!(json["by_day"]["2026-03-01"]["cases"], 4);
-    expect![[r#""#]].assert_eq(&report.table());
+    expect![[r#"
+                                      cases   top 1   top 3   top 5     MRR
+        shop: delay                       1   0.000   0.000   1.000   0.250
+        shop                              1   0.000   0.000   1.000   0.250
+        train: delay                      2   0.500   1.000   1.000   0.750
+        train: return                     1   0.000   0.000   0.000   0.000
+        train                             3   0.333   0.667   0.667   0.500
+        all                               4   0.250   0.500   0.750   0.438
+        1 more faults have no minute, or no fault-free minute, to compare
+
+        Published, top 1 / 3 / 5 in per cent, over all faults of each system
+                                         TrainTicket (45)  OnlineBoutique (56)
+        Nezha                          86.7 / 97.8 / 97.8   92.9 / 96.4 / 96.4
+        Nezha without logs                   42 / 44 / 44         64 / 64 / 64
+        PDiagnose                             9 / 13 / 22         41 / 73 / 82
+        MicroRank                            16 / 24 / 36         41 / 48 / 63
+        MicroScope                           18 / 27 / 36         13 / 41 / 55
+    "#]]
+    .assert_eq(&report.table());
 }
 
 #[test]
 fn each_case_is_told_with_its_reasons() {
     let report = Report::of(vec![case("train", "return", Some(1))]);
-    expect![[r#""#]].assert_eq(&report.cases_text());
+    expect![[r#"
+        train 2026-03-01T10:00:00Z return till: place 1
+          * till (7.2)
+              it did not log `charged`
+
+    "#]]
+    .assert_eq(&report.cases_text());
 }

@@ -15,7 +15,7 @@
 //! A detour below another is its explanation, to the degree that the other's operation shows
 //! evidence itself: computed from the leaves of the call trees upwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use monitor_core::Name;
 use rustc_hash::FxHashMap;
@@ -54,27 +54,27 @@ pub(super) struct Ways<'a> {
 impl<'a> Ways<'a> {
     /// Lines count for services that both scenes heard.
     pub(super) fn new(reference: &'a Scene, window: &'a Scene) -> Ways<'a> {
-        let mut numbers: BTreeMap<&Step, u32> = BTreeMap::new();
-        let mut steps = Vec::new();
-        let mut of = |scene: &'a Scene| -> Vec<Way> {
-            let mut way = |execution: &'a Execution| -> Way {
+        let steps: BTreeSet<&Step> = reference
+            .executions
+            .iter()
+            .chain(&window.executions)
+            .flat_map(|execution| &execution.steps)
+            .collect();
+        let steps: Vec<&Step> = steps.into_iter().collect();
+        // Steps of an execution ascend, and so do their numbers.
+        let of = |scene: &Scene| -> Vec<Way> {
+            let way = |execution: &Execution| -> Way {
                 let both = reference.heard.contains(&execution.service)
                     && window.heard.contains(&execution.service);
-                let mut way: Way = execution
+                execution
                     .steps
                     .iter()
                     .filter(|step| both || !matches!(step, Step::Said { .. }))
-                    .map(|step| {
-                        *numbers.entry(step).or_insert_with(|| {
-                            steps.push(step);
-                            u32::try_from(steps.len() - 1).unwrap_or(u32::MAX)
-                        })
-                    })
-                    .collect();
-                way.sort_unstable();
-                way
+                    .filter_map(|step| steps.binary_search(&step).ok())
+                    .filter_map(|place| u32::try_from(place).ok())
+                    .collect()
             };
-            scene.executions.iter().map(&mut way).collect()
+            scene.executions.iter().map(way).collect()
         };
         let (before, now) = (of(reference), of(window));
         Ways {
@@ -90,7 +90,7 @@ impl<'a> Ways<'a> {
         matches!(self.steps[step as usize], Step::Said { error: true, .. })
     }
 
-    pub(super) fn errors<'w>(&'w self, way: &'w Way) -> impl Iterator<Item = u32> + 'w {
+    pub(super) fn errors<'w>(&'w self, way: &'w [u32]) -> impl Iterator<Item = u32> + 'w {
         way.iter().copied().filter(|step| self.is_error(*step))
     }
 }
@@ -152,7 +152,7 @@ impl Habit {
     }
 
     /// The nearest way whose errors `way` has as well; of equally near ones the most frequent.
-    fn nearest(&self, ways: &Ways<'_>, way: &Way) -> Option<&Way> {
+    fn nearest(&self, ways: &Ways<'_>, way: &[u32]) -> Option<&Way> {
         self.ways
             .iter()
             .filter(|(known, _)| {
@@ -165,7 +165,7 @@ impl Habit {
 }
 
 /// How many steps only one of the two has.
-fn apart(a: &Way, b: &Way) -> usize {
+fn apart(a: &[u32], b: &[u32]) -> usize {
     let common = a
         .iter()
         .filter(|step| b.binary_search(step).is_ok())
@@ -201,8 +201,9 @@ struct Told {
     before: f64,
 }
 
-/// For each service the strongest evidence of its operations.
-pub(super) fn judge(ways: &Ways<'_>) -> BTreeMap<Name, Reason> {
+/// For each service the strongest evidence of its operations; and for each execution of the window
+/// to what degree a detour below it explains its own.
+pub(super) fn judge(ways: &Ways<'_>) -> (BTreeMap<Name, Reason>, Vec<f64>) {
     let known = by_operation(ways.reference);
     let mut detours: Vec<Option<Detour>> = vec![None; ways.now.len()];
     let mut of: Vec<usize> = vec![usize::MAX; ways.now.len()];
@@ -271,11 +272,11 @@ pub(super) fn judge(ways: &Ways<'_>) -> BTreeMap<Name, Reason> {
             keep(&operation.0, reason);
         }
     }
-    reasons
+    (reasons, explained)
 }
 
-fn detour(ways: &Ways<'_>, known: &Way, way: &Way) -> Option<Detour> {
-    let only = |a: &Way, b: &Way| -> Way {
+fn detour(ways: &Ways<'_>, known: &[u32], way: &[u32]) -> Option<Detour> {
+    let only = |a: &[u32], b: &[u32]| -> Way {
         a.iter()
             .copied()
             .filter(|step| b.binary_search(step).is_err())

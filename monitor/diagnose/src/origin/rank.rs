@@ -15,6 +15,8 @@ use super::{modes, paths, times, usage};
 const MOST: f64 = 12.0;
 /// How much a resource counts when no request feels it.
 const UNFELT: f64 = 2.0;
+/// A detour with this much evidence is what is told of a change, in nats.
+const TELLING: f64 = 3.0;
 
 /// What a reason rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,10 +61,15 @@ pub struct Suspicion {
 /// its requests take, which are at most a few hundred.
 pub fn locate(reference: &Scene, window: &Scene, usages: &[Usage]) -> Vec<Suspicion> {
     let ways = Ways::new(reference, window);
-    let mut way = paths::judge(&ways);
-    for (service, reason) in modes::judge(&ways) {
-        if reason.nats > way.get(&service).map_or(0.0, |best| best.nats) {
-            way.insert(service, reason);
+    let (mut way, explained) = paths::judge(&ways);
+    for (service, reason) in modes::judge(&ways, &explained) {
+        // Two views of one change; the detour says more about it.
+        match way.get_mut(&service) {
+            Some(detour) if detour.nats >= TELLING => detour.nats = detour.nats.max(reason.nats),
+            Some(detour) if detour.nats >= reason.nats => {}
+            _ => {
+                way.insert(service, reason);
+            }
         }
     }
     let mut felt = [

@@ -103,11 +103,16 @@ impl SceneBuilder {
     /// Linear in spans and lines but for their sorting.
     pub fn finish(self) -> Scene {
         let SceneBuilder {
-            spans,
-            places,
+            mut spans,
+            mut places,
             lines,
             mut left_out,
         } = self;
+        // Sums of fractions depend on their order; it is the ids', not that of arrival.
+        spans.sort_by_key(|span| (span.trace, span.id));
+        for (now, place) in places.values_mut().enumerate() {
+            *place = now;
+        }
         let parents: Vec<Option<usize>> = spans
             .iter()
             .map(|span| places.get(&(span.trace, span.parent?)).copied())
@@ -125,10 +130,10 @@ impl SceneBuilder {
             number[at] = place;
             let span = &spans[at];
             let mut way = None;
-            // Callers come first, so one without a number is of a loop of ids.
+            // Callers come first, so what does not is of a loop of ids.
             let caller = parents[at]
                 .map(|parent| (parent, number[homes[parent]]))
-                .filter(|(_, caller)| *caller != usize::MAX);
+                .filter(|(_, caller)| *caller < place);
             if let Some((parent, caller)) = caller {
                 let asked = &spans[parent];
                 let mut stretch = (span.start, span.start + span.duration);

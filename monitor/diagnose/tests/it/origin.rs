@@ -181,6 +181,8 @@ fn of_all_that_log_errors_the_deepest_is_the_origin() {
         &[],
     );
     expect![[r#"
+        till 7.8
+          7.8 12 of 12 requests to `charge` that logged `charging` did not log `charged` and logged the error `no such card`, as none of 10 did before
     "#]]
     .assert_eq(&told(&ranked));
     assert_eq!(&*ranked[0].service, "till");
@@ -195,6 +197,10 @@ fn a_slow_way_is_the_callees_whoever_waits() {
     let delayed = scene(&[(8, order(till().after(400))), (9, browse())]);
     let ranked = locate(&reference, &delayed, &[]);
     expect![[r#"
+        till 6.3
+          6.3 calls to it are on the way for 400 ms instead of 2.0 ms (from warehouse)
+        warehouse 4.3
+          4.3 its calls are on the way for 400 ms instead of 2.0 ms (to till)
     "#]]
     .assert_eq(&told(&ranked));
     assert_eq!(&*ranked[0].service, "till");
@@ -247,6 +253,8 @@ fn an_early_end_that_looks_like_a_harmless_request_is_seen_by_what_is_gone() {
     let window = scene(&[(120, plain), (30, home)]);
     let ranked = locate(&reference, &window, &[]);
     expect![[r#"
+        shop 7.5
+          7.5 0 of 150 requests to `page` went a way that 100 of 150 went before
     "#]]
     .assert_eq(&told(&ranked));
     assert_eq!(&*ranked[0].service, "shop");
@@ -281,6 +289,11 @@ fn a_busy_processor_counts_as_much_as_somebody_feels_it() {
         &usages,
     );
     expect![[r#"
+        till 11.2
+          6.6 its CPU is 400.0 instead of 4.6
+          4.6 its own time for `charge` is 80 ms instead of 4.0 ms
+        backup 2.0
+          2.0 its CPU is 900.0 instead of 4.6
     "#]]
     .assert_eq(&told(&ranked));
     assert_eq!(&*ranked[0].service, "till");
