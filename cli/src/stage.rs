@@ -6,6 +6,7 @@
 pub(crate) mod fast;
 pub(crate) mod feed;
 pub(crate) mod history;
+pub(crate) mod journeys;
 pub(crate) mod kubernetes;
 pub(crate) mod live;
 pub(crate) mod platform;

@@ -88,7 +88,7 @@ impl Report {
         let mut text = String::new();
         let mut line = |what: &str, value: String| {
             // Writing to a string does not fail.
-            let _ = writeln!(text, "{what:<44} {value}");
+            _ = writeln!(text, "{what:<44} {value}");
         };
         let maybe =
             |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));

@@ -6,6 +6,9 @@
 pub mod baselines;
 pub mod failures;
 pub mod forecast;
+pub mod journeys;
 pub mod nab;
+pub mod nezha;
+pub mod petshop;
 pub mod quiet;
 pub mod vus;

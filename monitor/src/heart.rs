@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::wording;
 
 /// What a snapshot file begins with; changes when its content does.
-const SNAPSHOT_VERSION: u32 = 40;
+const SNAPSHOT_VERSION: u32 = 8;
 
 #[derive(Debug)]
 pub struct Heart {

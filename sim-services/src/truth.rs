@@ -3,8 +3,12 @@
 //! Both are plain data with a JSON form. Whoever watched is translated into [`Said`] by an adapter
 //! of its own; nothing here knows a monitor.
 
+mod passage;
+
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::passage::Underway;
+pub use self::passage::{PASSAGE, Passage, Passages};
 use crate::change::Target;
 use crate::clock::Moment;
 
@@ -133,6 +137,9 @@ pub enum Statement {
 pub struct Suspect {
     pub service: String,
     pub environment: String,
+    /// Rather than the service, a wire between environments is meant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub between: bool,
     /// Why, in a sentence.
     pub why: String,
 }

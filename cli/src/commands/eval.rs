@@ -2,6 +2,8 @@
 
 mod failures;
 mod forecast;
+mod journeys;
+mod nezha;
 mod quiet;
 
 use std::io::Write;
@@ -11,6 +13,9 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use eval::nab::report::{DETECTOR, report};
 use eval::nab::{detect, read, write};
+
+mod chaos;
+mod petshop;
 
 /// Score the detectors on a public benchmark, beside what others published.
 ///
@@ -25,9 +30,13 @@ pub(crate) struct Command {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     Nab(NabArgs),
+    Chaos(chaos::Args),
+    Journeys(journeys::JourneysArgs),
     Forecast(forecast::Args),
     Failures(failures::Args),
     Quiet(quiet::Args),
+    Petshop(petshop::PetshopArgs),
+    Nezha(nezha::NezhaArgs),
 }
 
 /// The Numenta Anomaly Benchmark: single signals with labelled windows.
@@ -58,9 +67,13 @@ struct NabArgs {
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match &command.benchmark {
         Benchmark::Nab(args) => nab(args),
+        Benchmark::Chaos(args) => chaos::run(args),
+        Benchmark::Journeys(args) => journeys::run(args),
         Benchmark::Forecast(args) => forecast::run(args),
         Benchmark::Failures(args) => failures::run(args),
         Benchmark::Quiet(args) => quiet::run(args),
+        Benchmark::Petshop(args) => petshop::run(args),
+        Benchmark::Nezha(args) => nezha::run(args),
     }
 }
 

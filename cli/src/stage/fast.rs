@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use monitor::embedded::Embedded;
-use monitor_core::TrackRecord;
+use monitor_core::{TrackRecord, View};
 use monitor_engine::EngineConfig;
 use prost::Message;
 use sim_services::chaos::plan::Plan;
@@ -48,33 +48,64 @@ pub(crate) struct Outcome {
     pub(crate) said: Vec<Said>,
     /// How the monitor's predictions have done.
     pub(crate) track_record: TrackRecord,
+    pub(crate) forecasts: Forecasts,
 }
 
-struct Delivery {
-    at: Moment,
-    logs: Vec<u8>,
-    traces: Vec<u8>,
+/// Forecasts of impact, and how many of them held what came in their interval.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Forecasts {
+    pub(crate) scored: u64,
+    pub(crate) inside: u64,
+}
+
+impl Forecasts {
+    pub(crate) fn add(&mut self, other: Forecasts) {
+        self.scored += other.scored;
+        self.inside += other.inside;
+    }
+}
+
+/// What a collector sent, and when.
+pub(crate) struct Delivery {
+    pub(crate) at: Moment,
+    pub(crate) logs: Vec<u8>,
+    pub(crate) traces: Vec<u8>,
 }
 
 /// Blocks until the plan is over or `stop` is cancelled, which leaves the rest of the plan out.
 pub(crate) fn run(run: FastRun, stop: &CancellationToken, tell: Tell) -> anyhow::Result<Outcome> {
-    let (give, take) = sync_channel(WAITING);
     let engine = run.engine.clone();
+    let (timeline, (said, view)) = drive(run, stop, tell, |take| listen(engine, take))?;
+    Ok(Outcome {
+        timeline,
+        said,
+        forecasts: Forecasts {
+            scored: view.counts.impact_forecasts,
+            inside: view.counts.impact_inside,
+        },
+        track_record: view.track_record,
+    })
+}
+
+/// The same with another listener, on a thread of its own, until nothing more can come.
+pub(crate) fn drive<T: Send>(
+    run: FastRun,
+    stop: &CancellationToken,
+    tell: Tell,
+    listen: impl FnOnce(&Receiver<Delivery>) -> anyhow::Result<T> + Send,
+) -> anyhow::Result<(Timeline, T)> {
+    let (give, take) = sync_channel(WAITING);
     std::thread::scope(|scope| {
         let listening = std::thread::Builder::new()
             .name("crosswatch-listen".to_owned())
-            .spawn_scoped(scope, move || listen(engine, &take))
+            .spawn_scoped(scope, move || listen(&take))
             .context("cannot start the monitor's thread")?;
         let timeline = run_virtual(run.date, |clock| perform(run, clock, give, stop, tell))
             .context("cannot start a runtime")?;
-        let (said, track_record) = listening
+        let heard = listening
             .join()
             .map_err(|_| anyhow!("the monitor's thread panicked"))??;
-        Ok(Outcome {
-            timeline: timeline?,
-            said,
-            track_record,
-        })
+        Ok((timeline?, heard))
     })
 }
 
@@ -103,10 +134,7 @@ async fn perform(
 }
 
 /// The monitor's side, until nothing more can come.
-fn listen(
-    engine: EngineConfig,
-    take: &Receiver<Delivery>,
-) -> anyhow::Result<(Vec<Said>, TrackRecord)> {
+fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<(Vec<Said>, View)> {
     let mut monitor = Embedded::new(engine)?;
     let (mut scribe, mut said) = (Scribe::default(), Vec::new());
     for Delivery { at, logs, traces } in take {
@@ -123,5 +151,5 @@ fn listen(
         let refused = monitor.rejected();
         anstream::eprintln!("the monitor refused {refused} items of the platform's telemetry");
     }
-    Ok((said, monitor.view().track_record))
+    Ok((said, monitor.view()))
 }

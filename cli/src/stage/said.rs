@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use monitor_core::{Alert, AlertState, Anomaly, AnomalyId, Incident, Risk, Time};
+use monitor_core::{Alert, AlertState, Anomaly, AnomalyId, Culprit, Incident, Risk, Time};
 use monitor_engine::Effect;
 use monitor_serve::LiveEvent;
 use sim_services::clock::Moment;
@@ -129,6 +129,7 @@ fn statement_of(incident: &Incident) -> Statement {
             .map(|suspect| Suspect {
                 service: suspect.workload.service.name.to_string(),
                 environment: suspect.workload.environment.to_string(),
+                between: suspect.culprit != Culprit::Service,
                 why: suspect.why.clone(),
             })
             .collect(),

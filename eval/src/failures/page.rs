@@ -41,7 +41,7 @@ pub fn diagram(bins: &[Bin]) -> String {
     for tenth in (0..=10).step_by(2) {
         let share = f64::from(tenth) / 10.0;
         // Writing to a string does not fail.
-        let _ = write!(
+        _ = write!(
             svg,
             "<line x1=\"{x0:.1}\" x2=\"{x1:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#8884\"/>\
              <text x=\"{left:.1}\" y=\"{label:.1}\" text-anchor=\"end\">{percent} %</text>\
@@ -56,7 +56,7 @@ pub fn diagram(bins: &[Bin]) -> String {
             percent = tenth * 10,
         );
     }
-    let _ = write!(
+    _ = write!(
         svg,
         "<line x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\" stroke=\"#888\" \
          stroke-dasharray=\"4 4\"/>\
@@ -73,7 +73,7 @@ pub fn diagram(bins: &[Bin]) -> String {
         .iter()
         .map(|bin| format!("{:.1},{:.1}", x(bin.said), y(bin.came)))
         .collect();
-    let _ = write!(
+    _ = write!(
         svg,
         "<polyline points=\"{}\" fill=\"none\" stroke=\"#2f7bd6\" stroke-width=\"1.5\"/>",
         points.join(" ")
@@ -81,7 +81,7 @@ pub fn diagram(bins: &[Bin]) -> String {
     for bin in seen {
         // By the logarithm: most minutes are those without any sign.
         let radius = 2.0 + ((bin.judged as f64).ln_1p() * 2.0).sqrt();
-        let _ = write!(
+        _ = write!(
             svg,
             "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius:.1}\" fill=\"#2f7bd6\"><title>said {:.1} %, \
              came {:.1} % of {}</title></circle>",

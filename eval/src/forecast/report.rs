@@ -258,7 +258,7 @@ impl Report {
         );
         for of in &self.horizons {
             // Writing to a string does not fail.
-            let _ = writeln!(
+            _ = writeln!(
                 table,
                 "{:>8} {:>7} {:>10} {:>8.1}% {:>12} {:>7.2} {:>9.2} {:>9.2}",
                 words(of.horizon_seconds),

@@ -31,13 +31,15 @@ pub struct Setting {
     pub ratio: f64,
     pub alarms: u64,
     pub by_detector: BTreeMap<String, u64>,
+    /// Alarms of services and dependencies, which have budgets of their own and are not in the rate.
+    pub others: BTreeMap<String, u64>,
     /// In each week for each Api; in the first one there is nothing to know of days and weeks.
     pub by_week: Vec<f64>,
 }
 
 impl Setting {
-    /// `api_weeks` that were watched in each of the weeks.
-    pub fn of(target: f64, raised: &Raised, api_weeks: f64) -> Setting {
+    /// So many Apis were watched for so many weeks.
+    pub fn of(target: f64, raised: &Raised, apis: usize, weeks: f64) -> Setting {
         let mut by_detector = BTreeMap::new();
         for week in &raised.weeks {
             for (detector, alarms) in week {
@@ -45,7 +47,7 @@ impl Setting {
             }
         }
         let alarms: u64 = by_detector.values().sum();
-        let exposure = api_weeks * raised.weeks.len().max(1) as f64;
+        let exposure = (apis as f64 * weeks).max(f64::MIN_POSITIVE);
         let (low, high) = poisson_interval(alarms);
         Setting {
             target,
@@ -54,10 +56,13 @@ impl Setting {
             ratio: alarms as f64 / exposure / target,
             alarms,
             by_detector,
-            by_week: raised
-                .weeks
-                .iter()
-                .map(|week| week.values().sum::<u64>() as f64 / api_weeks)
+            others: raised.others.clone(),
+            by_week: (0u32..)
+                .zip(&raised.weeks)
+                .map(|(number, week)| {
+                    let watched = (weeks - f64::from(number)).min(1.0) * apis as f64;
+                    week.values().sum::<u64>() as f64 / watched
+                })
                 .collect(),
         }
     }
@@ -67,7 +72,7 @@ impl Report {
     /// For people.
     pub fn table(&self) -> String {
         let mut text = format!(
-            "{}: {} Apis, {:.1} weeks, nothing wrong\n\n\
+            "{}: {} Apis, {:.2} weeks, nothing wrong\n\n\
              {:>8} {:>10} {:>16} {:>7} {:>7}   in each week; by detector\n",
             self.signals, self.apis, self.weeks, "target", "raised", "95 %", "ratio", "alarms"
         );
@@ -145,8 +150,9 @@ mod tests {
                 BTreeMap::from([("traffic-drop".to_owned(), 6)]),
                 BTreeMap::from([("latency-spike".to_owned(), 2)]),
             ],
+            others: BTreeMap::new(),
         };
-        let setting = Setting::of(0.5, &raised, 4.0);
+        let setting = Setting::of(0.5, &raised, 4, 2.0);
         assert_eq!((setting.alarms, setting.per_api_week), (8, 1.0));
         assert_eq!((setting.ratio, setting.by_week), (2.0, vec![1.5, 0.5]));
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use monitor_core::{Observation, Time};
+use monitor_core::{Observation, Subject, Time};
 use monitor_engine::{Effect, Engine, EngineConfig};
 
+use super::report::{Report, Setting};
 use super::signals::Signal;
 
 /// A Monday.
@@ -16,15 +17,18 @@ const WEEK: i64 = 7 * 86_400;
 pub struct Quiet {
     pub seed: u64,
     pub apis: usize,
-    pub weeks: u32,
+    pub days: u32,
     /// False alarms for each Api in a week.
     pub targets: Vec<f64>,
 }
 
-/// False alarms by detector, of every week.
+/// False alarms by detector.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Raised {
+    /// Of Apis, in every week.
     pub weeks: Vec<BTreeMap<String, u64>>,
+    /// Of services and dependencies, which have budgets of their own.
+    pub others: BTreeMap<String, u64>,
 }
 
 impl Quiet {
@@ -38,7 +42,7 @@ impl Quiet {
         let mut engines: Vec<Engine> = self.targets.iter().map(|target| engine(*target)).collect();
         let mut raised = vec![Raised::default(); engines.len()];
         let mut calls = Vec::new();
-        for at in 0..i64::from(self.weeks) * WEEK {
+        for at in 0..i64::from(self.days) * 86_400 {
             let second = START + at;
             for signal in &mut signals {
                 signal.second(second, &mut calls);
@@ -57,6 +61,20 @@ impl Quiet {
         }
         raised
     }
+
+    /// The figures of what was raised.
+    pub fn report(&self, raised: &[Raised]) -> Report {
+        let weeks = f64::from(self.days) / 7.0;
+        let settings = self.targets.iter().zip(raised);
+        Report {
+            signals: "synthetic".to_owned(),
+            apis: self.apis,
+            weeks,
+            settings: settings
+                .map(|(target, raised)| Setting::of(*target, raised, self.apis, weeks))
+                .collect(),
+        }
+    }
 }
 
 fn engine(target: f64) -> Engine {
@@ -74,9 +92,11 @@ impl Raised {
         }
         for effect in effects {
             if let Effect::AnomalyOpened(anomaly) = effect {
-                *self.weeks[week]
-                    .entry(anomaly.detector.to_string())
-                    .or_default() += 1;
+                let sum = match anomaly.signal.subject {
+                    Subject::Api(_) => &mut self.weeks[week],
+                    _ => &mut self.others,
+                };
+                *sum.entry(anomaly.detector.to_string()).or_default() += 1;
             }
         }
     }

@@ -33,6 +33,8 @@ pub enum Measure {
     LogFormatRatio,
     /// Calls made to a dependency for each call served.
     CallsPerCall,
+    /// Log records a second.
+    LogRate,
 }
 
 /// What is expected, in the signal's unit. `null`: not bounded on that side.

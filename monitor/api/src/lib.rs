@@ -17,6 +17,7 @@ mod changes;
 pub mod client;
 mod configuration;
 mod incidents;
+mod journeys;
 mod listing;
 mod live;
 mod models;
@@ -41,6 +42,10 @@ pub use configuration::{
     Objective, Probe, Receiver, Refusal, Route, Select, WorkloadName, WorkloadSettings,
 };
 pub use incidents::{Incident, IncidentsQuery, Suspect, Workload};
+pub use journeys::{
+    ClockOffset, JourneyHop, JourneyType, Journeys, LateJourney, TimeSpent, Topology, TopologyEdge,
+    TopologyNode, TopologyQuery,
+};
 pub use listing::Listing;
 pub use live::{LiveCall, LiveKind, LiveMessage, LiveQuery};
 pub use models::{

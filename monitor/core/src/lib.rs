@@ -8,6 +8,7 @@ mod alert;
 mod anomaly;
 mod batch;
 mod call;
+mod call_end;
 mod change;
 mod hop;
 mod identity;
@@ -28,11 +29,12 @@ pub use alert::{Alert, AlertId, AlertSeverity, AlertState};
 pub use anomaly::{Anomaly, AnomalyId, Band, Contribution, Direction, Explanation, Score};
 pub use batch::{Batch, HistogramPoint, Item, LogItem, Origin, Payload, Source, SpanItem};
 pub use call::{Call, CallSource, CallStatus, DurationOrigin, Outcome};
+pub use call_end::{CallEnd, Callee, Side};
 pub use change::Change;
 pub use hop::{Hop, Peer};
 pub use identity::{ApiKey, Environment, EnvironmentKind, Resource, ServiceKey, UNKNOWN, Workload};
 pub use ids::{IdError, SpanId, TraceId};
-pub use incident::{Incident, IncidentId, Suspect};
+pub use incident::{Culprit, Forecast, Impact, Incident, IncidentId, Suspect};
 pub use journey::{
     EdgeSample, GraphMinute, GraphView, JourneyCounts, JourneyHop, JourneyTypeId, JourneyTypeView,
     JourneysView, LateJourney, Node, NodeView, SkewView,

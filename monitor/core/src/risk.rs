@@ -96,7 +96,7 @@ pub struct ScoredRisks {
     pub not_come: u64,
     /// Limits crossed without a risk having been stated.
     pub missed: u64,
-    /// Of those that came: crossed between the first `earliest` and `latest`.
+    /// Of those that came: crossed between `earliest` and `latest`, as they were said last.
     pub in_time: u64,
     /// Mean time from the statement to the crossing, in seconds; 0 when none came.
     pub mean_lead_secs: f64,

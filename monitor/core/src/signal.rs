@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApiKey, Call, HistogramPoint, Hop, Name, ServiceKey, Severity, TemplateId, Time, Workload,
+    ApiKey, Call, CallEnd, HistogramPoint, Hop, Name, ServiceKey, Severity, TemplateId, Time,
+    Workload,
 };
 use std::sync::Arc;
 
@@ -92,6 +93,8 @@ pub enum Measure {
     LogFormatRatio,
     /// Calls made to a dependency for each call served.
     CallsPerCall,
+    /// Log records a second.
+    LogRate,
 }
 
 impl Measure {
@@ -107,6 +110,7 @@ impl Measure {
             Measure::ClientErrorRatio => "client_error_ratio",
             Measure::LogFormatRatio => "log_format_ratio",
             Measure::CallsPerCall => "calls_per_call",
+            Measure::LogRate => "log_rate",
         }
     }
 
@@ -122,7 +126,7 @@ impl Measure {
             | Measure::ClientErrorRatio
             | Measure::LogFormatRatio => "",
             Measure::CallsPerCall => "calls/call",
-            Measure::TemplateRate(_) => "records/s",
+            Measure::TemplateRate(_) | Measure::LogRate => "records/s",
         }
     }
 }
@@ -177,6 +181,8 @@ pub enum Observation {
     },
     /// Where a request was.
     Hop(Box<Hop>),
+    /// One end of one call between two.
+    CallEnd(Box<CallEnd>),
 }
 
 impl Observation {
@@ -189,6 +195,7 @@ impl Observation {
             Observation::Histogram { point, .. } => point.end,
             Observation::Edge { at, .. } => *at,
             Observation::Hop(hop) => hop.end(),
+            Observation::CallEnd(end) => end.at,
         }
     }
 }

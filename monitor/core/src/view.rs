@@ -124,6 +124,8 @@ pub struct ObjectiveView {
     /// In seconds; slower calls are bad.
     pub latency_threshold: Option<f64>,
     pub window: Duration,
+    /// How much of the window is known.
+    pub seen: Duration,
     /// Within the window.
     pub calls: u64,
     pub bad: u64,
@@ -182,6 +184,10 @@ pub struct EngineCounts {
     /// Of these, refused because more are known than we keep.
     pub edges_refused: u64,
     pub incidents_opened: u64,
+    /// Forecasts of incidents' impact that were compared with what came, and how many held it in
+    /// their interval of 90 %.
+    pub impact_forecasts: u64,
+    pub impact_inside: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

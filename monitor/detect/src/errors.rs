@@ -53,7 +53,7 @@ const LATE_CORRELATION: f64 = 1.0 / 2_000.0;
 const CALM_WINDOWS: f64 = 50.0;
 const MOST_CORRELATION: f64 = 0.3;
 /// Fewer cases than this in a window never count as outside the band.
-const FEWEST_CASES: u64 = 5;
+const FEWEST_CASES: u32 = 5;
 const TOO_FEW: f64 = 0.05;
 /// Even while learning: this share of failures, over so many calls, cannot be normal.
 const GUARD_SHARE: f64 = 0.5;
@@ -135,6 +135,7 @@ impl RatioDetector {
             min_dev_from_expected: 0.01,
             min_rel_dev_from_expected: 0.5,
             data_range: (0.0, 1.0),
+            ..Options::default()
         }
     }
 
@@ -153,12 +154,17 @@ impl RatioDetector {
             1.0
         } else {
             let tail = beta_binomial_above(part, whole, a, b);
-            if part < FEWEST_CASES {
+            if part < self.fewest_cases() {
                 tail.max(TOO_FEW)
             } else {
                 tail
             }
         }
+    }
+
+    fn fewest_cases(&self) -> u64 {
+        let wanted = f64::from(FEWEST_CASES) * self.options.interest.sqrt();
+        (wanted.round() as u64).max(2)
     }
 
     fn guard(&self, part: u64, whole: u64) -> bool {
@@ -282,7 +288,7 @@ impl Detector for RatioDetector {
         let Reading::Share { part, whole } = sample.reading else {
             return false;
         };
-        if part < FEWEST_CASES || self.evidence.is_anomalous() {
+        if part < self.fewest_cases() || self.evidence.is_anomalous() {
             return false;
         }
         let learning = self.rule.progress(self.seconds, self.model.learned);

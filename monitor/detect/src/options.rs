@@ -20,6 +20,8 @@ pub struct Options {
     pub min_dev_from_expected: f64,
     /// Smaller relative deviations are normal: 0.2 is a fifth of the expected value.
     pub min_rel_dev_from_expected: f64,
+    /// By how much lesser things are of interest than at the usual sensitivity; 1 is as usual.
+    pub interest: f64,
 }
 
 impl Default for Options {
@@ -29,6 +31,7 @@ impl Default for Options {
             detection_direction: DetectionDirection::Both,
             min_dev_from_expected: 0.0,
             min_rel_dev_from_expected: 0.0,
+            interest: 1.0,
         }
     }
 }
@@ -40,6 +43,7 @@ impl Options {
         Options {
             min_dev_from_expected: self.min_dev_from_expected * factor,
             min_rel_dev_from_expected: self.min_rel_dev_from_expected * factor,
+            interest: self.interest * factor,
             ..self
         }
     }

@@ -86,6 +86,7 @@ impl PerCallDetector {
             min_dev_from_expected: 0.05,
             min_rel_dev_from_expected: 0.5,
             data_range: (0.0, f64::INFINITY),
+            ..Options::default()
         }
     }
 

@@ -29,7 +29,7 @@ const EXCESS: f64 = 1.07;
 /// The weight of what is believed before, in cycles: theory for the first level, the first level for
 /// the second.
 const RATE_PRIOR: f64 = 0.5;
-const EXCESS_PRIOR: f64 = 6.0;
+const EXCESS_PRIOR: f64 = 25.0;
 /// A cycle's excess counts for at most so many times the mean.
 const MOST_EXCESS: f64 = 5.0;
 /// Bounds of the mean excess.
@@ -56,42 +56,49 @@ struct Above {
     excess: f64,
 }
 
-/// An exponential tail: so many of a window's cycles exceed the level, by so much on average.
+/// So many of a window's cycles exceed the level, by so much on average, as far as so many cycles can
+/// tell. An exponential tail whose mean is known no better than that (a gamma distribution of its
+/// inverse) is a Lomax tail: the fewer cycles, the heavier.
 #[derive(Clone, Copy, Debug)]
-struct Exponential {
+struct Exceedance {
     level: f64,
     rate: f64,
     excess: f64,
+    cycles: f64,
 }
 
-impl Exponential {
+impl Exceedance {
     /// What is exceeded once in 1/`probability` windows.
     fn exceeded(self, probability: f64) -> f64 {
-        self.level + self.excess * (self.rate / probability).ln()
+        let rarer = (self.rate / probability).ln() / self.cycles;
+        self.level + self.excess * self.cycles * rarer.exp_m1()
     }
 
     fn rate_above(self, level: f64) -> f64 {
-        self.rate * (-(level - self.level) / self.excess).exp()
+        let further = (level - self.level) / (self.excess * self.cycles);
+        self.rate * (1.0 + further.max(-0.9)).powf(-self.cycles)
     }
 }
 
 impl Above {
-    fn tail(self, windows: f64, level: f64, before: Exponential) -> Exponential {
+    fn tail(self, windows: f64, level: f64, before: Exceedance) -> Exceedance {
         let (least, most) = EXCESS_BOUNDS;
         let rate = before.rate_above(level).max(1e-12);
         let excess = (EXCESS_PRIOR * before.excess + self.excess) / (EXCESS_PRIOR + self.cycles);
-        Exponential {
+        Exceedance {
             level,
             rate: (RATE_PRIOR + self.cycles) / (RATE_PRIOR / rate + windows),
             excess: excess.clamp(least, most),
+            cycles: EXCESS_PRIOR + self.cycles,
         }
     }
 }
 
-const THEORY: Exponential = Exponential {
+const THEORY: Exceedance = Exceedance {
     level: LEVELS[0],
     rate: RATE,
     excess: EXCESS,
+    cycles: EXCESS_PRIOR,
 };
 
 impl Tail {
@@ -117,7 +124,7 @@ impl Tail {
         self.windows
     }
 
-    fn tails(&self) -> [Exponential; 2] {
+    fn tails(&self) -> [Exceedance; 2] {
         let near = self.above[0].tail(self.windows, LEVELS[0], THEORY);
         [near, self.above[1].tail(self.windows, LEVELS[1], near)]
     }

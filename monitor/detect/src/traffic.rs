@@ -32,7 +32,7 @@ const RATE_WINDOWS: f64 = 8.0;
 const PRIOR_DISPERSION: f64 = 0.04;
 const PRIOR_WINDOWS: f64 = 10.0;
 const MOST_DISPERSION: f64 = 2.0;
-/// A rate is a surge from so many times the expected one on.
+/// The factor from which on a rate is a surge, where nothing else is said.
 const SURGE: f64 = 2.0;
 /// A window is judged before its time only when so many calls were expected of it, or came.
 const PRESSING_CALLS: f64 = 10.0;
@@ -62,6 +62,8 @@ pub struct TrafficDetector {
     shift_after: Duration,
     active_secs: u32,
     calls: u64,
+    /// A rate is a surge from so many times the expected one on.
+    surge: f64,
     /// Seconds in one window.
     span: u32,
     shortest_span: u32,
@@ -115,6 +117,7 @@ impl TrafficDetector {
             shift_after,
             active_secs: 0,
             calls: 0,
+            surge: SURGE,
             span: SPANS[0],
             shortest_span: SPANS[0],
             begun: None,
@@ -134,6 +137,25 @@ impl TrafficDetector {
             detection_direction: DetectionDirection::Both,
             min_rel_dev_from_expected: 0.3,
             ..Options::default()
+        }
+    }
+
+    /// Of log records: silence, and a flood of so many more that it does harm by itself.
+    pub fn log_options() -> Options {
+        Options {
+            detection_direction: DetectionDirection::Both,
+            min_dev_from_expected: 2.0,
+            min_rel_dev_from_expected: 0.9,
+            ..Options::default()
+        }
+    }
+
+    /// What is above the expected by less than this factor is no surge.
+    #[must_use]
+    pub fn surging_from(self, factor: f64) -> TrafficDetector {
+        TrafficDetector {
+            surge: factor,
+            ..self
         }
     }
 
@@ -262,7 +284,8 @@ impl TrafficDetector {
         let actual = window.calls as f64 / span;
         let mean = self.model.rate * span;
         let dispersion = self.model.predictive();
-        let calm = actual > self.model.rate && actual < SURGE * self.model.rate;
+        let surge = 1.0 + (self.surge - 1.0) * self.options.interest;
+        let calm = actual > self.model.rate && actual < surge * self.model.rate;
         if !self.options.in_range(actual) {
             f64::MIN_POSITIVE
         } else if self.is_sparse() || calm || !self.options.concerns(actual, self.model.rate) {

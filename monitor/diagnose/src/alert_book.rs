@@ -6,6 +6,8 @@
 //! identity. When it gets worse than its `severity` label says, the old alert is resolved and a
 //! worse one fires.
 //!
+//! Alerts of one incident are told as one: see [`pages`].
+//!
 //! Two clocks come in. States change in event time ([`AlertBook::advance`]), so a replay gives
 //! what the live run gave. What was told is told again by the wall clock ([`AlertBook::resend`]),
 //! as Alertmanager's documentation asks of its clients: firing alerts again and again until they
@@ -24,6 +26,10 @@ use serde::{Deserialize, Serialize};
 use crate::explain::duration_text;
 use crate::identity::alert_id;
 use crate::severity::{alert_name, severity};
+
+mod pages;
+
+use pages::Pages;
 
 /// Anomalies carried by one alert; more are counted in its description.
 const MAX_ANOMALIES: usize = 64;
@@ -58,8 +64,12 @@ pub struct AlertCounts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
     pub incident: IncidentId,
+    /// Its place among the incident's suspects, from 0; those that are not suspected come last.
+    pub rank: u32,
     /// The likeliest suspect and why, once there is one.
     pub root_cause: Option<String>,
+    /// What clients have of it, and what is to be expected, in a sentence.
+    pub impact: Option<String>,
     /// What was done near its beginning.
     pub changes: Option<String>,
 }
@@ -69,6 +79,11 @@ type GroupKey = (ServiceKey, Name);
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AlertBook {
     groups: BTreeMap<GroupKey, Group>,
+    #[serde(default)]
+    pages: Pages,
+    /// Those that are not over.
+    #[serde(default)]
+    incidents: BTreeSet<IncidentId>,
     /// Told that they are over; told again until their time is up.
     resolved: Vec<Resolved>,
     environments: BTreeMap<Name, Environment>,
@@ -96,8 +111,10 @@ struct Firing {
     /// The anomaly that named it.
     leading: AnomalyId,
     starts_at: Time,
-    /// Nobody was told while it was muted.
+    /// Nobody was told while it was muted, or while another told of its incident.
     told: bool,
+    /// The incident it told of.
+    told_of: Option<IncidentId>,
     last_sent: Option<Time>,
 }
 
@@ -183,32 +200,113 @@ impl AlertBook {
                 }
                 group.fire(&context, now);
             } else if quiet_for.is_some_and(|quiet| quiet >= config.keep_firing_for) {
+                let told_of = group.firing.as_ref().and_then(|firing| firing.told_of);
+                // The page of an incident lasts as long as the incident.
+                if told_of.is_some_and(|incident| {
+                    self.incidents.contains(&incident) && self.pages.is_page(incident, key)
+                }) {
+                    continue;
+                }
+                if let Some(incident) = told_of {
+                    self.pages.resolved(incident, key, now);
+                }
                 if let Some(alert) = group.resolve(&context, now) {
                     changed.push(alert);
                 }
                 over.push(key.clone());
-                continue;
             } else if group.has_become_worse() {
                 if let Some(alert) = group.resolve(&context, now) {
                     changed.push(alert);
                 }
                 group.fire(&context, now);
             }
-            if let Some(firing) = group.firing.as_mut()
-                && !firing.told
-                && context.muted(firing.severity, now).is_none()
-            {
-                firing.told = true;
-                changed.extend(group.alert(&context, now));
-            }
         }
+        self.page(now, &mut changed);
+        self.pages.forget(now, &self.incidents);
         for key in over {
             self.groups.remove(&key);
         }
+        // What is resolved and fires anew keeps that order.
+        changed.sort_by(|a, b| place(a).cmp(&place(b)));
         for alert in &changed {
             self.note(alert);
         }
         changed
+    }
+
+    /// Tells of what fires and is neither muted nor covered by the page of its incident.
+    fn page(&mut self, now: Time, changed: &mut Vec<Alert>) {
+        let mut untold: Vec<(std::cmp::Reverse<AlertSeverity>, u32, GroupKey)> = self
+            .groups
+            .iter()
+            .filter_map(|(key, group)| {
+                let firing = group.firing.as_ref()?;
+                let incident = group.cause.as_ref().map(|cause| cause.incident);
+                let is_told = firing.told && (incident.is_none() || firing.told_of == incident);
+                // One that tells of an incident that is over goes on as that of another.
+                let of_old = firing.told
+                    && firing
+                        .told_of
+                        .is_none_or(|old| self.incidents.contains(&old));
+                let rank = group.cause.as_ref().map_or(0, |cause| cause.rank);
+                (!is_told && !of_old && (incident.is_none() || group.is_open()))
+                    .then(|| (std::cmp::Reverse(firing.severity), rank, key.clone()))
+            })
+            .collect();
+        untold.sort();
+        for (_, _, key) in untold {
+            let context = Context {
+                key: &key,
+                environment: self.environments.get(&key.1),
+                settings: &self.settings,
+            };
+            let Some(group) = self.groups.get_mut(&key) else {
+                continue;
+            };
+            let Some(severity) = group.firing.as_ref().map(|firing| firing.severity) else {
+                continue;
+            };
+            if context.muted(severity, now).is_some() {
+                continue;
+            }
+            let incident = group.cause.as_ref().map(|cause| cause.incident);
+            if let Some(incident) = incident {
+                if self.pages.covering(incident, severity).is_some() {
+                    continue;
+                }
+                self.pages.told(incident, &key, severity, now);
+            }
+            if group.firing.as_ref().is_some_and(|firing| firing.told) {
+                changed.extend(group.resolve(&context, now));
+                group.fire(&context, now);
+            }
+            if let Some(firing) = group.firing.as_mut() {
+                firing.told = true;
+                firing.told_of = incident;
+            }
+            changed.extend(group.alert(&context, now));
+        }
+    }
+
+    /// Which incidents last, and which became parts of others.
+    pub fn follow(
+        &mut self,
+        lasting: BTreeSet<IncidentId>,
+        merged: impl IntoIterator<Item = (IncidentId, IncidentId)>,
+    ) {
+        for (part, whole) in merged {
+            self.pages.merge(part, whole);
+            for firing in self
+                .groups
+                .values_mut()
+                .filter_map(|group| group.firing.as_mut())
+            {
+                if firing.told_of == Some(part) {
+                    firing.told_of = Some(whole);
+                }
+            }
+        }
+        self.incidents = lasting;
     }
 
     /// What has to be told again at this moment of the wall clock. Also starts the clock for what
@@ -257,6 +355,7 @@ impl AlertBook {
 
     /// We were blind for this long: no timer ran meanwhile.
     pub fn skip(&mut self, blind: Duration) {
+        self.pages.skip(blind);
         for group in self.groups.values_mut() {
             if group.firing.is_none() {
                 group.since = group.since + blind;
@@ -291,11 +390,33 @@ impl AlertBook {
                     environment: self.environments.get(&key.1),
                     settings: &self.settings,
                 };
-                group
+                let mut alert = group
                     .alert(&context, now)
-                    .or_else(|| group.pending(&context, now))
+                    .or_else(|| group.pending(&context, now))?;
+                if alert.state == AlertState::Firing && alert.muted.is_none() {
+                    alert.muted = self.covered(group);
+                }
+                Some(alert)
             })
             .collect()
+    }
+
+    /// Why nobody is told of an alert that fires: somebody was told of its incident.
+    fn covered(&self, group: &Group) -> Option<String> {
+        let firing = group.firing.as_ref().filter(|firing| !firing.told)?;
+        let incident = group.cause.as_ref()?.incident;
+        let page = self.pages.covering(incident, firing.severity)?;
+        let (service, environment) = &page.key;
+        Some(match page.over {
+            None => format!(
+                "part of incident {incident}, of which the alert of {service} @ {environment} tells since {}",
+                page.at
+            ),
+            Some(over) => format!(
+                "part of incident {incident}, which was over at {over} and is back: the alert of {service} @ {environment} told of it at {}",
+                page.at
+            ),
+        })
     }
 
     pub fn counts(&self) -> AlertCounts {
@@ -366,6 +487,7 @@ impl Group {
             leading: leading.id,
             starts_at: now,
             told: false,
+            told_of: None,
             last_sent: None,
         });
     }
@@ -496,6 +618,7 @@ impl Group {
             .cause
             .as_ref()
             .and_then(|cause| cause.root_cause.clone());
+        let impact = self.cause.as_ref().and_then(|cause| cause.impact.clone());
         let changes = self.cause.as_ref().and_then(|cause| cause.changes.clone());
         let watching = context.watching();
         let text = |name: &Option<Name>| name.as_ref().map(ToString::to_string);
@@ -508,6 +631,7 @@ impl Group {
             ),
             ("incident", incident),
             ("root_cause", root_cause),
+            ("impact", impact),
             ("changes", changes),
             ("owner", watching.and_then(|own| text(&own.owner))),
             (
@@ -535,6 +659,10 @@ impl Group {
             self.anomalies.remove(&oldest);
         }
     }
+}
+
+fn place(alert: &Alert) -> [Option<&Name>; 3] {
+    ["namespace", "service", "environment"].map(|name| alert.labels.get(name))
 }
 
 fn group_key(subject: &Subject) -> GroupKey {

@@ -32,7 +32,8 @@ pub fn why(facts: &Facts<'_>) -> String {
     let mut text = match facts.measure {
         Measure::Latency => latency(facts),
         Measure::ErrorRatio => failures(facts),
-        Measure::Rate => rate(facts),
+        Measure::Rate => rate(facts, ("calls", "calls/s")),
+        Measure::LogRate => rate(facts, ("records", "records/s")),
         Measure::LogErrorRatio => log_errors(facts),
         Measure::TemplateRate(_) => template(facts),
         Measure::ThrottledRatio => share(facts, "calls were refused as too many"),
@@ -46,7 +47,7 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::ErrorRatio => "the failures",
         Measure::Rate => "the calls",
         Measure::LogErrorRatio => "the error records",
-        Measure::TemplateRate(_) | Measure::LogFormatRatio => "the records",
+        Measure::TemplateRate(_) | Measure::LogFormatRatio | Measure::LogRate => "the records",
         Measure::ThrottledRatio | Measure::UnauthorisedRatio | Measure::ClientErrorRatio => {
             "the refusals"
         }
@@ -106,10 +107,10 @@ fn failures(facts: &Facts<'_>) -> String {
     }
 }
 
-fn rate(facts: &Facts<'_>) -> String {
+fn rate(facts: &Facts<'_>, (noun, unit): (&str, &str)) -> String {
     if facts.actual == 0.0 {
         return format!(
-            "no calls for {} against {} calls/s expected",
+            "no {noun} for {} against {} {unit} expected",
             duration_text(facts.span),
             number_range(facts.band),
         );
@@ -120,7 +121,7 @@ fn rate(facts: &Facts<'_>) -> String {
         Direction::Above => "above",
     };
     format!(
-        "{} calls/s against {} calls/s expected ({} {word} typical), {} calls in {}",
+        "{} {unit} against {} {unit} expected ({} {word} typical), {} {noun} in {}",
         number(facts.actual),
         number_range(facts.band),
         percent(change),

@@ -14,8 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert_book::AlertConfig;
 use crate::changes::ChangeBook;
+use crate::flow::Flows;
 use crate::identity::incident_id;
-use crate::sign::Sign;
+use crate::impact::ImpactLedger;
+use crate::scope::scope;
+use crate::sign::{Kind, Sign};
 use crate::suspects::{Scene, Vitals, rank};
 use crate::topology::Topology;
 
@@ -25,6 +28,10 @@ use grouping::Groups;
 
 /// Anomalies kept of one incident; more only as long as they are open.
 const MAX_SIGNS: usize = 256;
+/// How often it is looked at what clients have of an incident.
+const ASSESS_EVERY: Duration = Duration::from_secs(30);
+/// The same trouble of the same service is the same incident when it is back within this.
+const REST: Duration = Duration::from_secs(120);
 /// Incidents that are over and still shown.
 const CLOSED_KEPT: usize = 100;
 /// Suspects whose change is worth telling.
@@ -46,11 +53,23 @@ pub struct IncidentBook {
     cases: BTreeMap<IncidentId, Case>,
     /// The latest last.
     closed: VecDeque<Incident>,
+    /// Those that ended just now, and may only have paused.
+    #[serde(default)]
+    resting: BTreeMap<IncidentId, Rest>,
     /// Anomalies or edges came or went since the cases were last grouped …
     changed: bool,
     /// … which was then.
     looked: Option<Time>,
     book: ChangeBook,
+    #[serde(default)]
+    ledger: ImpactLedger,
+}
+
+/// What an incident was about that ended just now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Rest {
+    since: Time,
+    about: BTreeSet<(Workload, Kind)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,7 +83,13 @@ struct Case {
     fell_silent: BTreeMap<Workload, Time>,
     /// As it was last told.
     told: Option<Incident>,
+    /// When its impact was last looked at.
+    #[serde(default)]
+    assessed: Option<Time>,
 }
+
+/// What calls from and to some workloads were like since a time.
+pub type Look<'a> = dyn Fn(&BTreeSet<Workload>, Time) -> Flows + 'a;
 
 impl IncidentBook {
     /// An anomaly that pages opened, changed or closed.
@@ -78,7 +103,9 @@ impl IncidentBook {
         let id = match known {
             Some(id) => id,
             None if !sign.is_open() => return,
-            None => incident_id(anomaly.id),
+            None => self
+                .paused(&sign, now)
+                .unwrap_or_else(|| incident_id(anomaly.id)),
         };
         let case = self.cases.entry(id).or_insert_with(|| Case {
             since: now,
@@ -86,12 +113,29 @@ impl IncidentBook {
             signs: BTreeMap::new(),
             fell_silent: BTreeMap::new(),
             told: None,
+            assessed: None,
         });
         let before = case.signs.insert(sign.id, sign);
         case.forget_some();
         case.note_quiet(now);
         let after = case.signs.get(&anomaly.id);
         self.changed |= before.as_ref() != after;
+    }
+
+    /// The incident that only paused, if this is its trouble again; of several the latest.
+    fn paused(&self, sign: &Sign, now: Time) -> Option<IncidentId> {
+        self.resting
+            .iter()
+            .filter(|(id, rest)| {
+                now.since(rest.since) < REST
+                    && !self.cases.contains_key(id)
+                    && rest
+                        .about
+                        .iter()
+                        .any(|(workload, kind)| *workload == sign.workload && *kind == sign.kind)
+            })
+            .max_by_key(|(id, rest)| (rest.since, **id))
+            .map(|(id, _)| *id)
     }
 
     /// Something was done to the platform. Whether it is new.
@@ -118,13 +162,14 @@ impl IncidentBook {
 
     /// Whether [`IncidentBook::advance`] would have anything to do. O(cases).
     pub fn is_due(&self, now: Time) -> bool {
-        !self.cases.is_empty()
-            && (self.changed
-                || self.is_long_since_looked(now)
-                || self
-                    .cases
-                    .values()
-                    .any(|case| case.told.is_none() || case.quiet_since.is_some()))
+        self.ledger.is_waiting()
+            || !self.cases.is_empty()
+                && (self.changed
+                    || self.is_long_since_looked(now)
+                    || self
+                        .cases
+                        .values()
+                        .any(|case| case.told.is_none() || case.quiet_since.is_some()))
     }
 
     fn is_long_since_looked(&self, now: Time) -> bool {
@@ -133,22 +178,38 @@ impl IncidentBook {
 
     /// Those of whom [`IncidentBook::advance`] needs to know the vitals.
     pub fn concerned(&self, topology: &Topology) -> BTreeSet<Workload> {
-        let members = self
+        let signs: Vec<&Sign> = self
             .cases
             .values()
             .flat_map(|case| case.signs.values())
-            .map(|sign| &sign.workload);
-        let mut concerned: BTreeSet<Workload> = BTreeSet::new();
-        for member in members {
-            if concerned.insert(member.clone()) {
-                concerned.extend(topology.callees(member).cloned());
-                concerned.extend(topology.callers(member).cloned());
-            }
-        }
-        concerned
+            .collect();
+        neighbourhood(&signs, topology)
     }
 
-    /// Lets event time pass; returns what opened, changed or closed, in order of ids.
+    /// Forecasts of impact that were compared with what came, and those that held it.
+    pub fn impact_forecasts(&self) -> (u64, u64) {
+        (self.ledger.scored, self.ledger.inside)
+    }
+
+    /// Those that were told and are not over.
+    pub fn lasting(&self) -> BTreeSet<IncidentId> {
+        self.cases
+            .iter()
+            .filter(|(_, case)| case.told.is_some())
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// All with anomalies in cases that are open.
+    pub fn members(&self) -> BTreeSet<Workload> {
+        self.cases
+            .values()
+            .flat_map(|case| case.signs.values())
+            .map(|sign| sign.workload.clone())
+            .collect()
+    }
+
+    /// [`IncidentBook::advance_with`], where nothing is known of single calls.
     pub fn advance(
         &mut self,
         now: Time,
@@ -156,7 +217,21 @@ impl IncidentBook {
         topology: &Topology,
         vitals: &BTreeMap<Workload, Vitals>,
     ) -> Vec<IncidentChange> {
+        self.advance_with(now, config, topology, vitals, &|_, _| Flows::default())
+    }
+
+    /// Lets event time pass; returns what opened, changed or closed, in order of ids. `look` tells
+    /// what calls from and to these were like since that time.
+    pub fn advance_with(
+        &mut self,
+        now: Time,
+        config: &AlertConfig,
+        topology: &Topology,
+        vitals: &BTreeMap<Workload, Vitals>,
+        look: &Look<'_>,
+    ) -> Vec<IncidentChange> {
         let mut changes = Vec::new();
+        self.ledger.settle(now, look);
         // Also when nothing opened or closed: one that has fallen silent meanwhile may connect.
         if std::mem::take(&mut self.changed) || self.is_long_since_looked(now) {
             self.looked = Some(now);
@@ -181,14 +256,31 @@ impl IncidentBook {
             }
             // What is over for now stays as it was told.
             if quiet_for.is_none() {
-                let suspects = case.suspects(topology, vitals);
-                changes.extend(case.tell(*id, suspects, &self.book, now));
+                let suspects = case.suspects(topology, vitals, look);
+                changes.extend(case.tell(*id, suspects, topology, &self.book, now));
+                case.assess(&mut self.ledger, topology, now, look);
             }
         }
+        self.resting.retain(|_, rest| now.since(rest.since) < REST);
         for id in over {
-            self.cases.remove(&id);
+            let told = changes.iter().any(
+                |change| matches!(change, IncidentChange::Closed(incident) if incident.id == id),
+            );
+            if let Some(case) = self.cases.remove(&id)
+                && told
+            {
+                let about = case
+                    .signs
+                    .into_values()
+                    .map(|sign| (sign.workload, sign.kind))
+                    .collect();
+                self.resting.insert(id, Rest { since: now, about });
+            }
         }
         for change in &changes {
+            if let IncidentChange::Opened(incident) = change {
+                self.closed.retain(|known| known.id != incident.id);
+            }
             if let IncidentChange::Closed(incident) = change {
                 if self.closed.len() >= CLOSED_KEPT {
                     self.closed.pop_front();
@@ -201,6 +293,9 @@ impl IncidentBook {
 
     /// We were blind for this long: no timer ran meanwhile.
     pub fn skip(&mut self, blind: Duration) {
+        for rest in self.resting.values_mut() {
+            rest.since = rest.since + blind;
+        }
         for case in self.cases.values_mut() {
             if case.told.is_none() {
                 case.since = case.since + blind;
@@ -315,13 +410,18 @@ impl Case {
         &mut self,
         topology: &Topology,
         vitals: &BTreeMap<Workload, Vitals>,
+        look: &Look<'_>,
     ) -> Vec<Suspect> {
         let signs: Vec<&Sign> = self.signs.values().collect();
+        let began = signs.iter().map(|sign| sign.start).min();
+        let around = neighbourhood(&signs, topology);
+        let flows = began.map_or_else(Flows::default, |began| look(&around, began));
         let ranking = rank(Scene {
             signs: &signs,
             topology,
             vitals,
             fell_silent: &self.fell_silent,
+            flows: &flows,
         });
         self.fell_silent.extend(ranking.silent);
         ranking.suspects
@@ -357,10 +457,12 @@ impl Case {
         &mut self,
         id: IncidentId,
         mut suspects: Vec<Suspect>,
+        topology: &Topology,
         book: &ChangeBook,
         now: Time,
     ) -> Option<IncidentChange> {
         let (services, anomalies) = (self.services(), self.anomalies());
+        let scope = scope(&services, &suspects, topology);
         let began = self
             .signs
             .values()
@@ -386,6 +488,8 @@ impl Case {
                 services,
                 anomalies,
                 suspects,
+                scope,
+                impact: None,
                 changes,
             };
             self.told = Some(incident.clone());
@@ -405,11 +509,36 @@ impl Case {
         told.services = services;
         told.anomalies = anomalies;
         told.suspects = suspects;
+        told.scope = scope;
         told.changes = changes;
         if worth_telling {
             told.changed = now;
         }
         worth_telling.then(|| IncidentChange::Updated(told.clone()))
+    }
+
+    /// Looks at what clients have of it, twice a minute.
+    fn assess(
+        &mut self,
+        ledger: &mut ImpactLedger,
+        topology: &Topology,
+        now: Time,
+        look: &Look<'_>,
+    ) {
+        let Some(told) = &mut self.told else { return };
+        if self
+            .assessed
+            .is_some_and(|last| now.since(last) < ASSESS_EVERY)
+        {
+            return;
+        }
+        self.assessed = Some(now);
+        let signs: Vec<&Sign> = self.signs.values().collect();
+        let members = signs.iter().map(|sign| sign.workload.clone()).collect();
+        let around = neighbourhood(&signs, topology);
+        if let Some(impact) = ledger.assess(&around, &members, now, look) {
+            told.impact = Some(impact);
+        }
     }
 
     /// The end of what was told; `None` when nobody was.
@@ -425,4 +554,25 @@ impl Case {
             ..told
         })
     }
+}
+
+/// Whom an incident's flows are asked of, at most.
+const SURROUNDINGS: usize = 256;
+
+/// Who shows these signs, and all that call or are called by them, near ones first.
+fn neighbourhood(signs: &[&Sign], topology: &Topology) -> BTreeSet<Workload> {
+    let mut around: BTreeSet<Workload> = signs.iter().map(|sign| sign.workload.clone()).collect();
+    let mut next: Vec<Workload> = around.iter().cloned().collect();
+    while !next.is_empty() && around.len() < SURROUNDINGS {
+        let mut further = Vec::new();
+        for workload in &next {
+            for other in topology.callees(workload).chain(topology.callers(workload)) {
+                if around.insert(other.clone()) {
+                    further.push(other.clone());
+                }
+            }
+        }
+        next = further;
+    }
+    around
 }

@@ -80,7 +80,7 @@ impl Journeys {
     /// Takes one hop. O(1), and O(n log n) in the hops of a journey that is over by it.
     pub fn see(&mut self, hop: &Hop) {
         self.counts.hops += 1;
-        let part = Part::of(hop, &mut self.names);
+        let part = Part::of(hop, self.counts.hops, &mut self.names);
         self.graph.hear(hop, &part);
         self.advance(hop.end().as_secs());
         let keys = keys_of(hop);
@@ -188,12 +188,13 @@ impl Journeys {
         self.measure_clocks(&tree);
         self.graph.add(&tree, &self.names);
         let confidence = tree.steps.iter().map(|step| step.part.confidence).product();
-        let found = self.kinds.add(&tree, &self.names, confidence);
+        let heard = self.second.saturating_mul(1_000_000_000);
+        let found = self.kinds.add(&tree, &self.names, confidence, heard);
         if self.keeps {
             if self.finished.len() >= FINISHED {
                 self.finished.pop_front();
             }
-            let kind = found.map(|found| self.kinds.kinds[found.kind as usize].id);
+            let kind = found.map(|kind| self.kinds.kinds[kind as usize].id);
             let journey = finished::journey(&tree, &self.names, trace, kind, confidence);
             self.finished.push_back(journey);
         }

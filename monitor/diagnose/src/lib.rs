@@ -5,11 +5,16 @@
 //! when they have to be sent, and sent again, is decided here.
 
 mod alert_book;
+pub mod blame;
 mod changes;
 mod explain;
+mod flow;
 mod identity;
+mod impact;
 mod incident;
 mod journey;
+pub mod origin;
+mod scope;
 mod severity;
 mod sign;
 mod suspects;
@@ -17,8 +22,9 @@ mod topology;
 
 pub use alert_book::{AlertBook, AlertConfig, AlertCounts, Cause};
 pub use explain::{Facts, duration_text, why};
+pub use flow::{EdgeFlow, Flows, Level, NodeFlow};
 pub use identity::{alert_id, anomaly_id};
-pub use incident::{IncidentBook, IncidentChange};
+pub use incident::{IncidentBook, IncidentChange, Look};
 pub use journey::{Journey, Journeys, Stop};
 pub use suspects::Vitals;
 pub use topology::{Seen, Topology};

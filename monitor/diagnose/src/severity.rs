@@ -19,6 +19,7 @@ pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
         | Measure::UnauthorisedRatio
         | Measure::ClientErrorRatio
         | Measure::LogFormatRatio
+        | Measure::LogRate
         | Measure::CallsPerCall => false,
     };
     if critical {
@@ -46,6 +47,8 @@ pub(crate) fn alert_name(anomaly: &Anomaly) -> &'static str {
         Measure::ClientErrorRatio => "ApiClientErrorsHigh",
         Measure::LogFormatRatio => "ServiceLogFormatChanged",
         Measure::CallsPerCall => "DependencyCallsHigh",
+        Measure::LogRate if anomaly.direction == Direction::Above => "ServiceLogFlood",
+        Measure::LogRate => "ServiceLogsMissing",
         Measure::LogErrorRatio => "ServiceLogErrorsHigh",
         Measure::TemplateRate(_) => "ServiceLogMessageUnusual",
     }

@@ -48,12 +48,13 @@ impl Sign {
             Measure::LogErrorRatio | Measure::TemplateRate(_) | Measure::LogFormatRatio => {
                 Kind::Complaining
             }
-            Measure::Rate
+            Measure::LogRate if anomaly.direction == Direction::Above => Kind::Complaining,
+            Measure::Rate | Measure::LogRate
                 if anomaly.direction == Direction::Below && anomaly.explanation.actual == 0.0 =>
             {
                 Kind::Silent
             }
-            Measure::Rate | Measure::CallsPerCall => Kind::Load,
+            Measure::Rate | Measure::LogRate | Measure::CallsPerCall => Kind::Load,
         };
         let confined_to = anomaly
             .explanation

@@ -8,13 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use monitor_core::{Suspect, Time, Workload};
+use monitor_core::{Culprit, Suspect, Time, Workload};
 
+use crate::flow::Flows;
 use crate::sign::{Kind, Sign};
 use crate::topology::Topology;
 
+mod blame;
 mod sentence;
 
+use blame::{Blame, Blames, Spot, blames};
 use sentence::Names;
 
 /// Windows of different lengths find the same moment with a difference of this.
@@ -36,6 +39,9 @@ const UNEXPLAINED: f64 = 0.40;
 const FIRST: f64 = 0.20;
 const DEPENDED_ON: f64 = 0.20;
 const OWN_SIGNS: f64 = 0.20;
+/// Where calls are seen at both ends, how much of the trouble began at a place outweighs all that
+/// is only inferred from who is in trouble when.
+const BROUGHT_IN: f64 = 0.75;
 /// What is explained by another counts half.
 const EXPLAINED: f64 = 0.5;
 
@@ -58,6 +64,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) vitals: &'a BTreeMap<Workload, Vitals>,
     /// Since when those were silent that were found so in this incident, also if they are back.
     pub(crate) fell_silent: &'a BTreeMap<Workload, Time>,
+    pub(crate) flows: &'a Flows,
 }
 
 impl Scene<'_> {
@@ -106,11 +113,14 @@ impl Trouble<'_> {
 }
 
 /// One that is suspected, before it is put in words.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Finding<'a> {
     workload: &'a Workload,
+    culprit: Culprit,
     score: f64,
     reason: Reason<'a>,
+    /// What began there, as calls show it.
+    blame: Option<Blame<'a>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +132,8 @@ enum Reason<'a> {
         dependants: usize,
         others: usize,
     },
+    /// Nothing but what calls show.
+    Calls,
     /// It shows nothing unusual but more error logs.
     Complains,
     CannotBeJudged,
@@ -146,10 +158,12 @@ pub(crate) fn rank(scene: Scene<'_>) -> Ranking {
         .map(|(workload, trouble)| judge(workload, trouble, first, &troubles, &members, scene))
         .chain(bystanders(&troubles, &members, scene))
         .collect();
+    weigh(&mut findings, blames(scene.flows));
     findings.sort_by(|a, b| {
         b.score
             .total_cmp(&a.score)
             .then_with(|| a.workload.cmp(b.workload))
+            .then_with(|| a.culprit.to_string().cmp(&b.culprit.to_string()))
     });
     findings.truncate(MOST);
     let names = Names::of(scene, &troubles, &members);
@@ -158,14 +172,60 @@ pub(crate) fn rank(scene: Scene<'_>) -> Ranking {
             .iter()
             .map(|finding| Suspect {
                 workload: finding.workload.clone(),
+                culprit: finding.culprit.clone(),
                 score: finding.score,
-                why: names.why(finding),
+                why: match finding.culprit {
+                    Culprit::Service => names.why(finding),
+                    // Its workload is only one that is called over it.
+                    _ => format!("it is {}: {}", finding.culprit, names.why(finding)),
+                },
             })
             .collect(),
         silent: troubles
             .iter()
             .filter_map(|(workload, trouble)| Some(((*workload).clone(), trouble.silent_since?)))
             .collect(),
+    }
+}
+
+/// Lets what calls show decide, as far as they show anything.
+fn weigh<'a>(findings: &mut Vec<Finding<'a>>, blames: Blames<'a>) {
+    if blames.is_empty() {
+        return;
+    }
+    for finding in findings.iter_mut() {
+        finding.score = rounded((1.0 - BROUGHT_IN) * finding.score);
+    }
+    for (spot, blame) in blames {
+        let share = blame.share;
+        let culprit = match spot {
+            Spot::At(_) => Culprit::Service,
+            Spot::Between(one, other) => Culprit::Link {
+                one: one.clone(),
+                other: other.clone(),
+            },
+            Spot::Of(name) => Culprit::Environment { name: name.clone() },
+        };
+        let workload = match spot {
+            Spot::At(workload) => Some(workload),
+            Spot::Between(..) | Spot::Of(_) => blame.end,
+        };
+        let Some(workload) = workload else { continue };
+        let known = findings
+            .iter_mut()
+            .find(|finding| finding.workload == workload && finding.culprit == culprit);
+        if let Some(finding) = known {
+            finding.score = rounded(finding.score + BROUGHT_IN * share);
+            finding.blame = Some(blame);
+        } else {
+            findings.push(Finding {
+                workload,
+                culprit,
+                score: rounded(BROUGHT_IN * share),
+                reason: Reason::Calls,
+                blame: Some(blame),
+            });
+        }
     }
 }
 
@@ -271,12 +331,14 @@ fn judge<'a>(
         + weight(cause) * OWN_SIGNS * own_signs(trouble);
     Finding {
         workload,
+        culprit: Culprit::Service,
         score: rounded(score),
         reason: Reason::Trouble {
             cause,
             dependants,
             others,
         },
+        blame: None,
     }
 }
 
@@ -373,8 +435,10 @@ fn bystanders<'a>(
         let share = troubled as f64 / members.len() as f64;
         findings.push(Finding {
             workload: callee,
+            culprit: Culprit::Service,
             score: rounded(base + DEPENDED_ON * share),
             reason,
+            blame: None,
         });
     }
     findings

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use monitor_core::{Time, Workload};
+use monitor_core::{Name, ServiceKey, Time, Workload};
 use serde::{Deserialize, Serialize};
 
 /// Edges remembered; more are refused until some are forgotten.
@@ -105,6 +105,21 @@ impl Topology {
     /// Whether one calls the other, and when that was last seen.
     pub fn last_seen(&self, caller: &Workload, callee: &Workload) -> Option<Time> {
         self.callees.get(caller)?.get(callee).copied()
+    }
+
+    /// The environments that a service is known to be in. O(log n) in the workloads.
+    pub fn environments(&self, service: &ServiceKey) -> BTreeSet<&Name> {
+        let first = Workload {
+            service: service.clone(),
+            environment: "".into(),
+        };
+        let callers = self.callees.range(&first..).map(|(workload, _)| workload);
+        let callees = self.callers.range(&first..).map(|(workload, _)| workload);
+        callers
+            .take_while(|workload| workload.service == *service)
+            .chain(callees.take_while(|workload| workload.service == *service))
+            .map(|workload| &workload.environment)
+            .collect()
     }
 
     pub fn len(&self) -> usize {

@@ -1,7 +1,8 @@
 //! What watching costs: a call observed, a second judged, an Api kept.
 //!
 //! `cargo bench -p monitor-engine --bench engine`. In `memory_of_1000_apis` the bytes allocated,
-//! divided by a thousand, are the bytes per Api, pending seconds included.
+//! divided by a thousand, are the bytes per Api, pending seconds included; with day and week learned
+//! they are a tenth of `memory_of_10_apis_after_nine_days`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,6 +191,74 @@ fn judge_a_second_of_1000_services_in_trouble(bencher: Bencher<'_, '_>) {
         .counter(ItemsCount::new(10usize))
         .with_inputs(|| engine.clone())
         .bench_local_refs(|engine| black_box(engine.tick(Time::from_secs(second + 13))));
+}
+
+/// Ten seconds of a hundred Apis, ten calls a second each, taken and judged by all their detectors;
+/// items are observations.
+#[divan::bench]
+fn observe_and_judge(bencher: Bencher<'_, '_>) {
+    let mut platform = Platform::new(100);
+    let (engine, second) = learned(&mut platform, 10);
+    let seconds: Vec<Vec<Observation>> = (0..10)
+        .map(|offset| platform.second(second + offset, 10))
+        .collect();
+    bencher
+        .counter(ItemsCount::new(10 * 100 * 10usize))
+        .with_inputs(|| engine.clone())
+        .bench_local_refs(|engine| {
+            for (observations, offset) in seconds.iter().zip(1..) {
+                for observation in observations {
+                    engine.observe(black_box(observation));
+                }
+                black_box(engine.tick(Time::from_secs(second + offset)));
+            }
+        });
+}
+
+/// An engine of these Apis that has watched them for so many seconds, a volley of calls every ten.
+fn watched(apis: usize, calls: usize, secs: i64) -> Engine {
+    let mut platform = Platform::new(apis);
+    let mut engine = Engine::new(EngineConfig::default());
+    for second in (START..START + secs).step_by(10) {
+        for api in 0..apis {
+            for _ in 0..calls {
+                engine.observe(&platform.call(api, second));
+            }
+        }
+        engine.tick(Time::from_secs(second + 10));
+    }
+    engine
+}
+
+/// Ten Apis whose day and week are learned, with full rollups: a tenth of the bytes is an Api's.
+#[divan::bench(sample_count = 1, sample_size = 1)]
+fn memory_of_10_apis_after_nine_days(bencher: Bencher<'_, '_>) {
+    let engine = watched(10, 5, 9 * 86_400);
+    bencher.bench_local(|| black_box(engine.clone()));
+}
+
+/// A hundred thousand Apis on one machine: their memory, and another minute of them, with a call
+/// every ten seconds each; items are seconds.
+#[divan::bench(sample_count = 1, sample_size = 1)]
+fn a_minute_of_100_000_apis(bencher: Bencher<'_, '_>) {
+    let mut platform = Platform::new(100_000);
+    let mut engine = watched(100_000, 1, 120);
+    let mut second = START + 120;
+    bencher.counter(ItemsCount::new(60usize)).bench_local(|| {
+        for _ in 0..6 {
+            for api in 0..100_000 {
+                engine.observe(&platform.call(api, second));
+            }
+            second += 10;
+            black_box(engine.tick(Time::from_secs(second)));
+        }
+    });
+}
+
+#[divan::bench(sample_count = 1, sample_size = 1)]
+fn memory_of_100_000_apis(bencher: Bencher<'_, '_>) {
+    let engine = watched(100_000, 1, 120);
+    bencher.bench_local(|| black_box(engine.clone()));
 }
 
 #[divan::bench]

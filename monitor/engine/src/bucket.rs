@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dependency::DependencyBucket;
 use crate::dimensions::Dimensions;
+use crate::flows::FlowBucket;
 
 /// Templates counted of one service in one second.
 const MAX_TEMPLATES: usize = 256;
@@ -23,6 +24,7 @@ pub(crate) struct Second {
     /// By place of the Api (see `places`) and evidence.
     pub(crate) calls: BTreeMap<(u32, CallSource), Box<CallBucket>>,
     pub(crate) logs: BTreeMap<u32, Box<LogBucket>>,
+    pub(crate) flows: FlowBucket,
     pub(crate) dependencies: BTreeMap<u32, Box<DependencyBucket>>,
 }
 

@@ -23,6 +23,7 @@ use crate::config::{Clock, EngineConfig};
 use crate::dependency::{DependencyBucket, DependencyTrack};
 use crate::episode::Change;
 use crate::feedback::FeedbackBook;
+use crate::flows::FlowBook;
 use crate::places::Places;
 use crate::risk::{Foresight, RiskChange};
 use crate::rollup::{SeriesPoint, Step};
@@ -89,6 +90,7 @@ pub(crate) struct State {
     /// Who was seen to call whom, by the second from which on it is known.
     pending_edges: BTreeMap<i64, BTreeSet<(Workload, Workload)>>,
     topology: Topology,
+    flows: FlowBook,
     pub(crate) journeys: Journeys,
     pub(crate) incidents: IncidentBook,
     pub(crate) apis: Vec<ApiTrack>,
@@ -153,6 +155,7 @@ impl Engine {
                 // A probe's calls show that the Api exists and nothing of what its users see.
                 if !call.synthetic && call.source != CallSource::Probe {
                     bucket.add(call);
+                    self.state.flows.call(call, &mut second.flows);
                 }
             }
             Observation::Histogram { api, point, failed } => {
@@ -207,6 +210,7 @@ impl Engine {
                 let bucket = second.dependencies.entry(place).or_default();
                 bucket.add(*duration, *failed);
             }
+            Observation::CallEnd(end) => self.state.flows.end(end, &mut second.flows),
             Observation::Edge { .. } | Observation::Hop(_) => {}
         }
     }
@@ -338,6 +342,7 @@ impl Engine {
         state.service_places.reindex();
         state.dependency_places.reindex();
         state.incidents.reindex();
+        state.flows.reindex();
         state.journeys.reindex();
         Ok(Engine {
             config,
@@ -413,6 +418,7 @@ impl Engine {
             self.state.book.skip(blind);
             self.state.incidents.skip(blind);
             self.state.topology.skip(blind);
+            self.state.flows.skip(quiet);
         }
     }
 
@@ -422,6 +428,8 @@ impl Engine {
             .into_iter()
             .peekable();
         let mut logs = self.route_logs(second, bucket.logs).into_iter().peekable();
+        let held = self.state.incidents.members();
+        self.state.flows.step(second, &bucket.flows, &held);
         let mut asked = self
             .route_dependencies(bucket.dependencies)
             .into_iter()
@@ -534,13 +542,23 @@ impl Engine {
         }
         let concerned = state.incidents.concerned(&state.topology);
         let vitals = crate::vitals::of(concerned, &state.apis, &state.services, end, &self.config);
+        let flows = &state.flows;
+        let look =
+            |concerned: &BTreeSet<Workload>, since: Time| flows.compare(concerned, since, end);
         let changes = state
             .incidents
-            .advance(now, &config, &state.topology, &vitals);
+            .advance_with(now, &config, &state.topology, &vitals, &look);
         state.counts.incidents_opened += changes
             .iter()
             .filter(|change| matches!(change, IncidentChange::Opened(_)))
             .count() as u64;
+        (state.counts.impact_forecasts, state.counts.impact_inside) =
+            state.incidents.impact_forecasts();
+        let merged = changes.iter().filter_map(|change| match change {
+            IncidentChange::Closed(incident) => Some((incident.id, incident.merged_into?)),
+            _ => None,
+        });
+        state.book.follow(state.incidents.lasting(), merged);
         let by_workload = state.incidents.by_workload();
         state.book.attribute(|service, environment| {
             let workload = Workload {
@@ -549,9 +567,18 @@ impl Engine {
             };
             let incident = by_workload.get(&workload)?;
             let root_cause = incident.root_cause();
+            let rank = incident
+                .suspects
+                .iter()
+                .position(|suspect| suspect.workload == workload);
             Some(Cause {
                 incident: incident.id,
-                root_cause: root_cause.map(|cause| format!("{}: {}", cause.workload, cause.why)),
+                rank: rank.map_or(u32::MAX, |rank| u32::try_from(rank).unwrap_or(u32::MAX)),
+                root_cause: root_cause.map(|cause| match incident.scope.as_str() {
+                    "" => format!("{}: {}", cause.name(), cause.why),
+                    scope => format!("{}: {} ({scope})", cause.name(), cause.why),
+                }),
+                impact: incident.impact.as_ref().map(ToString::to_string),
                 changes: changes_text(&incident.changes),
             })
         });

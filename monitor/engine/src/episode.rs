@@ -123,7 +123,7 @@ impl Episode {
             return None;
         }
         open.told_score = open.told_score.max(verdict.score.get());
-        let silent_longer = verdict.actual == 0.0 && origin.measure == Measure::Rate;
+        let silent_longer = verdict.actual == 0.0 && is_rate(origin.measure);
         if deviation(verdict) >= open.told_deviation || silent_longer {
             open.told_deviation = deviation(verdict);
             open.anomaly.explanation =
@@ -164,7 +164,7 @@ fn explain(
     origin: Origin<'_>,
     contributions: Vec<Contribution>,
 ) -> Explanation {
-    let silent = verdict.actual == 0.0 && origin.measure == Measure::Rate;
+    let silent = verdict.actual == 0.0 && is_rate(origin.measure);
     let start = if silent { since } else { verdict.start };
     let facts = Facts {
         measure: origin.measure,
@@ -197,6 +197,10 @@ fn scaled(band: Band, scale: f64) -> Band {
         lower: band.lower * scale,
         upper: band.upper * scale,
     }
+}
+
+fn is_rate(measure: Measure) -> bool {
+    matches!(measure, Measure::Rate | Measure::LogRate)
 }
 
 /// How far outside the band, as a factor where there is something to divide by.

@@ -13,6 +13,7 @@ mod dimensions;
 mod engine;
 mod episode;
 mod feedback;
+mod flows;
 mod ledger;
 mod lineage;
 mod log_format;

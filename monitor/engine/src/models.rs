@@ -16,6 +16,8 @@ use monitor_detect::{DetectionDirection, Detector, Options, Reading};
 const API_DETECTORS: u32 = 7;
 /// A dependency has a budget of its own for its three.
 const DEPENDENCY_DETECTORS: u32 = 3;
+/// Failures and retries make a service write more than usual; a flood is more than that.
+const LOG_FLOOD: f64 = 4.0;
 /// A service's error ratio and its templates have one budget more; the templates share half.
 const TEMPLATES: u32 = 64;
 
@@ -261,6 +263,7 @@ fn tuned(usual: Options, tuning: &Tuning) -> Options {
         min_rel_dev_from_expected: tuning
             .min_rel_dev_from_expected
             .unwrap_or(usual.min_rel_dev_from_expected),
+        ..usual
     }
 }
 
@@ -272,6 +275,28 @@ pub(crate) fn log_errors(config: &EngineConfig) -> RatioDetector {
         Sensitivity::per_week(config.false_alarms_per_api_week).shared_by(2),
         config.shift_after,
     )
+}
+
+/// How many records a service writes.
+pub(crate) fn log_rate(config: &EngineConfig) -> TrafficDetector {
+    TrafficDetector::new(
+        TrafficDetector::log_options(),
+        rule(config),
+        Sensitivity::per_week(config.false_alarms_per_api_week).shared_by(2),
+        config.shift_after,
+    )
+    .surging_from(LOG_FLOOD)
+}
+
+pub(crate) fn tune_log_rate(
+    model: &mut TrafficDetector,
+    own: Option<&Watching>,
+    config: &EngineConfig,
+) {
+    model.tune(
+        TrafficDetector::log_options(),
+        budget(own, config).shared_by(2),
+    );
 }
 
 /// Records in a format that a service has not been seen to write.

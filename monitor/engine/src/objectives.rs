@@ -134,12 +134,13 @@ pub(crate) fn ledgers(before: Vec<Ledger>, own: Option<&Watching>, key: &ApiKey)
 
 /// Each objective of each workload, summed over the Apis that it is about.
 pub(crate) fn view<'a>(apis: impl Iterator<Item = &'a ApiTrack>, now: i64) -> Vec<ObjectiveView> {
-    type Sums = ([Calls; 5], Vec<Arc<ApiKey>>);
+    /// Of several spans; since when calls are known; whose they are.
+    type Sums = ([Calls; 5], Option<i64>, Vec<Arc<ApiKey>>);
     let mut sums: BTreeMap<(&ServiceKey, &Name, &Name), (&Objective, Sums)> = BTreeMap::new();
     for api in apis {
         for (objective, ledger) in api.objectives() {
             let key = (&api.key.service, &api.key.environment, &ledger.objective);
-            let (_, (calls, keys)) = sums
+            let (_, (calls, since, keys)) = sums
                 .entry(key)
                 .or_insert_with(|| (objective, Sums::default()));
             let (minutes, hours) = (&ledger.minutes, &ledger.hours);
@@ -153,12 +154,18 @@ pub(crate) fn view<'a>(apis: impl Iterator<Item = &'a ApiTrack>, now: i64) -> Ve
             for (total, span) in calls.iter_mut().zip(spans) {
                 total.add(span);
             }
+            let first = ledger.hours.front().map(|first| first.0 * HOUR_SECS);
+            *since = match (*since, first) {
+                (Some(known), Some(first)) => Some(known.min(first)),
+                (known, first) => known.or(first),
+            };
             keys.push(Arc::clone(&api.key));
         }
     }
     sums.into_iter()
         .map(|((service, environment, name), (objective, sums))| {
-            let ([whole, five, thirty, hour, hours], apis) = sums;
+            let ([whole, five, thirty, hour, hours], since, apis) = sums;
+            let seen = since.map_or(0, |since| now.saturating_sub(since));
             ObjectiveView {
                 service: service.clone(),
                 environment: Name::clone(environment),
@@ -166,6 +173,8 @@ pub(crate) fn view<'a>(apis: impl Iterator<Item = &'a ApiTrack>, now: i64) -> Ve
                 ratio: objective.ratio,
                 latency_threshold: objective.latency_threshold,
                 window: objective.window,
+                seen: std::time::Duration::from_secs(seen.max(0).unsigned_abs())
+                    .min(objective.window),
                 calls: whole.all,
                 bad: whole.bad,
                 budget_remaining: whole.burn_rate(objective.ratio).map(|spent| 1.0 - spent),

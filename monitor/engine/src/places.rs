@@ -55,6 +55,15 @@ impl<K: Clone + Hash + Eq> Places<K> {
         Some(place)
     }
 
+    /// The place of `key`, if it has one.
+    pub(crate) fn known<Q>(&self, key: &Q) -> Option<u32>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.index.get(key).copied()
+    }
+
     pub(crate) fn key(&self, place: u32) -> &K {
         &self.places[place as usize].key
     }

@@ -78,7 +78,7 @@ impl Foresight {
         for (watch, api) in self.apis.iter_mut().zip(apis) {
             let crossed = watch.look(end, api, &mut self.arrivals, &mut self.ledger, &mut changes);
             if crossed {
-                self.failures.came(watch.pending(), &mut self.ledger);
+                self.failures.came(watch.pending(), end, &mut self.ledger);
             }
         }
         if minute {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use monitor_core::{
     Anomaly, ApiState, Contribution, Measure, Name, Score, ServiceKey, ServiceView, Subject,
     TemplateId, Time, Watching,
 };
-use monitor_detect::{Detector, RatioDetector, RatioKind};
+use monitor_detect::{Detector, RatioDetector, RatioKind, Reading, Sample, TrafficDetector};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{NOT_JUDGED, PAUSED, VIEW_SECS};
@@ -19,6 +20,8 @@ use crate::models;
 use crate::vitals::Pulse;
 use crate::window::LogWindow;
 
+/// The detector of how many records a service writes.
+const LOG_RATE: &str = "log-rate";
 /// Templates watched of one service; the rest are counted in its totals only.
 const MAX_WATCHED: usize = 128;
 /// A template with this share of the error records, and more than usual, is named as the reason.
@@ -39,6 +42,8 @@ pub(crate) struct ServiceTrack {
     errors: Episode,
     watched: BTreeMap<TemplateId, Watched>,
     formats: Formats,
+    rate_model: TrafficDetector,
+    rate: Episode,
     /// Seconds with records, and records, that windows have judged.
     judged_secs: u32,
     judged: u64,
@@ -78,6 +83,8 @@ impl ServiceTrack {
             errors: Episode::default(),
             watched: BTreeMap::new(),
             formats: Formats::new(config),
+            rate_model: models::log_rate(config),
+            rate: Episode::default(),
             judged_secs: 0,
             judged: 0,
             own: None,
@@ -92,6 +99,7 @@ impl ServiceTrack {
         let own = self.own.as_deref();
         models::tune_logs(&mut self.model, own, config, false);
         self.formats.tune(own, config);
+        models::tune_log_rate(&mut self.rate_model, own, config);
         for watched in self.watched.values_mut() {
             models::tune_logs(&mut watched.model, own, config, true);
         }
@@ -103,6 +111,7 @@ impl ServiceTrack {
             self.held = hold;
             self.model.hold(hold);
             self.formats.hold(hold);
+            self.rate_model.hold(hold);
             for watched in self.watched.values_mut() {
                 watched.model.hold(hold);
             }
@@ -154,6 +163,9 @@ impl ServiceTrack {
         if let Some(window) = self.window.take_complete(second, presses) {
             self.judge(&window, config, changes);
         }
+        if self.logs_total > 0 {
+            self.judge_rate(second, bucket, changes);
+        }
         let now = Time::from_secs(second);
         for episode in [&mut self.errors, &mut self.formats.episode] {
             if episode.open.is_some() {
@@ -169,6 +181,31 @@ impl ServiceTrack {
         }
     }
 
+    fn judge_rate(&mut self, second: i64, bucket: Option<&LogBucket>, changes: &mut Vec<Change>) {
+        let sample = Sample {
+            start: Time::from_secs(second),
+            span: Duration::from_secs(1),
+            active_secs: u32::from(bucket.is_some()),
+            reading: Reading::Count(bucket.map_or(0, |bucket| bucket.records)),
+        };
+        let Some(verdict) = self.rate_model.judge(&sample) else {
+            return;
+        };
+        let subject = self.subject();
+        let origin = Origin {
+            subject: &subject,
+            measure: Measure::LogRate,
+            detector: LOG_RATE,
+            scale: 1.0,
+        };
+        let off = self.own.as_ref().is_some_and(|own| own.logs.is_off());
+        changes.extend(if off {
+            self.rate.dismiss(Time::from_secs(second), NOT_JUDGED)
+        } else {
+            self.rate.follow(&verdict, origin, |_| Vec::new())
+        });
+    }
+
     /// A second that is counted, but neither judged nor learned from.
     fn rest(&mut self, second: i64, changes: &mut Vec<Change>) {
         if !std::mem::replace(&mut self.rested, true) {
@@ -177,7 +214,7 @@ impl ServiceTrack {
                 .watched
                 .values_mut()
                 .map(|watched| &mut watched.episode);
-            let own = [&mut self.errors, &mut self.formats.episode];
+            let own = [&mut self.errors, &mut self.formats.episode, &mut self.rate];
             for episode in own.into_iter().chain(episodes) {
                 changes.extend(episode.dismiss(now, "; it is not watched any more"));
             }
@@ -191,6 +228,7 @@ impl ServiceTrack {
         self.window = LogWindow::default();
         self.model.skip_to(time);
         self.formats.skip_to(time);
+        self.rate_model.skip_to(time);
         for watched in self.watched.values_mut() {
             watched.model.skip_to(time);
         }
@@ -363,7 +401,7 @@ impl ServiceTrack {
     }
 
     pub(crate) fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
-        [&self.errors, &self.formats.episode]
+        [&self.errors, &self.formats.episode, &self.rate]
             .into_iter()
             .chain(self.watched.values().map(|watched| &watched.episode))
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
@@ -406,7 +444,7 @@ impl ServiceTrack {
         if self.is_paused() {
             return (ApiState::Paused, PAUSED.to_owned(), Score::NORMAL);
         }
-        let worst = [&self.errors, &self.formats.episode]
+        let worst = [&self.errors, &self.formats.episode, &self.rate]
             .into_iter()
             .chain(
                 self.watched

@@ -3,15 +3,16 @@
 //! Called by the pipeline with every record. Three kinds of evidence: a span whose parent is a span
 //! of another service, whichever of the two comes first; a client's span that names its peer, for
 //! services that export no spans; and a record that names its caller or callee. Says so once for
-//! each pair in some seconds; what edges are good for is the engine's part.
+//! each pair in some seconds, and tells of each call, as each end's span has it, who waited how long
+//! for whom; what edges are good for is the engine's part.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    CallFacts, EdgeCounts, Name, Observation, Record, Resource, SpanId, SpanKind, Time, TraceId,
-    Workload,
+    CallEnd, CallFacts, CallStatus, Callee, EdgeCounts, Name, Observation, Outcome, Record,
+    Resource, Side, SpanId, SpanKind, Time, TraceId, Workload,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ const MAX_WORKLOADS: usize = 10_000;
 const MAX_PAIRS: usize = 65_536;
 /// A pair is told again after so long.
 const AGAIN: Duration = Duration::from_secs(10);
+/// Attributes by which a client's span names a database or a queue, best first.
+const STORE: [&str; 4] = ["db.namespace", "db.name", "db.system.name", "db.system"];
 /// Attributes by which a client's span names whom it called, best first; `peer.service` and its
 /// like are among the record's facts already.
 const PEER: [&str; 2] = ["server.address", "net.peer.name"];
@@ -115,30 +118,97 @@ impl Edges {
             return;
         }
         let at = (record.time + duration).min(record.observed);
+        let outcome = record.facts.status.unwrap_or(CallStatus::Unknown).outcome();
         let key = key(&trace, &span);
         while let Some(child) = self.orphans.take(key) {
-            self.tell(home, Place(child), at, out);
+            let child = Half::from_bits(child);
+            self.tell(home, child.place, at, out);
+            if kind == SpanKind::Client {
+                self.served(home, child, at, out);
+            }
         }
-        self.counts.forgotten += u64::from(self.parents.put(key, home.0));
+        let own = Half::new(home, duration, outcome, kind == SpanKind::Client);
+        self.counts.forgotten += u64::from(self.parents.put(key, own.to_bits()));
         if let (SpanKind::Server | SpanKind::Consumer, Some(parent)) =
             (kind, record.ids.parent_span_id)
         {
             let parent = self::key(&trace, &parent);
-            match self.parents.get(parent) {
-                Some(caller) => self.tell(Place(caller), home, at, out),
-                None => self.counts.forgotten += u64::from(self.orphans.put(parent, home.0)),
+            match self.parents.get(parent).map(Half::from_bits) {
+                Some(caller) => {
+                    self.tell(caller.place, home, at, out);
+                    if caller.waits {
+                        self.served(caller.place, own, at, out);
+                    }
+                }
+                None => {
+                    self.counts.forgotten += u64::from(self.orphans.put(parent, own.to_bits()));
+                }
             }
         }
-        if kind == SpanKind::Client
-            && record.facts.callee.is_none()
-            && let Some(peer) = PEER
+        if kind == SpanKind::Client {
+            self.client(home, record, at, duration, outcome, out);
+        }
+        self.both_ends(home, &record.facts, at, out);
+    }
+
+    /// A call as its caller saw it.
+    fn client(
+        &mut self,
+        home: Place,
+        record: &Record,
+        at: Time,
+        took: Duration,
+        outcome: Outcome,
+        out: &mut Vec<Observation>,
+    ) {
+        let named = |names: &[&str]| {
+            names
                 .iter()
                 .find_map(|name| attribute(&record.attributes, name))
-            && let Some(callee) = self.resolve(peer, home)
+        };
+        let said = record.facts.callee.as_deref();
+        let known = said
+            .or_else(|| named(&PEER))
+            .and_then(|peer| self.resolve(peer, home));
+        if let Some(callee) = known
+            && said.is_none()
         {
             self.tell(home, callee, at, out);
         }
-        self.both_ends(home, &record.facts, at, out);
+        let callee = match known {
+            Some(callee) if callee == home => return,
+            Some(callee) => Callee::Workload(self.workloads[callee.0 as usize].clone()),
+            None => match named(&STORE).or(said).or_else(|| named(&PEER)) {
+                Some(name) => Callee::Outside(name.into()),
+                None => return,
+            },
+        };
+        out.push(Observation::CallEnd(Box::new(CallEnd {
+            caller: self.workloads[home.0 as usize].clone(),
+            callee,
+            side: Side::Caller,
+            at,
+            took,
+            outcome,
+        })));
+    }
+
+    /// A call as its callee saw it.
+    fn served(&self, caller: Place, own: Half, at: Time, out: &mut Vec<Observation>) {
+        if caller == own.place {
+            return;
+        }
+        let workload = |place: Place| self.workloads.get(place.0 as usize).cloned();
+        if let (Some(caller), Some(callee)) = (workload(caller), workload(own.place)) {
+            out.push(Observation::CallEnd(Box::new(CallEnd {
+                caller,
+                callee: Callee::Workload(callee),
+                side: Side::Callee,
+                at,
+                took: Duration::from_micros(own.micros.into()),
+                outcome: own.outcome,
+            })));
+        }
     }
 
     fn both_ends(&mut self, home: Place, facts: &CallFacts, at: Time, out: &mut Vec<Observation>) {
@@ -199,6 +269,62 @@ impl Edges {
             callee: self.workloads[callee.0 as usize].clone(),
             at,
         });
+    }
+}
+
+/// One end of a call, as it waits for the other: in 64 bits, of which 32 hold the duration in
+/// microseconds (71 minutes at most).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Half {
+    place: Place,
+    micros: u32,
+    outcome: Outcome,
+    /// It is the span of a client, which waits for its child.
+    waits: bool,
+}
+
+const OUTCOMES: [Outcome; 4] = [
+    Outcome::Ok,
+    Outcome::ClientError,
+    Outcome::Throttled,
+    Outcome::ServerError,
+];
+/// Of 64 bits, the lowest name the workload, the next two the outcome, one whether it waits.
+const PLACE_BITS: u32 = 29;
+
+impl Half {
+    fn new(place: Place, took: Duration, outcome: Outcome, waits: bool) -> Half {
+        Half {
+            place,
+            micros: u32::try_from(took.as_micros()).unwrap_or(u32::MAX),
+            outcome,
+            waits,
+        }
+    }
+
+    fn to_bits(self) -> u64 {
+        let outcome = OUTCOMES
+            .iter()
+            .zip(0u64..)
+            .find_map(|(known, at)| (*known == self.outcome).then_some(at))
+            .unwrap_or_default();
+        u64::from(self.place.0)
+            | outcome << PLACE_BITS
+            | u64::from(self.waits) << (PLACE_BITS + 2)
+            | u64::from(self.micros) << 32
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "each part is masked to what it may hold"
+    )]
+    fn from_bits(bits: u64) -> Half {
+        Half {
+            place: Place((bits & ((1 << PLACE_BITS) - 1)) as u32),
+            micros: (bits >> 32) as u32,
+            outcome: OUTCOMES[(bits >> PLACE_BITS & 3) as usize],
+            waits: bits >> (PLACE_BITS + 2) & 1 == 1,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod dependencies;
 mod edges;
 pub mod formats;
 mod gauges;
+mod hops;
 pub mod jsonlines;
 pub mod lines;
 pub mod multiline;

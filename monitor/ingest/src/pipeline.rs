@@ -22,6 +22,7 @@ use crate::dependencies::dependency_of;
 use crate::edges::{Edges, Place};
 use crate::formats::{self, Recognizer};
 use crate::gauges::Gauges;
+use crate::hops;
 use crate::presence::Presence;
 use crate::routes::RouteLearner;
 use crate::templates::{Limits, Miner};
@@ -350,10 +351,11 @@ impl Pipeline {
             (None, _) => {}
         }
         let apis = &mut self.apis;
-        if !wanted.excludes(&record.facts)
-            && let Some(call) = calls::call_of(record, &mut |key| intern(apis, key))
-        {
-            observations.push(Observation::Call(call));
+        if !wanted.excludes(&record.facts) {
+            let call = calls::call_of(record, &mut |key| intern(apis, key));
+            let hop = hops::hop_of(record, call.as_ref());
+            observations.extend(call.map(Observation::Call));
+            observations.extend(hop.map(|hop| Observation::Hop(Box::new(hop))));
         }
         observations.extend(dependency_of(record));
         if record.kind == Kind::Log {

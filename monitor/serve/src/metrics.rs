@@ -5,6 +5,7 @@
 
 mod apis;
 mod exposition;
+mod journeys;
 mod registry;
 mod wanted;
 
@@ -55,6 +56,7 @@ fn render(shared: &Shared, format: Format) -> String {
     apis::write(&mut out, &view.apis);
     write_services(&mut out, &view);
     write_trouble(&mut out, &view);
+    journeys::write(&mut out, &view.journeys);
     wanted::write(&mut out, &view);
     write_ingest(&mut out, &ingest);
     registry::write(&mut out, &shared.ports.registry);

@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
 use crate::query::{
-    alerts, anomalies, apis, changes, configuration, feedback, incidents, models, places,
+    alerts, anomalies, apis, changes, configuration, feedback, incidents, journeys, models, places,
     predictions, search, status, streams, tail, traces, workloads,
 };
 
@@ -39,6 +39,9 @@ use crate::query::{
         anomalies::get_anomaly,
         incidents::list_incidents,
         incidents::get_incident,
+        journeys::get_journeys,
+        journeys::list_journey_types,
+        journeys::get_topology,
         predictions::get_predictions,
         alerts::list_alerts,
         search::search,

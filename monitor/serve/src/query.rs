@@ -13,6 +13,7 @@ pub(crate) mod configuration;
 pub(crate) mod feedback;
 mod headline;
 pub(crate) mod incidents;
+pub(crate) mod journeys;
 pub(crate) mod models;
 pub(crate) mod params;
 pub(crate) mod places;
@@ -47,6 +48,9 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/incidents", get(incidents::list_incidents))
         .route("/incidents/{id}", get(incidents::get_incident))
         .route("/predictions", get(predictions::get_predictions))
+        .route("/journeys", get(journeys::get_journeys))
+        .route("/journeys/types", get(journeys::list_journey_types))
+        .route("/topology", get(journeys::get_topology))
         .route("/alerts", get(alerts::list_alerts))
         .route("/search", get(search::search))
         .route("/search/histogram", get(search::histogram))

@@ -27,7 +27,13 @@ use crate::topology::Level;
 /// How long an empty queue is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Headers that are kept with a message.
-const KEPT: [&str; 4] = ["traceparent", "x-request-id", "x-client-id", "x-tenant"];
+const KEPT: [&str; 5] = [
+    "traceparent",
+    "x-request-id",
+    "x-client-id",
+    "x-tenant",
+    "x-sim-passage",
+];
 
 pub struct BrokerParts {
     pub queues: Arc<Queues>,

@@ -22,6 +22,7 @@ use crate::service::{Ended, Replica, ReplicaParts};
 use crate::telemetry::voice::Voice;
 use crate::telemetry::{Identity, Ids, LogEvent, Message, Span};
 use crate::topology::{EnvironmentKind, Level, ServiceSpec, Step};
+use crate::truth::Passages;
 
 /// What a process is told when it starts.
 pub(super) struct Start {
@@ -382,5 +383,9 @@ impl crate::service::Voice for Voice {
 
     fn wants(&self, level: Level) -> bool {
         Voice::wants(self, level)
+    }
+
+    fn passages(&self) -> Option<&Arc<Passages>> {
+        Voice::passages(self)
     }
 }

@@ -97,6 +97,10 @@ pub struct RootCause {
     pub incident: Option<String>,
     /// The first three suspects.
     pub suspects: Vec<String>,
+    /// Whether the first suspect is between environments, as it should be when `wire`; None
+    /// without suspects.
+    #[serde(default)]
+    pub between: Option<bool>,
     /// Of the first suspect that is right, from 1.
     pub rank: Option<u64>,
     pub right_at_1: bool,
@@ -270,6 +274,7 @@ fn root_cause(index: usize, windows: &Windows<'_>, heard: &Heard<'_>) -> RootCau
             .take(3)
             .map(|suspect| suspect.service.clone())
             .collect(),
+        between: update.suspects.first().map(|suspect| suspect.between),
         rank,
         right_at_1: rank == Some(1),
         right_at_3: rank.is_some_and(|rank| rank <= 3),

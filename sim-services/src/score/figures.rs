@@ -115,7 +115,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    pub(super) fn new(lengths: impl IntoIterator<Item = Duration>) -> Spread {
+    /// Of lengths in any order.
+    pub fn new(lengths: impl IntoIterator<Item = Duration>) -> Spread {
         let mut lengths: Vec<Duration> = lengths.into_iter().collect();
         lengths.sort_unstable();
         Spread {

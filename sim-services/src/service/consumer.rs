@@ -38,7 +38,7 @@ impl Replica {
         let start = self.clock.now();
         let id = id_of_body(&message.body, false);
         let view = self.view();
-        let errand = Errand::new(
+        let mut errand = Errand::new(
             &self.plan,
             Some(job),
             id,
@@ -46,6 +46,7 @@ impl Replica {
             view,
             &self.chance.ids,
         );
+        errand.underway = self.underway(&message.headers);
         let outcome = self.perform(job, &errand).await;
         let end = self.clock.now();
         count(&self.meter.consumed);
@@ -76,6 +77,7 @@ impl Replica {
                 ..begun.end(end, SpanKind::Consumer, name, attributes, error)
             });
         }
+        self.passed(&errand, true, start, end);
         outcome.map_err(|failure| failure.text)
     }
 }

@@ -12,6 +12,7 @@ use super::view::{Subject, View};
 use crate::random::Dice;
 use crate::telemetry::Ids;
 use crate::topology::Propagation;
+use crate::truth::{PASSAGE, Underway};
 
 #[derive(Debug)]
 pub(super) struct Errand<'p> {
@@ -21,6 +22,8 @@ pub(super) struct Errand<'p> {
     /// As they are logged.
     pub(super) ids: Ids,
     pub(super) trace: Option<Trace>,
+    /// The truth about its journey, when anyone wants to know.
+    pub(super) underway: Option<Underway>,
     pub(super) client: Option<HeaderValue>,
     pub(super) tenant: Option<HeaderValue>,
     forwarded_for: Option<HeaderValue>,
@@ -76,6 +79,7 @@ impl<'p> Errand<'p> {
                 request,
             },
             trace,
+            underway: None,
             client: headers.get("x-client-id").cloned(),
             tenant: headers.get("x-tenant").cloned(),
             forwarded_for: headers.get("x-forwarded-for").cloned(),
@@ -93,6 +97,7 @@ impl<'p> Errand<'p> {
             view,
             ids: Ids::default(),
             trace: None,
+            underway: None,
             client: None,
             tenant: None,
             forwarded_for: None,
@@ -138,6 +143,9 @@ impl<'p> Errand<'p> {
             if let Some(value) = value {
                 headers.insert(name, value.clone());
             }
+        }
+        if let Some(underway) = &self.underway {
+            headers.insert(PASSAGE, underway.header());
         }
         if let Some(traceparent) = self.trace.and_then(|trace| trace.header(span)) {
             headers.insert("traceparent", traceparent);

@@ -19,6 +19,7 @@ use crate::meter::{count, count_by};
 use crate::net::{Reply, Request};
 use crate::telemetry::{Access, Attribute, LogEvent, Message, Span, SpanKind, level_of};
 use crate::topology::Level;
+use crate::truth::{Passage, Underway};
 
 pub(super) const CRASHED: Reply = Reply {
     status: 500,
@@ -56,6 +57,7 @@ impl Replica {
             view,
             &self.chance.ids,
         );
+        errand.underway = self.underway(&request.headers);
         let outcome = match job {
             Some(job) => self.take_turn(job, &mut errand).await,
             None => Err(Failure::no_route(&request.path)),
@@ -81,7 +83,35 @@ impl Replica {
             self.voice.span(self.server_span(&served, &errand, begun));
         }
         self.access(&served, &errand);
+        self.passed(&errand, false, arrived, end);
         reply
+    }
+
+    pub(super) fn underway(&self, headers: &HeaderMap) -> Option<Underway> {
+        Some(self.voice.passages()?.begin(headers))
+    }
+
+    /// Writes down the truth about a request or message, for whoever wants to know it.
+    pub(super) fn passed(&self, errand: &Errand<'_>, consumed: bool, start: Moment, end: Moment) {
+        let (Some(passages), Some(underway)) = (self.voice.passages(), errand.underway) else {
+            return;
+        };
+        passages.end(Passage {
+            id: underway.id,
+            journey: underway.journey,
+            parent: underway.parent,
+            service: self.identity.service.clone(),
+            environment: self.identity.environment.clone(),
+            instance: self.identity.instance.clone(),
+            route: errand.name.to_owned(),
+            consumed,
+            start,
+            end,
+            span: errand
+                .trace
+                .filter(|trace| trace.exports)
+                .and_then(|trace| trace.span),
+        });
     }
 
     /// The quota, the line, and then the work.

@@ -19,6 +19,7 @@ use self::batch::Batch;
 use super::sink::Sink;
 use super::{Identity, Line, Span};
 use crate::clock::Clock;
+use crate::truth::Passages;
 
 /// How long something waits for company.
 pub const PATIENCE: Duration = Duration::from_millis(200);
@@ -47,6 +48,7 @@ enum What {
 pub struct Handle {
     queue: mpsc::Sender<Item>,
     dropped: Arc<AtomicU64>,
+    passages: Option<Arc<Passages>>,
 }
 
 impl Handle {
@@ -68,6 +70,11 @@ impl Handle {
         if self.queue.try_send(item).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Where it is written down what each request really passed, if anyone wants to know.
+    pub(crate) fn passages(&self) -> Option<&Arc<Passages>> {
+        self.passages.as_ref()
     }
 
     /// Lines and spans that were lost because the queue was full, or the collector had stopped.
@@ -102,6 +109,7 @@ impl Collector {
         capacity: usize,
     ) -> Collector {
         let (sender, queue) = mpsc::channel(capacity.max(1));
+        let passages = sink.passages();
         Collector {
             environment: environment.into(),
             sink,
@@ -110,6 +118,7 @@ impl Collector {
             handle: Handle {
                 queue: sender,
                 dropped: Arc::default(),
+                passages,
             },
             patience: PATIENCE,
         }

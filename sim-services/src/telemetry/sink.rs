@@ -12,10 +12,16 @@ pub use self::folder::{Folder, FolderError};
 pub use self::function::{Counting, Function, Memory, Said};
 pub use self::otlp_http::{Delivered, Otlp, OtlpError, OtlpOptions};
 use super::Export;
+use crate::truth::Passages;
 
 pub trait Sink: Send + Sync {
     /// Done when they have arrived or are lost; whoever loses some counts them.
     fn deliver(&self, exports: Vec<Export>) -> BoxFuture<'_, ()>;
+
+    /// Where it is written down which services each request really passed.
+    fn passages(&self) -> Option<Arc<Passages>> {
+        None
+    }
 }
 
 /// Several at once; done when the slowest is.

@@ -13,6 +13,7 @@ use crate::change::{Active, Change, Place, Touch};
 use crate::clock::{Clock, Moment};
 use crate::meter::{ReplicaMeter, count};
 use crate::topology::{Dialect, Level, LogSpec, TracingSpec};
+use crate::truth::Passages;
 
 /// A handle; clones are the same voice.
 #[derive(Clone, Debug)]
@@ -136,6 +137,10 @@ impl Voice {
         inner
             .out
             .line(&inner.identity, manner.clock_offset, Line { at, text });
+    }
+
+    pub(crate) fn passages(&self) -> Option<&Arc<Passages>> {
+        self.0.out.passages()
     }
 
     /// Does nothing when the service exports no spans.

@@ -76,7 +76,10 @@ impl WindowStats {
                     self.server_errors += calls;
                 }
             }
-            Observation::Edge { .. } | Observation::Dependency { .. } | Observation::Hop(_) => {}
+            Observation::Edge { .. }
+            | Observation::Dependency { .. }
+            | Observation::Hop(_)
+            | Observation::CallEnd(_) => {}
         }
     }
 

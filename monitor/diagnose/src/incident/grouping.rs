@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use monitor_core::{Time, Workload};
+use monitor_core::{ServiceKey, Time, Workload};
 
-use crate::sign::Sign;
+use crate::sign::{Kind, Sign};
 use crate::suspects::Vitals;
 use crate::topology::Topology;
 
@@ -29,11 +29,12 @@ struct Spell {
 impl Spell {
     fn belongs_to(&self, other: &Spell) -> bool {
         let overlap = self.start <= other.until && other.start <= self.until;
-        let apart = self
-            .start
-            .since(other.start)
-            .max(other.start.since(self.start));
-        overlap || apart <= BEGIN_TOGETHER
+        overlap || self.apart(other) <= BEGIN_TOGETHER
+    }
+
+    fn apart(&self, other: &Spell) -> Duration {
+        let after = self.start.since(other.start);
+        after.max(other.start.since(self.start))
     }
 }
 
@@ -51,12 +52,23 @@ impl Groups {
             parent: (0..cases).collect(),
         };
         let mut spells: BTreeMap<&Workload, Vec<Spell>> = BTreeMap::new();
+        let mut alike: BTreeMap<(&ServiceKey, Kind), Vec<Spell>> = BTreeMap::new();
         for (case, sign) in signs {
-            spells.entry(&sign.workload).or_default().push(Spell {
+            let spell = Spell {
                 start: sign.start,
                 until: sign.lasts_until(keep),
                 case,
-            });
+            };
+            spells.entry(&sign.workload).or_default().push(spell);
+            alike
+                .entry((&sign.workload.service, sign.kind))
+                .or_default()
+                .push(spell);
+        }
+        // A service that has the same trouble in several environments at once has it everywhere
+        // for one reason.
+        for spells in alike.values() {
+            groups.join_begun_together(spells);
         }
         for (workload, own) in &spells {
             groups.join_related(own, own);
@@ -99,6 +111,16 @@ impl Groups {
         for one in some {
             for other in others {
                 if self.root(one.case) != self.root(other.case) && one.belongs_to(other) {
+                    self.join(one.case, other.case);
+                }
+            }
+        }
+    }
+
+    fn join_begun_together(&mut self, spells: &[Spell]) {
+        for (place, one) in spells.iter().enumerate() {
+            for other in &spells[place + 1..] {
+                if one.apart(other) <= BEGIN_TOGETHER {
                     self.join(one.case, other.case);
                 }
             }

@@ -13,6 +13,8 @@ use super::tree::Tree;
 /// One step of a journey.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stop {
+    /// Which of all hops that were seen it was, from 1.
+    pub hop: u64,
     /// Into [`Journey::stops`].
     pub parent: Option<usize>,
     pub role: SpanKind,
@@ -53,6 +55,7 @@ pub(super) fn journey(
         let part = &step.part;
         let op = names.find(part.op);
         Stop {
+            hop: part.number,
             parent: step.parent,
             role: part.role,
             source: part.source,

@@ -28,6 +28,8 @@ const RARE: f64 = 0.02;
 const ALWAYS: f64 = 0.98;
 /// Journeys before a type knows what is usual.
 pub(super) const FEW: u64 = 30;
+/// A journey without its end is stuck when it takes so many times what 99 % of its type take.
+const MANY_TIMES: f64 = 3.0;
 /// How fast the usual follows: a minute's part of it.
 const FOLLOW: f64 = 0.1;
 
@@ -81,22 +83,10 @@ pub(super) struct Kinds {
     seen: BTreeMap<u32, (u64, u64)>,
 }
 
-/// What one journey was.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub(super) kind: u32,
-    pub(super) failed: bool,
-    pub(super) incomplete: bool,
-}
-
 impl Kinds {
-    /// Counts a journey; `None` when it served nobody, or when there are too many types.
-    pub(super) fn add(
-        &mut self,
-        tree: &Tree,
-        names: &Names,
-        ahead_confidence: f32,
-    ) -> Option<Found> {
+    /// Counts a journey, of which nothing is expected after `heard`; its type, unless it served
+    /// nobody or there are too many types.
+    pub(super) fn add(&mut self, tree: &Tree, names: &Names, sure: f32, heard: i64) -> Option<u32> {
         let root = tree.steps.first()?;
         let mut ops: Vec<u32> = tree
             .steps
@@ -108,34 +98,32 @@ impl Kinds {
         ops.dedup();
         ops.truncate(MAX_HOPS);
         if !root.part.serves() || root.part.op == NONE {
-            return self.beheaded(&ops, root.part.end);
+            return self.beheaded(&ops, root.part.start, heard);
         }
         // Its parent never came, and it is hardly ever where journeys begin.
         let (as_entry, as_inner) = self.seen.get(&root.part.op).copied().unwrap_or_default();
         if root.part.parent != 0 && as_inner > as_entry.saturating_mul(4) {
-            return self.beheaded(&ops, root.part.end);
+            return self.beheaded(&ops, root.part.start, heard);
         }
-        self.count_sight(tree, names);
+        self.count_sight(tree);
         let place = self.kind_of(root.part.op, &ops, names)?;
         let kind = &mut self.kinds[place as usize];
-        let (failed, incomplete) = kind.count(tree, names, &ops, ahead_confidence);
-        Some(Found {
-            kind: place,
-            failed,
-            incomplete,
-        })
+        kind.count(tree, names, &ops, sure);
+        Some(place)
     }
 
     /// Without its beginning: of the type that passes most of what is left.
-    fn beheaded(&mut self, ops: &[u32], end: i64) -> Option<Found> {
+    fn beheaded(&mut self, ops: &[u32], start: i64, heard: i64) -> Option<u32> {
         let place = self.likely(ops)?;
-        let minute = self.kinds[place as usize].minute(end);
+        let kind = &mut self.kinds[place as usize];
+        let stuck = kind
+            .lengths()
+            .quantile(0.99)
+            .is_some_and(|p99| kind.total >= FEW && seconds(heard - start) > p99 * MANY_TIMES);
+        let minute = kind.minute(heard);
         minute.incomplete += 1;
-        Some(Found {
-            kind: place,
-            failed: false,
-            incomplete: true,
-        })
+        minute.stuck += u64::from(stuck);
+        Some(place)
     }
 
     /// The type that passes most of these Apis; of several, the more frequent.
@@ -151,7 +139,7 @@ impl Kinds {
             .map(|(.., place)| place.0)
     }
 
-    fn count_sight(&mut self, tree: &Tree, _names: &Names) {
+    fn count_sight(&mut self, tree: &Tree) {
         for (place, step) in tree.steps.iter().enumerate() {
             if step.part.serves() && step.part.op != NONE {
                 let seen = self.seen.entry(step.part.op).or_default();
@@ -231,8 +219,7 @@ impl Kind {
         f64::from(common) / f64::from(smaller)
     }
 
-    /// Whether it failed, and whether something is missing.
-    fn count(&mut self, tree: &Tree, names: &Names, ops: &[u32], sure: f32) -> (bool, bool) {
+    fn count(&mut self, tree: &Tree, names: &Names, ops: &[u32], sure: f32) {
         let root = &tree.steps[0].part;
         let failed = root.failed();
         let missing = !failed && self.whole >= FEW && self.misses(ops);
@@ -283,7 +270,6 @@ impl Kind {
             }
         }
         self.passed = known;
-        (failed, incomplete)
     }
 
     fn misses(&self, ops: &[u32]) -> bool {
@@ -328,10 +314,6 @@ impl Kind {
             let usual = self.usual.entry(*op).or_insert(own);
             *usual += (own - *usual) * FOLLOW;
         }
-    }
-
-    pub(super) fn stuck(&mut self, at: i64) {
-        self.minute(at).stuck += 1;
     }
 
     /// All lengths of the window.

@@ -27,6 +27,8 @@ const MAX_LOOSE: usize = 50_000;
 const WAIT: i64 = 6;
 /// How often hops are fitted together, in seconds.
 const EVERY: i64 = 2;
+/// How sure a journey is of which a call found no answer, though the callee tells of itself.
+const UNANSWERED: f32 = 0.1;
 /// Synthetic ids have it set, so that they meet no span's but by a chance of one in 2^63.
 const MADE: u64 = 1 << 63;
 
@@ -115,7 +117,9 @@ impl Loose {
             return Vec::new();
         }
         self.last = second;
-        clocks::suppose(&self.items, names, skews);
+        if clocks::suppose(&self.items, names, skews) {
+            self.habits.forget();
+        }
         let mut items = std::mem::take(&mut self.items);
         items.sort_by_key(|item| {
             let part = &item.part;
@@ -127,7 +131,7 @@ impl Loose {
             .collect();
         let limit = (second - WAIT).saturating_mul(1_000_000_000);
         let parents = matching::parents(&shifted, names, &mut self.habits, limit);
-        self.hand_over(items, &shifted, &parents, limit)
+        self.hand_over(items, &shifted, &parents, limit, names)
     }
 
     fn hand_over(
@@ -136,6 +140,7 @@ impl Loose {
         shifted: &[Part],
         parents: &[Option<(usize, f32)>],
         limit: i64,
+        names: &Names,
     ) -> Vec<Settled> {
         // Of each, the top of its tree: found by walking up, which ends as parents begin earlier or
         // are of another role.
@@ -159,6 +164,10 @@ impl Loose {
                 kept.push(items[place]);
             }
         }
+        let mut answered = vec![false; items.len()];
+        for (parent, _) in parents.iter().flatten() {
+            answered[*parent] = true;
+        }
         let mut settled = Vec::with_capacity(trees.len());
         for members in trees.values() {
             for place in members {
@@ -175,6 +184,10 @@ impl Loose {
                 if let Some((parent, sure)) = parents[place] {
                     part.parent = items[parent].part.id;
                     part.confidence = sure;
+                }
+                let callee = names.resolve(part.peer, part.node);
+                if part.role == SpanKind::Client && !answered[place] && self.has(callee, SILENT) {
+                    part.confidence *= UNANSWERED;
                 }
                 // What has ids is with its journey already.
                 items[place].key.is_none().then_some(part)

@@ -7,6 +7,8 @@ use super::names::Names;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Part {
+    /// Which hop it was, counted from the first.
+    pub(super) number: u64,
     /// Zero when unknown.
     pub(super) id: u64,
     pub(super) parent: u64,
@@ -30,13 +32,14 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn of(hop: &Hop, names: &mut Names) -> Part {
+    pub(super) fn of(hop: &Hop, number: u64, names: &mut Names) -> Part {
         let node = names.workload(&hop.workload);
         let id = |id: Option<monitor_core::SpanId>| {
             id.map_or(0, |id| u64::from_be_bytes(*id.as_bytes()))
         };
         let start = hop.start.as_nanos();
         Part {
+            number,
             id: id(hop.span),
             parent: id(hop.parent),
             start,

@@ -17,6 +17,8 @@ const KEPT: usize = 256;
 const FEWEST: usize = 3;
 /// Offsets are computed anew after so many pairs of the same two environments.
 const AGAIN: u32 = 32;
+/// Nanoseconds within which a supposed offset is still the same one.
+const CALM: i64 = 5_000_000;
 /// Environments told apart in this.
 const MAX_PAIRS: usize = 1_024;
 
@@ -79,19 +81,28 @@ impl Skews {
         }
     }
 
-    /// What hops without ids agree upon, where nothing better is known.
-    pub(super) fn suppose(&mut self, caller: u32, callee: u32, offset: i64, doubt: i64) {
+    /// What hops without ids agree upon, where nothing better is known. Whether that is another
+    /// offset than before.
+    pub(super) fn suppose(&mut self, caller: u32, callee: u32, offset: i64, doubt: i64) -> bool {
         let pair = (caller.min(callee), caller.max(callee));
         if caller == callee || self.exchanges.len() >= MAX_PAIRS {
-            return;
+            return false;
         }
         let exchange = self.exchanges.entry(pair).or_default();
         if exchange.seen > 0 {
-            return;
+            return false;
         }
         let offset = if caller < callee { offset } else { -offset };
-        exchange.found = Some((offset, doubt));
+        let (found, jumped) = match exchange.found {
+            // The same as before, a little better known.
+            Some((known, before)) if (known - offset).abs() <= doubt.max(CALM) => {
+                ((known + (offset - known) / 8, before.min(doubt)), false)
+            }
+            _ => ((offset, doubt), true),
+        };
+        exchange.found = Some(found);
         self.solve();
+        jumped
     }
 
     /// Whether pairs with ids have said something of these two.
@@ -166,29 +177,39 @@ impl Skews {
     }
 }
 
-/// The middle of where most intervals overlap, and half of its width. O(n log n).
+/// The middle of where nearly as many intervals overlap as do anywhere, and half of its width: the
+/// very most may be a matter of chance. O(n log n).
 pub(super) fn agreed(bounds: impl Iterator<Item = (i64, i64)>) -> Option<(i64, i64)> {
-    // Ends after beginnings at the same place, so that touching intervals overlap.
+    // Beginnings before ends at the same place, so that touching intervals overlap.
     let mut ends: Vec<(i64, bool)> = bounds
         .flat_map(|(low, high)| [(low, false), (high, true)])
         .collect();
     ends.sort_unstable();
-    let (mut open, mut most, mut best) = (0_u32, 0, None);
-    let mut places = ends.iter().peekable();
-    while let Some((at, closes)) = places.next() {
-        if *closes {
-            open -= 1;
-            continue;
-        }
-        open += 1;
-        if open > most
-            && let Some((end, true)) = places.peek()
-        {
-            most = open;
-            best = Some((*at, *end));
-        }
-    }
-    best.map(|(low, high)| (low + (high - low) / 2, (high - low) / 2))
+    // How many are open from each end to the next.
+    let mut open = 0_usize;
+    let counts: Vec<usize> = ends
+        .iter()
+        .map(|(_, closes)| {
+            open = if *closes { open - 1 } else { open + 1 };
+            open
+        })
+        .collect();
+    let most = *counts.iter().max()?;
+    let best = counts.iter().position(|count| *count == most)?;
+    let enough = |count: &usize| *count * 10 >= most * 9;
+    let first = best
+        - counts[..best]
+            .iter()
+            .rev()
+            .take_while(|count| enough(count))
+            .count();
+    let last = best
+        + counts[best..]
+            .iter()
+            .take_while(|count| enough(count))
+            .count();
+    let (low, high) = (ends[first].0, ends.get(last)?.0);
+    Some((low + (high - low) / 2, (high - low) / 2))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::part::Part;
 
 pub(super) fn part(role: SpanKind, start: i64, end: i64) -> Part {
     Part {
+        number: 0,
         id: 0,
         parent: 0,
         start,

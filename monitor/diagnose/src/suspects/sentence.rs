@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use monitor_core::{Time, Workload};
 
-use super::{Finding, Reason, SAME_TIME, Scene, Trouble, Troubles};
+use super::{Blame, Finding, Reason, SAME_TIME, Scene, Trouble, Troubles};
 use crate::explain::duration_text;
+use crate::flow::Level;
 
 /// Callers named in a sentence.
 const NAMED: usize = 3;
@@ -72,6 +73,76 @@ impl<'a> Names<'a> {
     }
 
     pub(super) fn why(&self, finding: &Finding<'_>) -> String {
+        let mut parts: Vec<String> = finding
+            .blame
+            .as_ref()
+            .map(|blame| self.blame(blame))
+            .unwrap_or_default();
+        let rest = self.around(finding);
+        if !rest.is_empty() {
+            parts.push(rest);
+        }
+        parts.join("; ")
+    }
+
+    /// What calls show, with numbers.
+    fn blame(&self, blame: &Blame<'_>) -> Vec<String> {
+        let mut parts = Vec::new();
+        if let Some(own) = blame.own {
+            if own.own.rise() > 0.0 {
+                let stores = own.stores.rise() >= 0.6 * own.own.rise();
+                parts.push(format!(
+                    "its own time for a call rose {}from {} to {}, waiting for other services not counted{}",
+                    times(own.own),
+                    seconds(own.own.usual),
+                    seconds(own.own.now),
+                    if stores { ", most of it at its database" } else { "" }
+                ));
+            }
+            if blame.failures - blame.lost > 0.0 && own.own_bad.now > own.own_bad.usual {
+                parts.push(format!(
+                    "{:.1} calls a second fail in it that nothing it calls had failed",
+                    own.own_bad.now
+                ));
+            }
+        }
+        if let Some((callee, lost)) = blame.given_up {
+            parts.push(format!(
+                "it gives up {lost:.1} calls a second to {}, which answers others as usual",
+                self.of_one(callee)
+            ));
+        }
+        if blame.lost > 0.0 {
+            parts.push(format!(
+                "{:.1} calls a second of {} are lost on the way to where they should be answered",
+                blame.lost,
+                self.several(blame.losers.iter().copied())
+            ));
+        }
+        if let Some(wire) = blame.wire {
+            parts.push(format!(
+                "between both ends of a call {} pass instead of {}",
+                seconds(wire.now),
+                seconds(wire.usual)
+            ));
+        }
+        if let Some(load) = blame.load {
+            parts.push(format!(
+                "its clients call it {:.1} times a second instead of {:.1}",
+                load.now, load.usual
+            ));
+        }
+        if blame.share > 0.0 {
+            parts.push(format!(
+                "{:.0} % of all delay and failures began here",
+                blame.share * 100.0
+            ));
+        }
+        parts
+    }
+
+    /// What is known beside.
+    fn around(&self, finding: &Finding<'_>) -> String {
         let workload = finding.workload;
         let (cause, dependants, others) = match finding.reason {
             Reason::Trouble {
@@ -79,6 +150,7 @@ impl<'a> Names<'a> {
                 dependants,
                 others,
             } => (cause, dependants, others),
+            Reason::Calls => return String::new(),
             Reason::Complains => {
                 let callers = self.scene.topology.callers(workload);
                 return format!(
@@ -217,4 +289,24 @@ impl<'a> Names<'a> {
 fn clock(time: Time) -> String {
     let text = time.to_string();
     text.get(11..19).map_or(text.clone(), str::to_owned)
+}
+
+/// `8.1×, `; nothing when there is nothing to divide by.
+fn times(level: Level) -> String {
+    if level.usual > 0.0 {
+        format!("{:.1}×, ", level.ratio())
+    } else {
+        String::new()
+    }
+}
+
+/// `31 ms`, `1.2 s`
+fn seconds(seconds: f64) -> String {
+    if seconds >= 1.0 {
+        format!("{seconds:.1} s")
+    } else if seconds >= 0.01 {
+        format!("{:.0} ms", seconds * 1e3)
+    } else {
+        format!("{:.1} ms", seconds * 1e3)
+    }
 }

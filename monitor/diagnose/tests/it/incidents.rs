@@ -94,6 +94,29 @@ fn one_after_the_other_is_two_incidents_also_in_one_place() {
 }
 
 #[test]
+fn the_same_trouble_that_is_back_shortly_after_is_the_same_incident() {
+    let mut story = Story::new("web -> search");
+    story
+        .until("10:05:10")
+        .found("search", "slow", "10:05:00")
+        .until("10:06:00")
+        .recovered("search")
+        .until("10:07:10")
+        .found("search", "slow", "10:07:00")
+        .until("10:07:30");
+    check(
+        &story,
+        expect![[r#"
+        10:05:15 incident 1 opened: search
+          1. search 0.86: changed at 10:05:00; it calls nobody that we know of
+        10:06:30 incident 1 closed: search
+        10:07:15 incident 1 opened: search
+          1. search 0.86: changed at 10:07:00; it calls nobody that we know of
+    "#]],
+    );
+}
+
+#[test]
 fn an_edge_that_becomes_known_puts_two_incidents_together() {
     let mut story = Story::new("web -> cart\npartner -> inventory");
     story

@@ -50,7 +50,7 @@ impl Budgets {
                 Name::clone(&objective.name),
             );
             let known = before.remove(&key);
-            let spent = objective.budget_remaining.is_some_and(|left| left <= 0.0);
+            let spent = left_of_window(&objective).is_some_and(|left| left <= 0.0);
             let burn = spending(&objective).filter(|_| !spent);
             match (known, burn) {
                 (Some(risk), Some((burn, left))) => {
@@ -98,8 +98,17 @@ fn spending(objective: &ObjectiveView) -> Option<(f64, f64)> {
     let burn = both(objective.burn_1h, objective.burn_5m, FAST)
         .or_else(|| both(objective.burn_6h, objective.burn_30m, SLOW))?;
     let window = objective.window.as_secs_f64();
-    let left = objective.budget_remaining?.max(0.0) * window / burn;
+    let left = left_of_window(objective)?.max(0.0) * window / burn;
     (left < window).then_some((burn, left))
+}
+
+/// What is left of the whole window's budget, were calls to come as they have so far: of a window that
+/// has only begun, most.
+fn left_of_window(objective: &ObjectiveView) -> Option<f64> {
+    let window = objective.window.as_secs_f64();
+    (window > 0.0).then_some(())?;
+    let spent_of_seen = 1.0 - objective.budget_remaining?;
+    Some(1.0 - spent_of_seen * objective.seen.as_secs_f64() / window)
 }
 
 fn stated(objective: &ObjectiveView, now: Time) -> Risk {

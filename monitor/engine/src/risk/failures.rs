@@ -79,7 +79,13 @@ impl Failures {
     }
 
     /// It failed: all that was said of it was about this.
-    pub(super) fn came(&mut self, waiting: &mut VecDeque<Waiting>, ledger: &mut Ledger) {
+    pub(super) fn came(&mut self, waiting: &mut VecDeque<Waiting>, now: i64, ledger: &mut Ledger) {
+        // Of what was said longest ago it may have come too late.
+        while waiting.front().is_some_and(|said| said.until < now) {
+            if let Some(said) = waiting.pop_front() {
+                self.learn(&said, false, ledger);
+            }
+        }
         for said in waiting.drain(..) {
             self.learn(&said, true, ledger);
         }

@@ -37,11 +37,12 @@ impl Learner {
         self.moved.resize(N, 0.0);
         self.gradients.resize(N, 0.0);
         let error = self.chance(guess, x) - f64::from(u8::from(came));
-        for at in 0..N {
-            let gradient = error * x[at];
-            self.gradients[at] += gradient * gradient;
-            let step = RATE / (1.0 + self.gradients[at]).sqrt();
-            self.moved[at] -= step * gradient + PULL * self.moved[at];
+        let weights = self.moved.iter_mut().zip(&mut self.gradients).zip(x);
+        for ((moved, gradients), x) in weights {
+            let gradient = error * x;
+            *gradients += gradient * gradient;
+            let step = RATE / (1.0 + *gradients).sqrt();
+            *moved -= step * gradient + PULL * *moved;
         }
     }
 }

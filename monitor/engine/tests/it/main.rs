@@ -1,6 +1,8 @@
 //! The engine's behaviour in the domain's words, on simulated traffic.
 
 mod anomalies;
+mod courses;
+mod foreseen;
 mod incidents;
 mod laws;
 mod mix;

@@ -1,4 +1,5 @@
-//! Halves of edges that wait for their other half: span ids, each with a workload's number.
+//! Halves of edges that wait for their other half: span ids, each with a value (a workload's number,
+//! and how long its end of the call took).
 //!
 //! As in a processor's cache: an id belongs to one of many small sets, and a newcomer takes the place
 //! of the oldest in its set. So memory is bounded, nothing is ever searched for or rebuilt, and the
@@ -11,7 +12,7 @@ use serde::ser::{Serialize, Serializer};
 const WAYS: usize = 4;
 const SETS: usize = 8_192;
 
-/// Up to 32,768 of them, in half a megabyte. The oldest of each set comes first.
+/// Up to 32,768 of them, in 0.6 MB. The oldest of each set comes first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Halves {
     /// Empty until there is one; then `SETS` of them.
@@ -22,12 +23,12 @@ pub(super) struct Halves {
 struct Set {
     length: u8,
     keys: [u64; WAYS],
-    places: [u32; WAYS],
+    places: [u64; WAYS],
 }
 
 impl Halves {
     /// Remembers `key`; true when another had to be forgotten for it.
-    pub(super) fn put(&mut self, key: u64, place: u32) -> bool {
+    pub(super) fn put(&mut self, key: u64, place: u64) -> bool {
         if self.sets.is_empty() {
             self.sets = vec![Set::default(); SETS];
         }
@@ -48,14 +49,14 @@ impl Halves {
     }
 
     /// The newest one.
-    pub(super) fn get(&self, key: u64) -> Option<u32> {
+    pub(super) fn get(&self, key: u64) -> Option<u64> {
         let set = self.sets.get(set_of(key))?;
         let way = (0..usize::from(set.length)).rfind(|way| set.keys[*way] == key)?;
         Some(set.places[way])
     }
 
     /// The oldest one, which is then forgotten.
-    pub(super) fn take(&mut self, key: u64) -> Option<u32> {
+    pub(super) fn take(&mut self, key: u64) -> Option<u64> {
         let set = self.sets.get_mut(set_of(key))?;
         let way = (0..usize::from(set.length)).find(|way| set.keys[*way] == key)?;
         let place = set.places[way];
@@ -84,7 +85,7 @@ fn set_of(key: u64) -> usize {
 /// The ids in order of sets and age: putting them back in that order restores everything.
 impl Serialize for Halves {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let entries: Vec<(u64, u32)> = self
+        let entries: Vec<(u64, u64)> = self
             .sets
             .iter()
             .flat_map(|set| {
@@ -97,7 +98,7 @@ impl Serialize for Halves {
 
 impl<'de> Deserialize<'de> for Halves {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Halves, D::Error> {
-        let entries: Vec<(u64, u32)> = Vec::deserialize(deserializer)?;
+        let entries: Vec<(u64, u64)> = Vec::deserialize(deserializer)?;
         let mut halves = Halves::default();
         for (key, place) in entries {
             if halves.put(key, place) {
@@ -126,19 +127,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_children_of_a_late_parent_are_found(places in prop::collection::btree_set(any::<u32>(), 1..=WAYS)) {
+        fn all_children_of_a_late_parent_are_found(places in prop::collection::btree_set(any::<u64>(), 1..=WAYS)) {
             let mut halves = Halves::default();
             for place in &places {
                 prop_assert!(!halves.put(11, *place));
             }
-            let taken: std::collections::BTreeSet<u32> =
+            let taken: std::collections::BTreeSet<u64> =
                 std::iter::from_fn(|| halves.take(11)).collect();
             prop_assert_eq!(taken, places);
             prop_assert_eq!(halves.get(11), None);
         }
 
         #[test]
-        fn a_snapshot_forgets_nothing(entries in prop::collection::vec((0u64..50_000, any::<u32>(), any::<bool>()), 0..2_000)) {
+        fn a_snapshot_forgets_nothing(entries in prop::collection::vec((0u64..50_000, any::<u64>(), any::<bool>()), 0..2_000)) {
             let mut halves = Halves::default();
             for (key, place, take) in entries {
                 if take {

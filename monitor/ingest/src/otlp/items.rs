@@ -6,16 +6,19 @@ use monitor_core::{
     LogItem, Name, Payload, Severity, SpanId, SpanItem, SpanKind, Time, TraceId, Value,
 };
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use opentelemetry_proto::tonic::trace::v1::span::Event;
+use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{Span, status};
 
 use super::value::body_text;
 use super::{Context, Verdict};
 use crate::decoded::{MAX_TEXT_BYTES, RejectReason, RepairReason, cut};
+use crate::hops::LINKS;
 
 /// Outside of these a clock was not set or a unit was mistaken.
 const EARLIEST: Time = Time::from_secs(31_536_000); // 1971-01-01
 const LATEST: Time = Time::from_secs(7_258_118_400); // 2200-01-01
+/// Of one span; a batch may have thousands.
+const MAX_LINKS: usize = 32;
 
 pub(super) fn log(record: LogRecord, context: &mut Context) -> Verdict {
     let given = [record.time_unix_nano, record.observed_time_unix_nano];
@@ -87,6 +90,7 @@ pub(super) fn span(span: Span, context: &mut Context) -> Verdict {
         .attributes
         .convert(span.attributes, &mut context.repairs);
     add_exception(span.events, &mut attributes, context);
+    add_links(&span.links, &mut attributes);
     Verdict::Take {
         payload: Payload::Span(SpanItem {
             trace_id,
@@ -187,6 +191,23 @@ fn add_exception(events: Vec<Event>, attributes: &mut Vec<(Name, Value)>, contex
         if key.starts_with("exception.") && !has(attributes, &key) {
             attributes.push((key, value));
         }
+    }
+}
+
+/// Spans that this one follows from: messages of a batch, mostly. Others are left out.
+fn add_links(links: &[Link], attributes: &mut Vec<(Name, Value)>) {
+    let text = links
+        .iter()
+        .filter_map(|link| {
+            let trace = TraceId::from_slice(&link.trace_id)?;
+            let span = SpanId::from_slice(&link.span_id)?;
+            Some(format!("{trace}:{span}"))
+        })
+        .take(MAX_LINKS)
+        .collect::<Vec<_>>()
+        .join(",");
+    if !text.is_empty() {
+        attributes.push((Name::from(LINKS), Value::Str(text)));
     }
 }
 

@@ -146,6 +146,7 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
         Measure::ClientErrorRatio => wire::Measure::ClientErrorRatio,
         Measure::LogFormatRatio => wire::Measure::LogFormatRatio,
         Measure::CallsPerCall => wire::Measure::CallsPerCall,
+        Measure::LogRate => wire::Measure::LogRate,
     }
 }
 

@@ -152,7 +152,10 @@ fn trouble(anomaly: &Anomaly) -> &'static str {
         Measure::Rate => "traffic",
         Measure::ErrorRatio => "errors",
         Measure::Latency => "latency",
-        Measure::LogErrorRatio | Measure::TemplateRate(_) | Measure::LogFormatRatio => "logs",
+        Measure::LogErrorRatio
+        | Measure::TemplateRate(_)
+        | Measure::LogFormatRatio
+        | Measure::LogRate => "logs",
         Measure::ThrottledRatio => "throttling",
         Measure::UnauthorisedRatio => "refused credentials",
         Measure::ClientErrorRatio => "client errors",

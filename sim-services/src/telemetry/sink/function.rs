@@ -1,19 +1,33 @@
 //! Sinks within the process: a function, a memory, a counter.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::{BoxFuture, ready};
 
 use super::super::Export;
 use super::Sink;
+use crate::truth::Passages;
 
 /// Calls a function, which must not wait. For watchers in the same process, in virtual time.
-pub struct Function(Box<dyn Fn(Vec<Export>) + Send + Sync>);
+pub struct Function {
+    function: Box<dyn Fn(Vec<Export>) + Send + Sync>,
+    passages: Option<Arc<Passages>>,
+}
 
 impl Function {
     pub fn new(function: impl Fn(Vec<Export>) + Send + Sync + 'static) -> Function {
-        Function(Box::new(function))
+        Function {
+            function: Box::new(function),
+            passages: None,
+        }
+    }
+
+    /// Also writes down what each request really passed.
+    #[must_use]
+    pub fn with_passages(mut self, passages: Arc<Passages>) -> Function {
+        self.passages = Some(passages);
+        self
     }
 }
 
@@ -25,8 +39,12 @@ impl std::fmt::Debug for Function {
 
 impl Sink for Function {
     fn deliver(&self, exports: Vec<Export>) -> BoxFuture<'_, ()> {
-        (self.0)(exports);
+        (self.function)(exports);
         Box::pin(ready(()))
+    }
+
+    fn passages(&self) -> Option<Arc<Passages>> {
+        self.passages.clone()
     }
 }
 

@@ -158,6 +158,7 @@ pub(super) fn incident(secs: f64, id: &str, services: &[&str], suspects: &[&str]
                 .map(|service| Suspect {
                     service: (*service).into(),
                     environment: environment(service),
+                    between: false,
                     why: "it was slow first".into(),
                 })
                 .collect(),

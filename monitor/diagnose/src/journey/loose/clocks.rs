@@ -18,9 +18,11 @@ const FURTHEST: i64 = 10_000_000_000;
 const CALLS: usize = 200;
 /// Of these, so many must agree.
 const SHARE: f64 = 0.5;
-const FEWEST: usize = 8;
+const FEWEST: usize = 20;
 
-pub(super) fn suppose(items: &[Item], names: &Names, skews: &mut Skews) {
+/// Whether a clock turned out to be another than was supposed.
+pub(super) fn suppose(items: &[Item], names: &Names, skews: &mut Skews) -> bool {
+    let mut jumped = false;
     let mut served: BTreeMap<u32, Vec<(i64, i64)>> = BTreeMap::new();
     let mut asked: BTreeMap<(u32, u32), Vec<(u32, i64, i64)>> = BTreeMap::new();
     for item in items {
@@ -72,7 +74,8 @@ pub(super) fn suppose(items: &[Item], names: &Names, skews: &mut Skews) {
         )]
         let enough = ((answered as f64 * SHARE) as usize).max(FEWEST);
         if agree >= enough {
-            skews.suppose(caller, callee, offset, doubt);
+            jumped |= skews.suppose(caller, callee, offset, doubt);
         }
     }
+    jumped
 }

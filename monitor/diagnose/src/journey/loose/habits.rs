@@ -10,7 +10,7 @@ const MAX_PAIRS: usize = 20_000;
 /// Milliseconds: nothing is known of when.
 const WIDE: f64 = 10.0;
 /// Clocks and timers are no better than this.
-const NARROW: f64 = 0.25;
+const NARROW: f64 = 0.5;
 /// The slowest that habits follow.
 const SLOWEST: f64 = 0.02;
 
@@ -23,8 +23,14 @@ struct Gap {
 
 impl Gap {
     fn density(&self, x: f64) -> f64 {
+        let off = (x - self.centre).abs();
         let spread = self.spread.max(NARROW);
-        (-(x - self.centre).abs() / spread).exp() / (2.0 * spread)
+        let far = (spread * 10.0).max(WIDE);
+        let usual = (-off / spread).exp() / (2.0 * spread);
+        // One in ten is not as usual: a connection was made first, a clock was corrected. Cauchy's
+        // distribution, so that what is far off is unlikely and never impossible.
+        let unusual = far / (std::f64::consts::PI * (far * far + off * off));
+        0.9 * usual + 0.1 * unusual
     }
 
     fn learn(&mut self, x: f64, rate: f64) {
@@ -56,6 +62,11 @@ pub(super) struct Habits {
 }
 
 impl Habits {
+    /// Nothing of it holds: a clock turned out to be another.
+    pub(super) fn forget(&mut self) {
+        *self = Habits::default();
+    }
+
     pub(super) fn reindex(&mut self) {
         self.index = self.pairs.iter().map(|(key, pair)| (*key, *pair)).collect();
     }

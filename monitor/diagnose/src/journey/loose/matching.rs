@@ -21,7 +21,7 @@ const CANDIDATES: usize = 48;
 /// How long a message may lie in a queue and still be fitted.
 const QUEUED: i64 = 5_000_000_000;
 /// The weight of no parent at all.
-const NOBODY: f64 = 1e-9;
+const NOBODY: f64 = 1e-10;
 const ROUNDS: usize = 12;
 /// Less sure connections are not made.
 const UNSURE: f64 = 0.2;

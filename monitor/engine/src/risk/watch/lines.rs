@@ -25,7 +25,6 @@ const HOURS: usize = 24;
 /// Calls that a look rests on, and the oldest of them in seconds.
 const CALLS: u64 = 8;
 const OLDEST_SECS: i64 = 60;
-const FEWEST_CALLS: u64 = 4;
 
 /// A part of a signal that has a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +49,15 @@ impl Statistic {
         match self {
             Statistic::Errors => Measure::ErrorRatio,
             _ => Measure::Latency,
+        }
+    }
+
+    /// Calls without which it says nothing: of few the 95th of a hundred is the slowest.
+    pub(super) fn fewest_calls(self) -> u64 {
+        match self {
+            Statistic::Median | Statistic::Errors => 4,
+            Statistic::P95 => 40,
+            Statistic::P99 => 150,
         }
     }
 
@@ -183,7 +191,7 @@ impl Lines {
     pub(super) fn are_crossed(&self, recent: &Recent) -> bool {
         self.lines.iter().any(|line| {
             let enough = line.statistic != Statistic::Errors || recent.errors >= 3;
-            enough && recent.calls >= FEWEST_CALLS && recent.value(line.statistic) > line.limit
+            enough && recent.says(line.statistic) && recent.value(line.statistic) > line.limit
         })
     }
 
@@ -200,6 +208,7 @@ impl Lines {
             let lines = self.lines.iter();
             lines
                 .filter(|line| (line.statistic == Statistic::Errors) == errors)
+                .filter(|line| recent.says(line.statistic))
                 .map(|line| line.way(recent.value(line.statistic)))
                 .fold(0.0, f64::max)
         };
@@ -246,6 +255,10 @@ impl Recent {
             p99: sum.p99 / calls,
             ..sum
         })
+    }
+
+    fn says(&self, statistic: Statistic) -> bool {
+        self.calls >= statistic.fewest_calls()
     }
 
     pub(super) fn value(&self, statistic: Statistic) -> f64 {

@@ -62,7 +62,8 @@ pub(super) fn scan(lines: &Lines, rollups: &Rollups, end: i64) -> Option<Candida
                     break;
                 };
                 let calls: u64 = points[from..].iter().map(|point| point.calls).sum();
-                if (calls as f64) < CALLS * length as f64 {
+                let needed = CALLS.max(line.statistic.fewest_calls() as f64 / 2.0);
+                if (calls as f64) < needed * length as f64 {
                     continue;
                 }
                 let Some(trend) = Trend::of(&values[from..]) else {

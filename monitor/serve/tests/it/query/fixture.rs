@@ -369,6 +369,8 @@ pub(crate) fn view(now: Time) -> View {
         attributes: vec![("deployment".into(), "tariffs".into())],
     };
     let incident = Incident {
+        scope: "only in cloud-a".to_owned(),
+        impact: None,
         id: IncidentId(0x71),
         began: at - Duration::from_secs(12),
         opened: at - Duration::from_secs(4),
@@ -382,12 +384,14 @@ pub(crate) fn view(now: Time) -> View {
         anomalies: vec![AnomalyId(0x51), AnomalyId(0x52)],
         suspects: vec![
             Suspect {
+                culprit: monitor_core::Culprit::Service,
                 workload: workload("aws-eu-central-1", "tariffs"),
                 score: 0.86,
                 why: "changed first, at 11:59:46, 4 s before labels; nothing it calls is unusual"
                     .to_owned(),
             },
             Suspect {
+                culprit: monitor_core::Culprit::Service,
                 workload: workload("dc-north", "labels"),
                 score: 0.2,
                 why: "changed at 11:59:50; it calls tariffs, which changed 4 s before it"
@@ -397,6 +401,8 @@ pub(crate) fn view(now: Time) -> View {
         changes: vec![rollout.clone()],
     };
     let over = Incident {
+        scope: "only in cloud-a".to_owned(),
+        impact: None,
         id: IncidentId(0x70),
         began: at - Duration::from_mins(40),
         opened: at - Duration::from_mins(39),
@@ -406,6 +412,7 @@ pub(crate) fn view(now: Time) -> View {
         services: vec![workload("dc-north", "depots")],
         anomalies: vec![AnomalyId(0x53)],
         suspects: vec![Suspect {
+            culprit: monitor_core::Culprit::Service,
             workload: workload("dc-north", "depots"),
             score: 0.86,
             why: "changed at 11:19:58; it calls nobody that we know of".to_owned(),
@@ -478,6 +485,7 @@ pub(crate) fn view(now: Time) -> View {
             ratio: 0.99,
             latency_threshold: Some(0.5),
             window: Duration::from_hours(7 * 24),
+            seen: Duration::from_hours(7 * 24),
             calls: 100_000,
             bad: 250,
             budget_remaining: Some(0.75),
@@ -515,6 +523,8 @@ pub(crate) fn view(now: Time) -> View {
             edges: 96,
             edges_refused: 0,
             incidents_opened: 2,
+            impact_forecasts: 0,
+            impact_inside: 0,
         },
     }
 }

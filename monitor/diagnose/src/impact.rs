@@ -1,0 +1,205 @@
+//! Whom an incident hurts, and what is to be expected of the next minute.
+//!
+//! Clients meet a platform at the services that no other calls: the share of their calls that fail
+//! or are refused is the impact. For the next minute an incident may be over at any moment, go on as
+//! it is, or go on growing as it lately did, so the interval reaches from the usual to that, widened
+//! by what so many calls leave to chance (Wilson, JASA 22, 1927, with a quarter of the calls, as
+//! failures come in clusters). What was forecast is compared with what came, incident or no.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use monitor_core::{Forecast, Impact, Name, Time, Workload};
+use serde::{Deserialize, Serialize};
+
+use crate::flow::{Flows, NodeFlow};
+use crate::incident::Look;
+
+/// How far ahead is looked, and how far back for how it is.
+const AHEAD: Duration = Duration::from_secs(60);
+const BACK: Duration = Duration::from_secs(30);
+/// Forecasts that wait for what comes; more are not made.
+const MOST_PENDING: usize = 256;
+/// Of a normal distribution, 90 % are within so many standard deviations.
+const Z: f64 = 1.645;
+/// Failures come in clusters: so many calls are one to chance.
+const CLUSTER: f64 = 4.0;
+/// Entries named of one incident.
+const MOST_ENTRIES: usize = 64;
+
+/// Forecasts that wait, and how those that came were.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ImpactLedger {
+    pending: VecDeque<Pending>,
+    pub(crate) scored: u64,
+    pub(crate) inside: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Pending {
+    due: Time,
+    entries: BTreeSet<Workload>,
+    forecast: Forecast,
+}
+
+impl ImpactLedger {
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Compares what is due with what came.
+    pub(crate) fn settle(&mut self, now: Time, look: &Look<'_>) {
+        while self
+            .pending
+            .front()
+            .is_some_and(|pending| pending.due <= now)
+        {
+            let Some(pending) = self.pending.pop_front() else {
+                break;
+            };
+            let flows = look(&pending.entries, now - AHEAD);
+            let Some(came) = Suffering::of(&pending.entries, &flows) else {
+                continue;
+            };
+            self.scored += 1;
+            let Forecast { low, high, .. } = pending.forecast;
+            self.inside += u64::from((low..=high).contains(&came.share()));
+        }
+    }
+
+    /// What an incident with these surroundings does to clients; a forecast that may be kept.
+    pub(crate) fn assess(
+        &mut self,
+        around: &BTreeSet<Workload>,
+        members: &BTreeSet<Workload>,
+        now: Time,
+        look: &Look<'_>,
+    ) -> Option<Impact> {
+        let lately = look(around, now - BACK);
+        let entries: BTreeSet<Workload> = entries(&lately);
+        let is = Suffering::of(&entries, &lately)?;
+        let before = look(&entries, now - BACK * 2);
+        let was = Suffering::of(&entries, &before).unwrap_or(is);
+        let forecast = is.forecast(was);
+        if self.pending.len() < MOST_PENDING {
+            self.pending.push_back(Pending {
+                due: now + AHEAD,
+                entries,
+                forecast,
+            });
+        }
+        let mut by_environment: BTreeMap<&Name, Suffering> = BTreeMap::new();
+        for (workload, node) in &lately.nodes {
+            if members.contains(workload) {
+                by_environment
+                    .entry(&workload.environment)
+                    .or_default()
+                    .add(node);
+            }
+        }
+        Some(Impact {
+            calls_per_second: rounded(is.calls),
+            affected: rounded(is.share()),
+            usually: rounded(is.usually()),
+            by_environment: by_environment
+                .into_iter()
+                .map(|(name, there)| (name.clone(), rounded(there.share())))
+                .collect(),
+            next_minute: forecast,
+        })
+    }
+}
+
+/// Those that no other calls.
+fn entries(flows: &Flows) -> BTreeSet<Workload> {
+    let called: BTreeSet<&Workload> = flows
+        .edges
+        .keys()
+        .filter_map(|(_, peer)| match peer {
+            monitor_core::Callee::Workload(callee) => Some(callee),
+            monitor_core::Callee::Outside(_) => None,
+        })
+        .collect();
+    let calling: BTreeSet<&Workload> = flows.edges.keys().map(|(caller, _)| caller).collect();
+    flows
+        .nodes
+        .keys()
+        .filter(|workload| !called.contains(workload) && calling.contains(workload))
+        .take(MOST_ENTRIES)
+        .cloned()
+        .collect()
+}
+
+/// Calls a second, and how many of them go wrong.
+#[derive(Clone, Copy, Debug, Default)]
+struct Suffering {
+    seen: f64,
+    calls: f64,
+    bad: f64,
+    usual_calls: f64,
+    usual_bad: f64,
+}
+
+impl Suffering {
+    fn of(entries: &BTreeSet<Workload>, flows: &Flows) -> Option<Suffering> {
+        let mut sum = Suffering::default();
+        for entry in entries {
+            if let Some(node) = flows.nodes.get(entry) {
+                sum.add(node);
+            }
+        }
+        (sum.calls > 0.0).then_some(sum)
+    }
+
+    fn add(&mut self, node: &NodeFlow) {
+        self.seen += node.calls;
+        self.calls += node.rate.now;
+        self.bad += node.bad.now * node.rate.now;
+        self.usual_calls += node.rate.usual;
+        self.usual_bad += node.bad.usual * node.rate.usual;
+    }
+
+    fn share(&self) -> f64 {
+        if self.calls > 0.0 {
+            self.bad / self.calls
+        } else {
+            0.0
+        }
+    }
+
+    fn usually(&self) -> f64 {
+        if self.usual_calls > 0.0 {
+            self.usual_bad / self.usual_calls
+        } else {
+            0.0
+        }
+    }
+
+    /// `was` is over twice the time.
+    fn forecast(&self, was: Suffering) -> Forecast {
+        let (is, usually) = (self.share(), self.usually());
+        // Over the first half of that time it was this.
+        let earlier = (2.0 * was.share() - is).clamp(0.0, 1.0);
+        let growing = (is + (is - earlier).max(0.0)).min(1.0);
+        let chance = (self.seen / CLUSTER).max(1.0);
+        let (low, _) = wilson(is.min(usually), chance);
+        let (_, high) = wilson(growing.max(usually), chance);
+        Forecast {
+            expected: rounded(is),
+            low: (low * 1e4).floor() / 1e4,
+            high: (high * 1e4).ceil() / 1e4,
+        }
+    }
+}
+
+/// Both ends of the interval of 90 % of a share of `n`.
+fn wilson(share: f64, n: f64) -> (f64, f64) {
+    let z2 = Z * Z;
+    let middle = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    ((middle - half).max(0.0), (middle + half).min(1.0))
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 1e4).round() / 1e4
+}

@@ -1,0 +1,202 @@
+//! What is foreseen, what is not, and that the monitor knows how well it foresees.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use monitor_core::{Measure, Name, Objective, Risk, RiskOutcome, ServiceKey, Settings, Watching};
+use monitor_engine::{Effect, Engine, EngineConfig};
+
+use crate::world::{START, Traffic, World, orders};
+
+fn stated(world: &World) -> Vec<&Risk> {
+    let effects = world.effects.iter();
+    effects
+        .filter_map(|effect| match effect {
+            Effect::RiskOpened(risk) => Some(risk),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Outcomes, and when.
+fn ended(world: &World) -> Vec<(Option<RiskOutcome>, i64)> {
+    let effects = world.effects.iter();
+    effects
+        .filter_map(|effect| match effect {
+            Effect::RiskClosed(risk) => Some((risk.outcome, risk.updated.as_secs() - START)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// From usual to `times` as slow, over so many seconds.
+fn ramp(world: &mut World, seconds: i64, times: f64, traffic: &Traffic) {
+    for at in (0..seconds).step_by(5) {
+        let share = at as f64 / seconds as f64;
+        world.run(5, &[traffic.clone().slower(1.0 + (times - 1.0) * share)]);
+    }
+}
+
+#[test]
+fn slow_ramps_of_minutes_and_of_an_hour_are_foreseen_in_good_time() {
+    for (seed, seconds) in [(1, 300), (2, 600), (3, 3_600)] {
+        let mut world = World::new(seed);
+        world.run(900, &[orders()]);
+        // Three times as slow at half of the time.
+        ramp(&mut world, seconds, 5.0, &orders());
+        let breach = 900 + seconds / 2;
+        let risks = stated(&world);
+        let [risk] = risks.as_slice() else {
+            panic!("{seconds} s: {risks:?}");
+        };
+        let said = risk.stated.as_secs() - START;
+        assert!(
+            breach - said >= seconds / 6,
+            "{seconds} s: said at {said}, broken at {breach}"
+        );
+        assert_eq!(risk.signal.measure, Measure::Latency);
+        let came = ended(&world);
+        assert_eq!(came[0].0, Some(RiskOutcome::Came), "{seconds} s: {came:?}");
+        let record = world.engine.view().track_record.risks;
+        assert_eq!(
+            (record.stated, record.came, record.missed),
+            (1, 1, 0),
+            "{seconds} s"
+        );
+    }
+}
+
+#[test]
+fn steady_and_rough_traffic_holds_no_risks() {
+    let rough = Traffic {
+        rough: true,
+        ..orders()
+    };
+    let sparse = orders().at("search", "/search").rate(0.5);
+    let mut world = World::new(4);
+    world.run(7_200, &[rough, sparse]);
+    assert!(stated(&world).is_empty(), "{:?}", stated(&world));
+}
+
+#[test]
+fn a_step_is_not_foreseen_and_is_counted_as_missed() {
+    let mut world = World::new(5);
+    world
+        .run(900, &[orders()])
+        .run(120, &[orders().slower(4.0)]);
+    assert!(stated(&world).is_empty(), "{:?}", stated(&world));
+    assert_eq!(world.engine.view().track_record.risks.missed, 1);
+}
+
+#[test]
+fn what_stops_growing_was_averted() {
+    let mut world = World::new(6);
+    world.run(900, &[orders()]);
+    ramp(&mut world, 300, 2.3, &orders());
+    world.run(600, &[orders()]);
+    assert_eq!(stated(&world).len(), 1);
+    let ended = ended(&world);
+    assert_eq!(ended.len(), 1);
+    assert_ne!(ended[0].0, Some(RiskOutcome::Came));
+    assert_eq!(world.engine.view().risks.len(), 1);
+}
+
+#[test]
+fn an_api_that_heads_for_its_limit_is_at_risk_until_it_is_worse() {
+    let mut world = World::new(7);
+    world.run(900, &[orders()]);
+    let mut states = Vec::new();
+    for at in 0..60 {
+        let share = f64::from(at) / 60.0;
+        world.run(60, &[orders().slower(1.0 + 4.0 * share)]);
+        let state = world.api(&orders()).state.as_str();
+        if states.last() != Some(&state) {
+            states.push(state);
+        }
+    }
+    assert_eq!(states.first(), Some(&"ok"));
+    assert_eq!(states.last(), Some(&"anomalous"));
+}
+
+#[test]
+fn a_budget_that_is_spent_too_fast_has_an_end() {
+    let objective = Objective {
+        name: "answered".into(),
+        ratio: 0.99,
+        latency_threshold: None,
+        window: Duration::from_hours(24),
+        route: None,
+    };
+    let own = Watching {
+        objectives: vec![objective],
+        ..Watching::default()
+    };
+    let place = (ServiceKey::new("shop", "orders"), None::<Name>, own);
+    let settings = Arc::new(Settings::new([place], Vec::new(), Vec::new()));
+    let mut world = World::new(8);
+    world.engine.configure(&settings);
+    world.run(3_600, &[orders().failing(0.0)]);
+    assert!(stated(&world).is_empty());
+    world.run(3_600, &[orders().failing(0.4)]);
+    let risks = stated(&world);
+    let budget = risks
+        .iter()
+        .find(|risk| &*risk.statistic == "budget")
+        .unwrap();
+    assert!(budget.expected > budget.stated);
+    assert!(
+        budget.why.contains("times faster than evenly"),
+        "{}",
+        budget.why
+    );
+    // It is spent by then: 1 % of what was called is much less than 40 % of an hour's.
+    let outcomes: BTreeMap<_, _> = world
+        .engine
+        .view()
+        .risks
+        .iter()
+        .map(|risk| (risk.statistic.clone(), risk.outcome))
+        .collect();
+    assert_eq!(outcomes[&Name::from("budget")], Some(RiskOutcome::Came));
+}
+
+#[test]
+fn chances_of_failure_are_learned_and_kept_over_a_restart() {
+    let mut world = World::new(9);
+    world.run(900, &[orders()]);
+    for _ in 0..3 {
+        ramp(&mut world, 600, 4.0, &orders());
+        world.run(900, &[orders()]);
+    }
+    let record = world.engine.view().track_record;
+    assert!(record.failures.judged > 40, "{record:?}");
+    assert!(record.failures.failed >= 10, "{record:?}");
+    let (brier, base) = (
+        record.failures.brier.unwrap(),
+        record.failures.base_brier.unwrap(),
+    );
+    assert!(brier < base, "{brier} against {base}");
+    let restored = Engine::restore(EngineConfig::default(), &world.engine.snapshot()).unwrap();
+    assert_eq!(restored.view().track_record, record);
+}
+
+#[test]
+fn nothing_is_foreseen_of_what_is_not_watched() {
+    let own = Watching {
+        paused: true,
+        ..Watching::default()
+    };
+    let place = (ServiceKey::new("shop", "orders"), None::<Name>, own);
+    let mut world = World::new(10);
+    world.run(900, &[orders()]);
+    ramp(&mut world, 150, 2.5, &orders());
+    assert_eq!(stated(&world).len(), 1);
+    world
+        .engine
+        .configure(&Arc::new(Settings::new([place], Vec::new(), Vec::new())));
+    ramp(&mut world, 300, 5.0, &orders());
+    // It ends without an outcome: nobody looked.
+    assert_eq!(ended(&world).first().map(|end| end.0), Some(None));
+    assert_eq!(world.engine.view().track_record.risks.came, 0);
+}
