@@ -58,7 +58,7 @@ async fn a_recipe_is_the_active_one_but_for_what_it_says() {
         ),
         (json!({"recipe": {"without": ["lateny"]}}), "lateny"),
         (json!({"recipes": {}}), "unknown field"),
-        (json!([]), "not understood"),
+        (json!("m2"), "not understood"),
     ] {
         let answer = post(&site, "/models", &body).await;
         assert_eq!(answer.status, 400, "{body}");
@@ -119,7 +119,7 @@ async fn feedback_is_taken_and_listed() {
           "end": null,
           "held_back": 0,
           "note": "known",
-          "signal": "latency of parcels/orders GET /orders/{id} @ cloud-a",
+          "signal": "latency of post/orders GET /orders/{id} @ cloud-a",
           "start": "2026-11-21T12:00:00Z",
           "until": "2026-11-21T12:01:00Z"
         }
