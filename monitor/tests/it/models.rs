@@ -56,7 +56,8 @@ async fn what_people_say_changes_what_is_told() {
         .await
         .unwrap();
     assert_eq!((given.anomaly, given.note.as_str()), (id, "a rehearsal"));
-    site.until("that it is withdrawn", |view| !is_anomalous(view)).await;
+    site.until("that it is withdrawn", |view| !is_anomalous(view))
+        .await;
     let apis = client.apis(&ApisQuery::default()).await.unwrap();
     assert_eq!(
         apis.items[0].state,
