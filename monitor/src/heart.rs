@@ -89,7 +89,7 @@ impl Heart {
     /// Judges all that remains, at the end of a recording.
     pub fn finish(&mut self) -> Vec<Effect> {
         let effects = self.engine.finish();
-        self.models.finish(&mut self.engine, &effects);
+        self.models.finish(&self.engine, &effects);
         self.worded(effects)
     }
 

@@ -222,7 +222,7 @@ impl Models for ToModels {
     }
 
     fn score(&self, series: Vec<Vec<(Time, f64)>>) -> BoxFuture<'_, Result<Scored, ModelsError>> {
-        Box::pin(self.of_each(series, |series| series::judge(series)))
+        Box::pin(self.of_each(series, series::judge))
     }
 
     fn forecast(

@@ -50,7 +50,9 @@ pub(crate) enum Work {
 
 /// Asked of the heart between two batches: its answer goes its own way, what has to be told is
 /// returned. To be quick, for nothing else is done meanwhile.
-pub(crate) struct Question(pub(crate) Box<dyn FnOnce(&mut Heart) -> Vec<Effect> + Send>);
+pub(crate) struct Question(pub(crate) Box<Answering>);
+
+type Answering = dyn FnOnce(&mut Heart) -> Vec<Effect> + Send;
 
 impl std::fmt::Debug for Question {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -112,11 +112,11 @@ fn one(series: &Series) -> (BySeries, usize) {
     let mut sums: BTreeMap<u32, Sums> = BTreeMap::new();
     let (mut change, mut changes, mut last) = (0.0, 0.0, None);
     for (&secs, &value) in series.secs.iter().zip(&series.values) {
-        if value.is_finite() {
-            if let Some(last) = last.replace(value) {
-                change += f64::abs(value - last);
-                changes += 1.0;
-            }
+        if value.is_finite()
+            && let Some(last) = last.replace(value)
+        {
+            change += f64::abs(value - last);
+            changes += 1.0;
         }
         for scored in forecaster.observe(secs, value) {
             if scored.counts {

@@ -1,7 +1,6 @@
 //! What was raised against what was promised.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::Serialize;
 use statrs::function::gamma::gamma_ur;
@@ -88,10 +87,8 @@ impl Report {
                 .map(|(detector, alarms)| format!("{detector} {alarms}"))
                 .collect();
             let (low, high) = setting.interval;
-            // Writing to a string cannot fail.
-            let _ = writeln!(
-                text,
-                "{:>8} {:>10.3} {:>16} {:>7.2} {:>7}   {}; {}",
+            text.push_str(&format!(
+                "{:>8} {:>10.3} {:>16} {:>7.2} {:>7}   {}; {}\n",
                 setting.target,
                 setting.per_api_week,
                 format!("{low:.3} to {high:.3}"),
@@ -99,7 +96,7 @@ impl Report {
                 setting.alarms,
                 weeks.join(" "),
                 detectors.join(", ")
-            );
+            ));
         }
         text
     }

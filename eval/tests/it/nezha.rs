@@ -34,7 +34,7 @@ impl Minute {
                     id(number),
                     (to - from) * 1_000
                 )
-                .unwrap();
+                .expect("it can be written");
             };
             span(1, "root".to_owned(), "shop", "/order", 0, 40 + way);
             span(2, id(1), "shop", "HTTP POST", 10, 20 + way);
@@ -50,7 +50,7 @@ impl Minute {
                     "2023-01-29T10:00:00Z,{start}000000,node,till-5f-x1,server,{trace},{},\"{wrapped}\"",
                     id(3)
                 )
-                .unwrap();
+                .expect("it can be written");
             }
         }
         minute
@@ -58,8 +58,9 @@ impl Minute {
 
     fn write(&self, folder: &Path, name: &str) {
         for (kind, text) in [("log", &self.lines), ("trace", &self.spans)] {
-            fs::create_dir_all(folder.join(kind)).unwrap();
-            fs::write(folder.join(kind).join(format!("{name}_{kind}.csv")), text).unwrap();
+            fs::create_dir_all(folder.join(kind)).expect("it can be written");
+            fs::write(folder.join(kind).join(format!("{name}_{kind}.csv")), text)
+                .expect("it can be written");
         }
     }
 }
@@ -81,7 +82,7 @@ fn recording(root: &Path) {
         "11": [{"inject_time": "2023-01-29 11:00:10", "inject_pod": "shop-5f-x1",
                 "inject_type": "return"}]
     }"#;
-    fs::write(ill.join(format!("{date}-fault_list.json")), list).unwrap();
+    fs::write(ill.join(format!("{date}-fault_list.json")), list).expect("it can be written");
 }
 
 #[test]

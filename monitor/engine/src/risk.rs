@@ -146,7 +146,7 @@ impl Foresight {
     /// For the view: open ones, the soonest first, then those that ended, the latest first.
     pub(crate) fn risks(&self) -> Vec<Risk> {
         let mut open: Vec<Risk> = self.open().cloned().collect();
-        open.sort_by(|a, b| (a.expected, a.id).cmp(&(b.expected, b.id)));
+        open.sort_by_key(|a| (a.expected, a.id));
         open.extend(self.ended.iter().rev().cloned());
         open
     }

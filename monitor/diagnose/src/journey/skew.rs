@@ -125,16 +125,13 @@ impl Skews {
             }
         }
         let mut offsets: BTreeMap<u32, Offset> = BTreeMap::new();
-        loop {
-            // The one with most pairs of those that no other leads to.
-            let Some(reference) = weight
-                .iter()
-                .filter(|(end, _)| !offsets.contains_key(end))
-                .max_by_key(|(end, weight)| (**weight, std::cmp::Reverse(**end)))
-                .map(|(end, _)| *end)
-            else {
-                break;
-            };
+        // The one with most pairs of those that no other leads to.
+        while let Some(reference) = weight
+            .iter()
+            .filter(|(end, _)| !offsets.contains_key(end))
+            .max_by_key(|(end, weight)| (**weight, std::cmp::Reverse(**end)))
+            .map(|(end, _)| *end)
+        {
             offsets.insert(reference, Offset::default());
             loop {
                 let next = self

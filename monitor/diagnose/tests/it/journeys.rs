@@ -153,7 +153,7 @@ fn tree(journey: &Journey) -> String {
             above = stop.parent;
         }
         let api = stop.api.as_ref().map_or("?", |api| &api.service.name);
-        writeln!(text, "{}{api}", "  ".repeat(depth)).unwrap();
+        writeln!(text, "{}{api}", "  ".repeat(depth)).expect("texts grow");
     }
     text
 }

@@ -64,12 +64,12 @@ struct Recorder {
 impl Recorder {
     fn id(&mut self) -> SpanId {
         self.ids += 1;
-        SpanId::new(self.ids.to_be_bytes()).unwrap()
+        SpanId::new(self.ids.to_be_bytes()).expect("not zero")
     }
 
     fn request(&mut self, work: &Work) {
         self.ids += 1;
-        let trace = TraceId::new(u128::from(self.ids).to_be_bytes()).unwrap();
+        let trace = TraceId::new(u128::from(self.ids).to_be_bytes()).expect("not zero");
         self.serve(work, trace, None, Time::from_secs(1_000));
     }
 
@@ -316,7 +316,10 @@ fn any_work() -> impl Strategy<Value = Work> {
     let lines = prop::collection::vec(("[ab]", any::<bool>()), 0..3);
     let leaf = ("[xyz]", 0u64..50, 0u64..9, lines).prop_map(|(service, own, way, lines)| {
         let names = ["x", "y", "z"];
-        let name = *names.iter().find(|name| **name == service).unwrap();
+        let name = *names
+            .iter()
+            .find(|name| **name == service)
+            .expect("one of them");
         Work {
             service: name,
             operation: "serve",

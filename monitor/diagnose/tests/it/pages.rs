@@ -87,8 +87,11 @@ impl Desk {
     }
 
     fn merged(&mut self, part: u64, whole: u64) -> &mut Desk {
-        let services = self.incidents.remove(&part).unwrap();
-        self.incidents.get_mut(&whole).unwrap().extend(services);
+        let services = self.incidents.remove(&part).expect("an incident");
+        self.incidents
+            .get_mut(&whole)
+            .expect("an incident")
+            .extend(services);
         self.follow(&[(part, whole)]);
         self
     }
@@ -125,7 +128,7 @@ impl Desk {
                     let rank = services.iter().position(|known| *known == &*service.name)?;
                     Some(Cause {
                         incident: IncidentId(*id),
-                        rank: u32::try_from(rank).unwrap(),
+                        rank: u32::try_from(rank).expect("a few"),
                         root_cause: None,
                         impact: None,
                         changes: None,

@@ -159,7 +159,7 @@ fn real_ends_what_was_excused_and_lasts_as_long_as_the_trouble() {
     let real = anomaly(NOON + DAY, 3.0);
     let lasting = Duration::from_secs(60);
     book.answer(&real, Answer::Real, String::new(), lasting, real.detected);
-    assert_eq!(book.confirmed(), [real.signal.subject.clone()]);
+    assert_eq!(book.confirmed(), std::slice::from_ref(&real.signal.subject));
     assert!(is_told(&mut book, anomaly(NOON + 2 * DAY, 3.0)));
     let mut over = real;
     over.end = Some(Time::from_secs(NOON + DAY + 600));

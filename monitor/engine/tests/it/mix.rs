@@ -16,7 +16,7 @@ fn run_refusing(world: &mut World, seconds: i64, status: CallStatus, every: u64)
         let traffic = second(&mut world.random, world.now, &[orders()]);
         for mut observation in traffic {
             if let Observation::Call(call) = &mut observation
-                && world.random.next() % every == 0
+                && world.random.next().is_multiple_of(every)
             {
                 call.status = status;
             }
@@ -141,7 +141,7 @@ fn run_asking(world: &mut World, seconds: i64, per_call: f64, millis: u64, faili
         }
         for _ in 0..asked {
             let micros = millis * 500 + world.random.next() % (millis * 1_000);
-            let failed = world.random.next() % failing == 0;
+            let failed = world.random.next().is_multiple_of(failing);
             world.engine.observe(&Observation::Dependency {
                 service: ServiceKey::new("shop", "orders"),
                 environment: "cloud-a".into(),

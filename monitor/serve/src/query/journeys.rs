@@ -188,7 +188,7 @@ fn topology(graph: &GraphView, at: Option<Time>) -> wire::Topology {
     let time = |minute: i64| Time::from_secs(minute * 60).to_string();
     wire::Topology {
         from: minutes().next().map(|minute| time(minute.minute)),
-        to: minutes().last().map(|minute| time(minute.minute + 1)),
+        to: minutes().next_back().map(|minute| time(minute.minute + 1)),
         nodes: nodes
             .iter()
             .filter_map(|(_, node)| graph.nodes.get(*node as usize))

@@ -19,11 +19,14 @@ const CALLS: usize = 200;
 /// Half of these must agree, and no fewer.
 const FEWEST: usize = 20;
 
+/// Whom a call was made to, its start and its end.
+type Asked = (u32, i64, i64);
+
 /// Whether a clock turned out to be another than was supposed.
 pub(super) fn suppose(items: &[Item], names: &Names, skews: &mut Skews) -> bool {
     let mut jumped = false;
     let mut served: BTreeMap<u32, Vec<(i64, i64)>> = BTreeMap::new();
-    let mut asked: BTreeMap<(u32, u32), Vec<(u32, i64, i64)>> = BTreeMap::new();
+    let mut asked: BTreeMap<(u32, u32), Vec<Asked>> = BTreeMap::new();
     for item in items {
         let part = &item.part;
         match part.role {
