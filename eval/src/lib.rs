@@ -4,5 +4,8 @@
 //! what comes out is a value; printing is the command line's. The same input gives the same bytes.
 
 pub mod baselines;
+pub mod forecast;
 pub mod nab;
+pub mod nezha;
+pub mod petshop;
 pub mod vus;

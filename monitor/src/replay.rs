@@ -4,6 +4,7 @@
 //! input alone, so the anomalies are the same bytes at any speed and after any interruption.
 
 mod checkpoint;
+mod faults;
 mod files;
 mod input;
 mod nezha;
@@ -30,6 +31,7 @@ use self::checkpoint::Checkpoint;
 use self::report::Collector;
 use crate::heart::Heart;
 
+pub use self::faults::{Cause, FaultReport, judge_recording};
 pub use self::report::Report;
 
 /// Chunks between two checkpoints: a few seconds of work.
@@ -111,8 +113,6 @@ fn parse_speed(text: &str) -> Result<Speed, String> {
 #[derive(Debug)]
 struct Chunk {
     batch: Batch,
-    /// The minute that the recording filed these items under, when it has such files.
-    window: Option<Time>,
     /// How much of the input has been read, in the adapter's unit of progress.
     done: u64,
 }
@@ -174,17 +174,12 @@ pub fn run(args: &ReplayArgs, interrupt: &AtomicBool, progress: bool) -> anyhow:
         false_alarms_per_api_week: args.false_alarms_per_week,
         ..EngineConfig::replay()
     };
-    let (faults, length) = match &recording {
-        Some(recording) => (recording.faults.clone(), recording.minutes() as u64),
-        None => (Vec::new(), total_bytes(&input.files)),
+    let length = match &recording {
+        Some(recording) => recording.minutes() as u64,
+        None => total_bytes(&input.files),
     };
-    let mut replay = Replay::new(
-        args,
-        data,
-        config,
-        faults,
-        bar(length, recording.is_some(), progress),
-    )?;
+    let bar = bar(length, recording.is_some(), progress);
+    let mut replay = Replay::new(args, data, config, bar)?;
     let mut counts = ReadCounts {
         passed_over: input.passed_over.clone(),
         ..ReadCounts::default()
@@ -203,7 +198,18 @@ pub fn run(args: &ReplayArgs, interrupt: &AtomicBool, progress: bool) -> anyhow:
             )?;
         }
     }
-    replay.finish(counts)
+    let mut report = replay.finish(counts)?;
+    if let Some(recording) = &recording {
+        let mut judge = faults::Judge::new(recording)?;
+        let asked_for = |fault: &&faults::Fault| {
+            let start = fault.window.start;
+            args.from.is_none_or(|from| start >= from) && args.to.is_none_or(|to| start < to)
+        };
+        let faults = recording.faults.iter().filter(asked_for);
+        let judged: Result<_, _> = faults.map(|fault| judge.judge(fault)).collect();
+        report.judged(judged?);
+    }
+    Ok(report)
 }
 
 /// The folder that a replay keeps its results in.
@@ -278,7 +284,6 @@ impl<'a> Replay<'a> {
         args: &'a ReplayArgs,
         data: Data,
         config: EngineConfig,
-        faults: Vec<report::Fault>,
         bar: ProgressBar,
     ) -> anyhow::Result<Replay<'a>> {
         let Data { folder, checkpoint } = data;
@@ -303,7 +308,7 @@ impl<'a> Replay<'a> {
                 checkpoint.newest,
                 checkpoint.anomaly_bytes,
             ),
-            _ => (Heart::new(config), Collector::new(faults), Time::MIN, 0),
+            _ => (Heart::new(config), Collector::default(), Time::MIN, 0),
         };
         // What came after the checkpoint is found again.
         anomalies.set_len(anomaly_bytes)?;
@@ -356,9 +361,8 @@ impl<'a> Replay<'a> {
         self.redactor
             .redact_batch(&mut chunk.batch, &mut redactions);
         self.collector.redactions.add(&redactions);
-        self.collector.before(&chunk.batch, chunk.window);
         let (records, observations) = self.heart.take(chunk.batch);
-        self.collector.after(&records, &observations, chunk.window);
+        self.collector.after(&records, &observations);
         self.index
             .add(seq, &records)
             .context("cannot write the log index")?;
@@ -460,7 +464,6 @@ impl<'a> Replay<'a> {
             &self.heart.ingest_view(),
             self.heart.view().counts,
             &self.folder,
-            &|service, id| self.heart.template_text(service, id),
         ))
     }
 }

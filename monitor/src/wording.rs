@@ -45,33 +45,6 @@ pub(crate) fn spell_out_alert(alert: &mut Alert, lookup: Lookup<'_>) {
     }
 }
 
-/// Replaces the ids of a service's templates wherever a sentence names them.
-pub(crate) fn spell_out_sentence(
-    sentence: &str,
-    service: &ServiceKey,
-    lookup: Lookup<'_>,
-) -> String {
-    let mut told = String::with_capacity(sentence.len());
-    for (place, word) in sentence.split(' ').enumerate() {
-        if place > 0 {
-            told.push(' ');
-        }
-        let bare = word.trim_end_matches([':', ',', ';']);
-        let text = (bare.len() == 16)
-            .then(|| u64::from_str_radix(bare, 16).ok())
-            .flatten()
-            .and_then(|id| lookup(service, TemplateId(id)));
-        match text {
-            Some(text) => {
-                told.push_str(&quoted(&text));
-                told.push_str(&word[bare.len()..]);
-            }
-            None => told.push_str(word),
-        }
-    }
-    told
-}
-
 fn quoted(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let mut shown: String = line.chars().take(SHOWN).collect();
@@ -79,29 +52,4 @@ fn quoted(text: &str) -> String {
         shown.push('…');
     }
     format!("“{shown}”")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_in_sentences_become_words_and_nothing_else_does() {
-        let lookup = |_: &ServiceKey, id: TemplateId| {
-            (id == TemplateId(0xd68c_de4c_f0a6_b266)).then(|| "no stock of <*>".to_owned())
-        };
-        let service = ServiceKey::new("", "cart");
-        assert_eq!(
-            spell_out_sentence(
-                "error message d68cde4cf0a6b266: 19 of 368 records instead of 0 of 424",
-                &service,
-                &lookup
-            ),
-            "error message “no stock of <*>”: 19 of 368 records instead of 0 of 424"
-        );
-        assert_eq!(
-            spell_out_sentence("1234567890123456 calls", &service, &lookup),
-            "1234567890123456 calls"
-        );
-    }
 }

@@ -1,5 +1,9 @@
 //! `crosswatch eval`: the production detectors on public benchmarks; the work is in `eval`.
 
+mod forecast;
+mod nezha;
+mod petshop;
+
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -21,6 +25,9 @@ pub(crate) struct Command {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     Nab(NabArgs),
+    Forecast(forecast::Args),
+    Petshop(petshop::PetshopArgs),
+    Nezha(nezha::NezhaArgs),
 }
 
 /// The Numenta Anomaly Benchmark: single signals with labelled windows.
@@ -49,7 +56,15 @@ struct NabArgs {
 }
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
-    let Benchmark::Nab(args) = &command.benchmark;
+    match &command.benchmark {
+        Benchmark::Nab(args) => nab(args),
+        Benchmark::Forecast(args) => forecast::run(args),
+        Benchmark::Petshop(args) => petshop::run(args),
+        Benchmark::Nezha(args) => nezha::run(args),
+    }
+}
+
+fn nab(args: &NabArgs) -> anyhow::Result<()> {
     let corpus = read::read(&args.directory)?;
     let said: Vec<_> = corpus.series.iter().map(detect::run).collect();
     if let Some(folder) = &args.results {

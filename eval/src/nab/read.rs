@@ -72,6 +72,8 @@ pub enum ReadError {
         "`{path}` holds no labelled series: expected data/CATEGORY/FILE.csv and labels/combined_windows.json"
     )]
     Empty { path: PathBuf },
+    #[error("`{path}` holds no series: expected files with the header `timestamp,value`")]
+    NoSeries { path: PathBuf },
 }
 
 /// A directory, or a file that is taken as `.tar.zst`.
@@ -266,6 +268,12 @@ fn series(name: String, text: &str) -> Result<Series, ReadError> {
         series.lines.push(line.into());
     }
     Ok(series)
+}
+
+/// Times in seconds of Unix time, and values, of a file of `timestamp,value` lines.
+pub(crate) fn values(name: &str, text: &str) -> Result<(Vec<f64>, Vec<f64>), ReadError> {
+    let series = series(name.to_owned(), text)?;
+    Ok((series.secs, series.values))
 }
 
 /// The column `anomaly_score`; `None` when there is no such column.

@@ -2,13 +2,13 @@
 //!
 //! Detectors are pure: readings of one signal in event time go in, verdicts come out. They keep
 //! bounded state, which is their model, and know nothing of the wall clock, of what a service's
-//! name means, or of who is told. The engine feeds them and turns their verdicts into anomalies;
-//! [`compare`] judges two stretches of a recording that has no lead-in to learn from.
+//! name means, or of who is told. The engine feeds them and turns their verdicts into anomalies.
+//! [`forecast`] says what comes next.
 
-pub mod compare;
 mod detector;
 mod errors;
 mod evidence;
+pub mod forecast;
 mod latency;
 mod learning;
 mod level;

@@ -5,10 +5,12 @@
 //! when they have to be sent, and sent again, is decided here.
 
 mod alert_book;
+pub mod blame;
 mod changes;
 mod explain;
 mod identity;
 mod incident;
+pub mod origin;
 mod severity;
 mod sign;
 mod suspects;

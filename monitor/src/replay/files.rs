@@ -61,7 +61,6 @@ pub(super) fn read(
         if items.len() >= BATCH || (first.is_none() && !items.is_empty()) {
             take(Chunk {
                 batch: batch(items.drain(..)),
-                window: None,
                 done,
             })?;
         }

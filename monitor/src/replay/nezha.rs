@@ -3,7 +3,10 @@
 //! minute for logs and for spans, and a list of the faults that were injected.
 //!
 //! Layout: `rca_data/<date>/{log,trace}/HH_MM_*.csv` and `<date>-fault_list.json`; a fault-free
-//! minute of each date in `construct_data/<date>/`. Times are UTC.
+//! minute of each date in `construct_data/<date>/`; `metric/` has a row a minute for each pod (see
+//! `usage`). Times are UTC.
+
+mod usage;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,8 +23,10 @@ use monitor_ingest::container::{self, Output};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
-use super::report::{Fault, Window};
+use super::faults::{Fault, Window};
 use super::{Chunk, ReadCounts};
+
+pub(super) use self::usage::Measured;
 
 /// Items of a batch: what the engine is ticked by.
 const BATCH: usize = 2_000;
@@ -35,6 +40,8 @@ pub(super) struct Recording {
     /// Ordered by minute; the two folders of a date are merged.
     minutes: BTreeMap<Time, Minute>,
     pub(super) faults: Vec<Fault>,
+    /// Files of measurements, a pod's each.
+    measured: Vec<PathBuf>,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +65,7 @@ impl Recording {
         let mut recording = Recording {
             minutes: BTreeMap::new(),
             faults: Vec::new(),
+            measured: Vec::new(),
         };
         let mut fault_free: BTreeMap<String, Time> = BTreeMap::new();
         for half in ["construct_data", "rca_data"] {
@@ -94,6 +102,10 @@ impl Recording {
                         }
                     }
                 }
+                let folder = date.join("metric");
+                if folder.is_dir() {
+                    recording.measured.extend(sorted(&folder)?);
+                }
                 let list = date.join(format!("{name}-fault_list.json"));
                 if half == "rca_data" && list.is_file() {
                     read_faults(&list, fault_free.get(name).copied(), &mut recording.faults)?;
@@ -125,9 +137,38 @@ impl Recording {
         self.minutes.len()
     }
 
-    /// Reads everything in time order, a minute's files at a time. Each chunk carries the minute
-    /// file its items came from, because that, not the clock, is what the recording's authors
-    /// compare.
+    /// What was measured of the pods, over all days.
+    pub(super) fn measured(&self, counts: &mut ReadCounts) -> anyhow::Result<Measured> {
+        Measured::read(&self.measured, counts)
+    }
+
+    /// The records that were filed under one minute, as batches; none when there are no such files.
+    pub(super) fn minute(
+        &self,
+        start: Time,
+        counts: &mut ReadCounts,
+    ) -> anyhow::Result<Vec<Batch>> {
+        let Some(minute) = self.minutes.get(&start) else {
+            return Ok(Vec::new());
+        };
+        let mut items = Vec::new();
+        let mut resources = Resources::default();
+        minute.read(
+            &mut resources,
+            &FxHashMap::default(),
+            &mut FxHashMap::default(),
+            counts,
+            &mut items,
+        )?;
+        let mut items = items.into_iter().peekable();
+        let mut batches = Vec::new();
+        while items.peek().is_some() {
+            batches.push(batch(items.by_ref().take(BATCH)));
+        }
+        Ok(batches)
+    }
+
+    /// Reads everything in time order, a minute's files at a time.
     pub(super) fn read(
         &self,
         counts: &mut ReadCounts,
@@ -135,34 +176,40 @@ impl Recording {
     ) -> anyhow::Result<()> {
         let mut resources = Resources::default();
         let mut previous: FxHashMap<SpanId, Parent> = FxHashMap::default();
-        for (index, (start, minute)) in self.minutes.iter().enumerate() {
+        for (index, minute) in self.minutes.values().enumerate() {
             let mut items: Vec<(Time, Source, Payload)> = Vec::new();
-            for path in &minute.logs {
-                read_logs(path, &mut resources, counts, &mut items)?;
-            }
             let mut parents = FxHashMap::default();
-            for path in &minute.traces {
-                read_spans(
-                    path,
-                    &mut resources,
-                    &previous,
-                    &mut parents,
-                    counts,
-                    &mut items,
-                )?;
-            }
+            minute.read(&mut resources, &previous, &mut parents, counts, &mut items)?;
             previous = parents;
-            // Rows of a minute's file are in no order; equal times keep the files' order.
-            items.sort_by_key(|item| item.0);
             let mut items = items.into_iter().peekable();
             while items.peek().is_some() {
                 take(Chunk {
                     batch: batch(items.by_ref().take(BATCH)),
-                    window: Some(*start),
                     done: index as u64,
                 })?;
             }
         }
+        Ok(())
+    }
+}
+
+impl Minute {
+    /// In the order of time; equal times keep the files' order, whose rows are in none.
+    fn read(
+        &self,
+        resources: &mut Resources,
+        previous: &FxHashMap<SpanId, Parent>,
+        parents: &mut FxHashMap<SpanId, Parent>,
+        counts: &mut ReadCounts,
+        items: &mut Vec<(Time, Source, Payload)>,
+    ) -> anyhow::Result<()> {
+        for path in &self.logs {
+            read_logs(path, resources, counts, items)?;
+        }
+        for path in &self.traces {
+            read_spans(path, resources, previous, parents, counts, items)?;
+        }
+        items.sort_by_key(|item| item.0);
         Ok(())
     }
 }

@@ -1,56 +1,30 @@
 //! What a replay found: gathered while it runs, told at the end.
 
-mod faults;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use monitor_core::{
-    Anomaly, AnomalyId, ApiKey, Batch, CallSource, EngineCounts, Incident, IncidentId, IngestView,
-    Name, Observation, Outcome, Payload, Record, ServiceKey, Severity, Sketch, Time, TraceId,
+    Anomaly, AnomalyId, ApiKey, CallSource, EngineCounts, Incident, IncidentId, IngestView, Name,
+    Observation, Outcome, Record, ServiceKey, Severity, Sketch, Time, TraceId,
 };
 use monitor_engine::Effect;
 use monitor_ingest::redact::RedactionCounts;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use self::faults::Minute;
-use self::faults::{FaultReport, FaultSummary};
 use super::ReadCounts;
-use crate::wording::Lookup;
+use super::faults::{FaultReport, FaultSummary};
 
 /// Traces remembered to tell whether logs and spans meet; beyond, only the first are compared.
 const MAX_TRACES: usize = 2_000_000;
 
-/// A stretch of recorded time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Window {
-    pub start: Time,
-    pub length: Duration,
-}
-
-/// A fault that is known to have been injected while recording.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Fault {
-    pub injected: Time,
-    pub kind: String,
-    pub service: ServiceKey,
-    /// What is judged …
-    pub window: Window,
-    /// … against what.
-    pub reference: Option<Window>,
-}
-
 /// Gathers while the replay runs. Part of the checkpoint.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Collector {
-    faults: Vec<Fault>,
-    /// The minutes that faults are judged by, by their start.
-    minutes: BTreeMap<Time, Minute>,
     /// One request can be seen in several kinds of evidence, so each is counted by itself.
     apis: BTreeMap<Arc<ApiKey>, BTreeMap<CallSource, ApiTotals>>,
     services: BTreeMap<ServiceKey, ServiceTotals>,
@@ -98,39 +72,7 @@ impl Redactions {
 }
 
 impl Collector {
-    pub(super) fn new(faults: Vec<Fault>) -> Collector {
-        let minutes = faults
-            .iter()
-            .flat_map(|fault| [Some(fault.window), fault.reference])
-            .flatten()
-            .map(|window| (window.start, Minute::default()))
-            .collect();
-        Collector {
-            faults,
-            minutes,
-            ..Collector::default()
-        }
-    }
-
-    /// Looks at a batch before it is understood: spans have their tree only here.
-    pub(super) fn before(&mut self, batch: &Batch, window: Option<Time>) {
-        let minute = window.and_then(|window| self.minutes.get_mut(&window));
-        let Some(minute) = minute else { return };
-        for item in &batch.items {
-            if let (Payload::Span(span), Some(source)) =
-                (&item.payload, batch.sources.get(item.source as usize))
-            {
-                minute.span(&source.resource.service, span);
-            }
-        }
-    }
-
-    pub(super) fn after(
-        &mut self,
-        records: &[(u32, Record)],
-        observations: &[Observation],
-        window: Option<Time>,
-    ) {
+    pub(super) fn after(&mut self, records: &[(u32, Record)], observations: &[Observation]) {
         for (_, record) in records {
             self.first = Some(
                 self.first
@@ -175,9 +117,6 @@ impl Collector {
                 }
             }
         }
-        if let Some(minute) = window.and_then(|window| self.minutes.get_mut(&window)) {
-            minute.observe(observations);
-        }
     }
 
     /// The line that is kept of an effect, if it is an anomaly's.
@@ -213,14 +152,7 @@ impl Collector {
         ingest: &IngestView,
         engine: EngineCounts,
         folder: &Path,
-        lookup: Lookup<'_>,
     ) -> Report {
-        let faults: Vec<FaultReport> = self
-            .faults
-            .iter()
-            .map(|fault| faults::judge(fault, &self.minutes, lookup))
-            .collect();
-        let summary = (!faults.is_empty()).then(|| FaultSummary::of(&faults));
         let logs_in_span_traces = self
             .traces
             .values()
@@ -294,10 +226,18 @@ impl Collector {
                 .map(IncidentReport::of)
                 .collect(),
             late: engine.late,
-            faults,
-            summary,
+            faults: Vec::new(),
+            summary: None,
             folder: folder.display().to_string(),
         }
+    }
+}
+
+impl Report {
+    /// Adds what became of faults that are known to have been injected.
+    pub(super) fn judged(&mut self, faults: Vec<FaultReport>) {
+        self.summary = (!faults.is_empty()).then(|| FaultSummary::of(&faults));
+        self.faults = faults;
     }
 }
 
@@ -477,7 +417,10 @@ impl Report {
     }
 }
 
-fn time<S: serde::Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn time<S: serde::Serializer>(
+    time: &Option<Time>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => serializer.collect_str(time),
         None => serializer.serialize_none(),

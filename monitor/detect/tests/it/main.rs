@@ -1,5 +1,4 @@
 //! Detectors and comparison on seeded series.
 
-mod comparison;
 mod detectors;
 mod random;

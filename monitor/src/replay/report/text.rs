@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use super::{ApiReport, FaultReport, FaultSummary, IncidentReport, Report};
+use super::super::faults::{FaultReport, FaultSummary};
+use super::{ApiReport, IncidentReport, Report};
 
 /// Apis shown; the rest is in `--json`.
 const APIS: usize = 25;
@@ -235,7 +236,7 @@ fn faults(faults: &[FaultReport], out: &mut impl Write) -> anyhow::Result<()> {
             };
             writeln!(
                 out,
-                "    {marker} {} (score {:.2})",
+                "    {marker} {} (evidence {:.1})",
                 cause.service, cause.score
             )?;
             for why in cause.why.iter().take(CAUSES) {
