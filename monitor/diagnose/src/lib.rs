@@ -15,6 +15,7 @@ mod incident;
 mod journey;
 pub mod origin;
 mod scope;
+pub mod origin;
 mod severity;
 mod sign;
 mod suspects;
