@@ -11,8 +11,4 @@ pub mod nab;
 pub mod nezha;
 pub mod petshop;
 pub mod quiet;
-pub mod forecast;
-pub mod nab;
-pub mod nezha;
-pub mod petshop;
 pub mod vus;

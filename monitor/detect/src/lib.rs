@@ -3,7 +3,6 @@
 //! Detectors are pure: readings of one signal in event time go in, verdicts come out. They keep
 //! bounded state, which is their model, and know nothing of the wall clock, of what a service's
 //! name means, or of who is told. The engine feeds them and turns their verdicts into anomalies.
-//! [`forecast`] says what comes next.
 
 mod detector;
 mod discovery;

@@ -15,7 +15,6 @@ mod incident;
 mod journey;
 pub mod origin;
 mod scope;
-pub mod origin;
 mod severity;
 mod sign;
 mod suspects;
