@@ -77,6 +77,11 @@ impl Sign {
         }
     }
 
+    /// Nobody is hurt by it: other numbers of calls, other messages.
+    pub(crate) fn is_harmless(&self) -> bool {
+        matches!(self.kind, Kind::Load | Kind::Complaining)
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.closed.is_none()
     }
