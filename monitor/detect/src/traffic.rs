@@ -292,7 +292,7 @@ impl TrafficDetector {
         let span = f64::from(window.seconds);
         let actual = window.calls as f64 / span;
         let mean = self.model.rate * span;
-        let dispersion = self.model.predictive();
+        let dispersion = self.dispersion(window.seconds);
         let surge = 1.0 + (self.surge - 1.0) * self.options.interest;
         let calm = actual > self.model.rate && actual < surge * self.model.rate;
         if !self.options.in_range(actual) {
@@ -304,6 +304,14 @@ impl TrafficDetector {
         } else {
             count_at_least(window.calls, mean, dispersion)
         }
+    }
+
+    /// How windows of so many seconds scatter. What is learned is of whole ones; where calls come in
+    /// bursts the variance of a part is the same multiple of its mean, so by the square of its smaller
+    /// mean it scatters more.
+    fn dispersion(&self, seconds: u32) -> f64 {
+        let part = f64::from(seconds) / f64::from(self.span);
+        self.model.predictive() / part.clamp(0.01, 1.0)
     }
 
     /// Whether what is gathered of a window shows enough not to wait for the rest.
