@@ -131,6 +131,9 @@ pub struct Anomaly {
     pub score: f64,
     /// The same from 0 to 100.
     pub score_percent: f64,
+    /// How bad it is for those who call, from 0 to 100: grows with the effect on a call, with the share of
+    /// calls that are hit, and with time.
+    pub severity_percent: f64,
     pub explanation: Explanation,
     pub evidence: Evidence,
 }

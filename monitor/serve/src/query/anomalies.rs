@@ -108,6 +108,7 @@ pub(crate) fn anomaly(anomaly: &Anomaly, at: Time) -> wire::Anomaly {
         duration_seconds: anomaly.duration(at).as_secs_f64(),
         score: anomaly.score.get(),
         score_percent: anomaly.score.percent(),
+        severity_percent: anomaly.severity_percent(at),
         explanation: wire::Explanation {
             unit: match measure.unit() {
                 "" => "ratio".to_owned(),
