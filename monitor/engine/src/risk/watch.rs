@@ -29,6 +29,8 @@ const ABOVE_USUAL: f64 = 0.06;
 const RECOVERED: f64 = 0.8;
 /// … at so many looks.
 const RECOVERED_LOOKS: u8 = 6;
+/// What has failed for so long is the usual.
+const NEW_USUAL_SECS: u64 = 21_600;
 /// Of a stated trend: always, the part of the way that is done, how far it is continued for each time
 /// that it was seen, and how clear it is.
 const ARRIVAL_GUESS: [f64; 4] = [0.0, 2.0, -0.5, 0.6];
@@ -41,7 +43,8 @@ pub(super) struct ApiWatch {
     minute_ago: f64,
     seen: u8,
     calm: u8,
-    failing: bool,
+    /// Since when it has been beyond a limit.
+    failing: Option<Time>,
     recovered: u8,
     open: Option<Box<Open>>,
     waiting: VecDeque<Waiting>,
@@ -80,7 +83,7 @@ impl ApiWatch {
 
     /// `None` where nothing can be said: it is not judged, has hardly any calls, or fails already.
     pub(super) fn position(&self, api: &ApiTrack) -> Option<Position> {
-        (api.is_foreseeable() && !self.failing).then_some(self.position)?
+        (api.is_foreseeable() && self.failing.is_none()).then_some(self.position)?
     }
 
     /// Looks at what has come until `end`. Whether it crossed a limit just now.
@@ -102,7 +105,7 @@ impl ApiWatch {
             return false;
         }
         let minute = end.rem_euclid(MINUTE_SECS) == 0;
-        if minute || self.lines.is_empty() {
+        if self.lines.is_empty() || (minute && self.is_as_usual(now, api)) {
             self.lines.renew(api);
         }
         let Some(recent) = Recent::of(&api.rollups, end) else {
@@ -114,7 +117,7 @@ impl ApiWatch {
             return false;
         }
         if self.lines.are_crossed(&recent) {
-            self.failing = true;
+            self.failing = Some(now);
             self.recovered = 0;
             self.position = None;
             match self.open.take() {
@@ -157,9 +160,18 @@ impl ApiWatch {
         false
     }
 
+    /// What is there may be learned as usual. A limit that moved along with what grows towards it would
+    /// never be reached.
+    fn is_as_usual(&self, now: Time, api: &ApiTrack) -> bool {
+        match self.failing {
+            Some(since) => now.since(since).as_secs() >= NEW_USUAL_SECS,
+            None => self.open.is_none() && api.open_anomalies().next().is_none(),
+        }
+    }
+
     /// Hysteresis: what crosses its limit to and fro fails once.
     fn is_still_failing(&mut self, recent: &Recent) -> bool {
-        if !self.failing {
+        if self.failing.is_none() {
             return false;
         }
         if self.lines.are_below(recent, RECOVERED) {
@@ -167,8 +179,10 @@ impl ApiWatch {
         } else {
             self.recovered = 0;
         }
-        self.failing = self.recovered < RECOVERED_LOOKS;
-        self.failing
+        if self.recovered >= RECOVERED_LOOKS {
+            self.failing = None;
+        }
+        self.failing.is_some()
     }
 
     /// There is a trend: says so when it has been there at the last look too, or says what has changed.
