@@ -48,6 +48,8 @@ pub(super) struct ApiWatch {
     recovered: u8,
     open: Option<Box<Open>>,
     waiting: VecDeque<Waiting>,
+    /// Of failing within the horizon, as last said.
+    chance: f64,
 }
 
 /// Where an Api is between usual and its limits.
@@ -79,6 +81,27 @@ impl ApiWatch {
 
     pub(super) fn pending(&mut self) -> &mut VecDeque<Waiting> {
         &mut self.waiting
+    }
+
+    /// Of failing within the horizon, as last said; what fails already does so for certain.
+    pub(super) fn chance(&self) -> f64 {
+        match self.failing {
+            Some(_) => 1.0,
+            None => self.chance,
+        }
+    }
+
+    pub(super) fn said(&mut self, chance: Option<f64>) {
+        self.chance = chance.unwrap_or_default();
+    }
+
+    /// How near the time is when its risk is expected to come: 1 at `end`, ½ a horizon later.
+    pub(super) fn due(&self, end: i64) -> f64 {
+        let horizon = HORIZON_SECS as f64;
+        self.open().map_or(0.0, |risk| {
+            let left = risk.expected.since(Time::from_secs(end)).as_secs_f64();
+            horizon / (horizon + left)
+        })
     }
 
     /// `None` where nothing can be said: it is not judged, has hardly any calls, or fails already.
