@@ -130,18 +130,29 @@ impl Foresight {
             let worst = worst.entry(&api.key.service.name).or_default();
             *worst = worst.max(watch.chance());
         }
-        let mut below: BTreeMap<(&ServiceKey, &Name), f64> = BTreeMap::new();
+        let mut omens: BTreeMap<&str, f64> = BTreeMap::new();
+        for service in seen.services {
+            if let Some((_, share)) = self.failures.omen(service.warnings.news(end)) {
+                let omen = omens.entry(&service.service.name).or_default();
+                *omen = omen.max(share);
+            }
+        }
+        let mut below: BTreeMap<(&ServiceKey, &Name), (f64, Option<f64>)> = BTreeMap::new();
         for asked in seen.dependencies {
-            let chance = worst.get(&*asked.callee).copied().unwrap_or_default();
             let below = below
                 .entry((&asked.service, &asked.environment))
                 .or_default();
-            *below = below.max(chance);
+            let chance = worst.get(&*asked.callee).copied().unwrap_or_default();
+            below.0 = below.0.max(chance);
+            if let Some(share) = omens.get(&*asked.callee) {
+                below.1 = Some(below.1.unwrap_or_default().max(*share));
+            }
         }
         for (watch, api) in self.apis.iter_mut().zip(seen.apis) {
             let place = (&api.key.service, &api.key.environment);
             let service = services.get(&place);
             let own = usize::from(watch.open().is_some());
+            let (chance_below, omen_below) = below.get(&place).copied().unwrap_or_default();
             let statement = watch.position(api).map(|position| Statement {
                 precursors: Precursors {
                     arrives: position.arrives,
@@ -153,9 +164,10 @@ impl Foresight {
                         .is_some_and(|service| service.open_anomalies().next().is_some()),
                     sibling: growing.get(&place).is_some_and(|growing| *growing > own),
                     due: watch.due(end),
-                    below: below.get(&place).copied().unwrap_or_default(),
+                    below: chance_below,
                 },
                 omen: service.and_then(|service| self.failures.omen(service.warnings.news(end))),
+                omen_below,
             });
             let waiting = watch.pending();
             self.failures.not_come(waiting, end, &mut self.ledger);

@@ -1,6 +1,6 @@
 //! What a service has begun to warn of.
 //!
-//! A message at WARN or above that was not written for half an hour and now is: memory that gets
+//! A message at WARN or above that was not written for ten minutes and now is: memory that gets
 //! scarce, a pool that is empty, calls that are tried again. What is written all the time says nothing.
 //! Called by the service's track; [`crate::risk`] learns which of them failures follow.
 
@@ -13,8 +13,10 @@ use crate::bucket::LogBucket;
 
 /// Messages remembered of one service.
 const MAX_KNOWN: usize = 64;
-/// Not written for so long, it is news when it comes; written for longer, it is none any more.
-const QUIET_SECS: i64 = 1_800;
+/// Not written for so long, it is news when it comes again …
+const QUIET_SECS: i64 = 600;
+/// … and written for so long it is none any more.
+const NEWS_SECS: i64 = 1_800;
 /// It is still so, for so long after it was last written.
 const LASTS_SECS: i64 = 300;
 /// At first every message is new.
@@ -36,7 +38,7 @@ impl Warnings {
     /// What was written in `second`; seconds ascend.
     pub(crate) fn add(&mut self, second: i64, bucket: &LogBucket) {
         let first = *self.first.get_or_insert(second);
-        let usual = second.saturating_sub(QUIET_SECS + 1);
+        let usual = second.saturating_sub(NEWS_SECS + 1);
         let warned = bucket
             .templates
             .iter()
@@ -68,10 +70,10 @@ impl Warnings {
         }
     }
 
-    /// What it warns of at `now` and did not half an hour ago.
+    /// What it has begun to warn of, at `now`.
     pub(crate) fn news(&self, now: i64) -> impl Iterator<Item = TemplateId> {
         self.known.iter().filter_map(move |(template, burst)| {
-            let is_news = now - burst.began <= QUIET_SECS && now - burst.latest <= LASTS_SECS;
+            let is_news = now - burst.began <= NEWS_SECS && now - burst.latest <= LASTS_SECS;
             is_news.then_some(*template)
         })
     }

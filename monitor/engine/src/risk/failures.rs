@@ -16,10 +16,11 @@ use crate::ledger::Ledger;
 /// Ahead.
 pub(crate) const FAILURE_HORIZON_SECS: u32 = 300;
 pub(super) const HORIZON_SECS: i64 = FAILURE_HORIZON_SECS as i64;
-const SIGNS: usize = 13;
-/// What an operator would guess: hardly ever without a sign; likely when a trend arrives in time.
+const SIGNS: usize = 14;
+/// What was seen before failures of the simulated platform, half believed: hardly ever without a sign,
+/// likely when a trend arrives in time or goes most of the way.
 const GUESS: [f64; SIGNS] = [
-    -6.0, 2.0, 2.0, 1.0, 1.0, 1.5, 2.0, 0.5, 0.5, 0.5, 2.0, 1.5, 2.0,
+    -5.5, 2.2, 2.2, 1.0, 1.5, 1.7, 2.0, 0.8, 0.5, 0.0, 2.0, 1.0, 2.4, 1.0,
 ];
 
 /// What may precede a failure.
@@ -50,6 +51,8 @@ pub(super) struct Statement {
     pub(super) precursors: Precursors,
     /// The worst of what its service newly warns of, and how often failures followed that.
     pub(super) omen: Option<(TemplateId, f64)>,
+    /// How often they followed the worst of what those warn of that its service calls.
+    pub(super) omen_below: Option<f64>,
 }
 
 /// One statement that waits to be compared with what comes.
@@ -88,6 +91,7 @@ impl Statement {
             known.due.clamp(0.0, 1.0),
             known.below.clamp(0.0, 1.0),
             self.omen.map_or(0.0, |(_, share)| omens::sign(share)),
+            self.omen_below.map_or(0.0, omens::sign),
         ]
     }
 }
