@@ -25,7 +25,7 @@ use crate::episode::Change;
 use crate::feedback::FeedbackBook;
 use crate::flows::FlowBook;
 use crate::places::Places;
-use crate::risk::{Foresight, RiskChange};
+use crate::risk::{Foresight, RiskChange, Watched};
 use crate::rollup::{SeriesPoint, Step};
 use crate::service::ServiceTrack;
 
@@ -490,9 +490,15 @@ impl Engine {
             foresight,
             apis,
             services,
+            dependencies,
             ..
         } = &mut self.state;
-        let changes = foresight.step(second, apis, services, self.config.max_forecast);
+        let watched = Watched {
+            apis,
+            services,
+            dependencies,
+        };
+        let changes = foresight.step(second, &watched, self.config.max_forecast);
         effects.extend(changes.into_iter().map(|change| match change {
             RiskChange::Opened(risk) => Effect::RiskOpened(risk),
             RiskChange::Updated(risk) => Effect::RiskUpdated(risk),

@@ -30,6 +30,7 @@ mod tally;
 mod trial;
 mod view;
 mod vitals;
+mod warnings;
 mod window;
 
 pub use backtest::{Backtest, BacktestPlan, BadPlan};
