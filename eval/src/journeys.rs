@@ -61,6 +61,9 @@ pub struct Score {
     pub worst_clock_error_ms: Option<f64>,
     /// Share right, by the route where they enter.
     pub by_entry: BTreeMap<String, f64>,
+    /// The journeys that are not right, by their number, the first ones first.
+    #[serde(skip)]
+    pub wrong: Vec<u64>,
 }
 
 /// `seen`: the passages that there was evidence of; of a passage whose parent there was none of, the
@@ -96,6 +99,7 @@ pub fn score(
     let mut bins = [(0_u64, 0_u64, 0.0); 10];
     let mut brier = 0.0;
     let mut entries: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut wrong = Vec::new();
     for (journey, passages) in &journeys {
         let places: BTreeSet<Option<usize>> = passages
             .iter()
@@ -119,6 +123,9 @@ pub fn score(
             .find_map(|passage| put.get(passage))
             .map_or(0.0, |place| place.confidence);
         right += u64::from(good);
+        if !good {
+            wrong.push(*journey);
+        }
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -165,6 +172,7 @@ pub fn score(
             .into_iter()
             .map(|(entry, (all, right))| (entry, rounded(share(right, all))))
             .collect(),
+        wrong,
     }
 }
 

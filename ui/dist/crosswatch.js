@@ -152,18 +152,18 @@
     const lower = expected.lower ?? 0;
     const upper = expected.upper ?? Math.max(actual ?? 0, lower) * 1.25;
     const largest = Math.max(upper * 1.4, (actual ?? 0) * 1.08, Number.MIN_VALUE);
-    const place = (value) => Math.max(0, Math.min(1, value / largest)) * (WIDTH - 8) + 4;
-    const from = place(lower);
+    const place2 = (value) => Math.max(0, Math.min(1, value / largest)) * (WIDTH - 8) + 4;
+    const from = place2(lower);
     drawing.append(s("rect", {
       class: "expected",
       x: from,
       y: 2,
-      width: Math.max(2, place(upper) - from),
+      width: Math.max(2, place2(upper) - from),
       height: HEIGHT - 4,
       rx: 2
     }));
     if (actual !== null) {
-      const x = place(actual);
+      const x = place2(actual);
       const outside = actual > upper || actual < lower;
       drawing.append(outside ? s("path", { class: "actual outside", d: `M${x} 0 l4.500 6 -4.500 6 -4.500 -6Z` }) : s("circle", { class: "actual", cx: x, cy: HEIGHT / 2, r: 3 }));
     }
@@ -701,6 +701,248 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     );
   }
 
+  // src/places.ts
+  var Part = class {
+    constructor(id, title, draw) {
+      this.draw = draw;
+      this.element = h(
+        "section",
+        { "aria-labelledby": `${id}-title` },
+        h("div", { class: "bar" }, h("h2", { id: `${id}-title` }, title)),
+        this.body
+      );
+    }
+    draw;
+    element;
+    body = h("div", { class: "scroll" });
+    drawn = "";
+    update(items) {
+      const text = JSON.stringify(items);
+      if (text !== this.drawn && redraw(this.body, this.draw(items))) this.drawn = text;
+    }
+  };
+  function table(headings, rows) {
+    return h(
+      "table",
+      { class: "plain", role: "table" },
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...headings.map(([name, numeric]) => h("th", { scope: "col", role: "columnheader", class: numeric ? "number" : null }, name)))),
+      h("tbody", { role: "rowgroup" }, ...rows)
+    );
+  }
+  function cell(label, content, numeric = false) {
+    return h("td", { role: "cell", "data-label": label, class: numeric ? "number" : null }, content);
+  }
+  function narrowed(text) {
+    return `#/apis${query({ filter: text })}`;
+  }
+  function services() {
+    return new Part("services", "Services", (items) => [table(
+      [["Service", false], ["Environment", false], ["Apis", false], ["Calls/s", true], ["Errors", true], ["Logs/s", true], ["Log errors", true], ["Templates", true]],
+      items.map((item) => h(
+        "tr",
+        { role: "row", "data-state": worst(item.apis_by_state) },
+        cell("Service", h("a", { href: narrowed(service(item)) }, service(item))),
+        cell("Environment", item.environment),
+        cell("Apis", item.apis ? tally(item.apis_by_state) : "none seen"),
+        cell("Calls/s", item.apis ? rate(item.calls_per_second) : NOT_KNOWN, true),
+        cell("Errors", item.apis ? percent(item.error_ratio) : NOT_KNOWN, true),
+        cell("Logs/s", rate(item.logs_per_second), true),
+        cell("Log errors", percent(item.log_error_ratio), true),
+        cell("Templates", count(item.templates), true)
+      ))
+    )]);
+  }
+  function environments() {
+    return new Part("environments", "Environments", (items) => [table(
+      [["Environment", false], ["Kind", false], ["Where", false], ["Apis", false], ["Services", true], ["Calls/s", true], ["Errors", true]],
+      items.map((item) => h(
+        "tr",
+        { role: "row", "data-state": worst(item.apis_by_state) },
+        cell("Environment", h("a", { href: narrowed(item.name) }, item.name)),
+        cell("Kind", item.kind),
+        cell("Where", [item.provider, item.region, item.zone, item.cluster].filter(Boolean).join(", ") || NOT_KNOWN),
+        cell("Apis", item.apis ? tally(item.apis_by_state) : "none seen"),
+        cell("Services", count(item.services), true),
+        cell("Calls/s", rate(item.calls_per_second), true),
+        cell("Errors", percent(item.error_ratio), true)
+      ))
+    )]);
+  }
+  function alerts() {
+    return new Part("alerts", "Alerts", (items) => items.length === 0 ? [h("p", { class: "calm" }, "No alert is pending or firing.")] : items.map((item) => h(
+      "details",
+      { class: "alert", "data-key": item.id, open: item.state === "firing" },
+      h(
+        "summary",
+        {},
+        badge(item.state),
+        h("strong", {}, item.annotations.summary ?? item.labels.alertname ?? item.id),
+        h("span", { class: "muted" }, ` ${item.severity}, since ${clock(item.starts_at)}${item.ends_at ? `, resolved ${clock(item.ends_at)}` : ""}`)
+      ),
+      item.annotations.description ? h("p", {}, item.annotations.description) : null,
+      h("p", { class: "labels" }, ...Object.entries(item.labels).map(([name, value]) => h("span", { class: "label" }, `${name}=${value}`))),
+      ...item.anomalies.map(explanation)
+    )));
+  }
+  function streams() {
+    return new Part("streams", "Streams", (items) => [
+      ...items.filter((item) => item.unrecognised.message).map((item) => h(
+        "article",
+        { class: "unread" },
+        h(
+          "header",
+          {},
+          badge("unrecognised"),
+          h("h3", {}, `${service(item)}, ${item.stream}`),
+          h("span", { class: "muted" }, item.environment)
+        ),
+        h("p", {}, `${capital(item.unrecognised.message ?? "")}:`),
+        h("pre", { tabindex: 0, "aria-label": "lines that were not recognised" }, item.unrecognised.examples.join("\n")),
+        h("p", { class: "muted" }, `${count(item.unrecognised.records)} of ${count(item.records)} records are searchable as text. Why: ${item.unrecognised.by_reason.map((reason) => `${reason.reason} (${count(reason.records)})`).join(", ")}.`)
+      )),
+      table(
+        [["Service", false], ["Stream", false], ["Environment", false], ["Format", false], ["Durations", false], ["Records", true], ["Not read", true], ["Last", true]],
+        items.map((item) => h(
+          "tr",
+          { role: "row" },
+          cell("Service", service(item)),
+          cell("Stream", h("span", { class: "code" }, item.stream)),
+          cell("Environment", item.environment),
+          cell("Format", item.format ?? badge("unrecognised")),
+          cell("Durations", item.duration_unit ?? NOT_KNOWN),
+          cell("Records", count(item.records), true),
+          cell("Not read", count(item.unrecognised.records), true),
+          cell("Last", clock(item.last_seen), true)
+        ))
+      )
+    ]);
+  }
+  function capital(text) {
+    return text.charAt(0).toUpperCase() + text.slice(1);
+  }
+
+  // src/journeys.ts
+  var SLIVER = 0.01;
+  var WIDTH2 = 200;
+  var HEIGHT2 = 10;
+  function journeys() {
+    return new Part("journeys", "Journeys", ([all]) => all === void 0 ? [] : [
+      h(
+        "section",
+        { class: "late", "aria-labelledby": "late-title" },
+        h("h3", { id: "late-title" }, "Late now"),
+        all.late.length === 0 ? h("p", { class: "calm" }, `None of ${count(all.in_flight)} in flight is late.`) : late(all.late)
+      ),
+      h("h3", {}, "Types"),
+      all.types.length === 0 ? h("p", { class: "calm" }, "No journey has ended yet.") : types(all.types)
+    ]);
+  }
+  function late(items) {
+    return table(
+      [["Journey", false], ["Began", false], ["For", true], ["99 % take", true], ["Last seen at", false], ["Trace", false]],
+      items.map((item) => h(
+        "tr",
+        { role: "row", "data-state": "anomalous" },
+        cell("Journey", item.name ?? "of no known type"),
+        cell("Began", clock(item.began)),
+        cell("For", seconds(item.age_seconds), true),
+        cell("99 % take", seconds(item.p99_seconds), true),
+        cell("Last seen at", item.last),
+        cell("Trace", item.trace_id === null ? NOT_KNOWN : h("a", { class: "code", href: `#/trace/${encodeURIComponent(item.trace_id)}` }, item.trace_id.slice(0, 8)))
+      ))
+    );
+  }
+  function types(items) {
+    return table(
+      [["Journey", false], ["Rate", true], ["Well", true], ["p50", true], ["p99", true], ["Waits for", false], ["Not whole", false]],
+      items.map((item) => h(
+        "tr",
+        { role: "row" },
+        cell("Journey", h(
+          "span",
+          {},
+          h("strong", {}, item.name),
+          h("br"),
+          h("small", {}, `enters at ${item.service}, ${item.environment}`)
+        )),
+        cell("Rate", `${rate(item.journeys_per_second)}/s`, true),
+        cell("Well", percent(item.success), true),
+        cell("p50", seconds(item.p50_seconds), true),
+        cell("p99", seconds(item.p99_seconds), true),
+        cell("Waits for", way2(item)),
+        cell("Not whole", troubles(item))
+      ))
+    );
+  }
+  function troubles(item) {
+    const said = [
+      [item.incomplete, "incomplete"],
+      [item.stuck, "stuck"],
+      [item.retried, "retried"],
+      [item.duplicated, "served twice"],
+      [item.inferred, `put together by time, ${percent(item.confidence)} sure`]
+    ].filter(([number]) => number > 0).map(([number, word]) => `${count(number)} ${word}`);
+    return said.join(", ") || "none";
+  }
+  function way2(item) {
+    const spent = [...item.time].sort((a, b) => b.seconds - a.seconds);
+    const whole2 = spent.reduce((sum, part) => sum + part.seconds, 0);
+    const shown = spent.filter((part) => whole2 > 0 && part.seconds / whole2 >= SLIVER);
+    return h(
+      "details",
+      { "data-key": item.id },
+      h(
+        "summary",
+        {},
+        bar(shown, whole2),
+        " ",
+        shown.map((part) => `${place(part)} ${seconds(part.seconds)}`).join(", ") || NOT_KNOWN
+      ),
+      h(
+        "table",
+        { class: "path" },
+        h("thead", {}, h("tr", {}, ...["Api", "Passed by", "Own time", "Of its budget"].map((name) => h("th", { scope: "col" }, name)))),
+        h("tbody", {}, ...item.hops.map(hop))
+      )
+    );
+  }
+  function place(part) {
+    return part.to === null ? part.environment : `${part.environment} → ${part.to}`;
+  }
+  function bar(parts, whole2) {
+    const drawing = s("svg", {
+      class: "spent",
+      viewBox: `0 0 ${WIDTH2} ${HEIGHT2}`,
+      width: WIDTH2,
+      height: HEIGHT2,
+      "aria-hidden": "true"
+    });
+    let from = 0;
+    for (const part of parts) {
+      const width = part.seconds / whole2 * WIDTH2;
+      drawing.append(s("rect", {
+        class: part.to === null ? "work" : "wire",
+        x: from.toFixed(1),
+        y: part.to === null ? 0 : 3,
+        width: Math.max(1, width - 1).toFixed(1),
+        height: part.to === null ? HEIGHT2 : HEIGHT2 - 6
+      }));
+      from += width;
+    }
+    return drawing;
+  }
+  function hop(item) {
+    const lost = item.drop_off > 0 ? `; ${percent(item.drop_off)} of failures` : "";
+    return h(
+      "tr",
+      {},
+      h("td", {}, `${item.service} ${item.operation}`, h("br"), h("small", {}, item.environment)),
+      h("td", {}, `${percent(item.share)}${lost}`),
+      h("td", {}, seconds(item.own_seconds)),
+      h("td", {}, item.budget_used === null ? NOT_KNOWN : percent(item.budget_used))
+    );
+  }
+
   // src/live.ts
   var POLL_MS = 2e3;
   var SOON_MS = 300;
@@ -1075,15 +1317,15 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     async open(traceId) {
       this.asked = traceId;
       const title = h("h2", { id: "trace-title" }, "Trace ", h("span", { class: "code" }, traceId));
-      const bar = h("div", { class: "bar" }, title);
-      this.element.replaceChildren(bar, h("p", { class: "muted" }, "Looking…"));
+      const bar2 = h("div", { class: "bar" }, title);
+      this.element.replaceChildren(bar2, h("p", { class: "muted" }, "Looking…"));
       try {
         const trace2 = await get(`traces/${encodeURIComponent(traceId)}`);
         if (this.asked !== traceId) return;
         const more = trace2.total > trace2.records.length ? `, the first ${count(trace2.records.length)} shown` : "";
-        bar.append(h("span", { class: "muted" }, `${count(trace2.total)} records of ${trace2.services.join(", ")} in ${seconds(trace2.duration_seconds)}, ${clock(trace2.start, true)}${more}`));
+        bar2.append(h("span", { class: "muted" }, `${count(trace2.total)} records of ${trace2.services.join(", ")} in ${seconds(trace2.duration_seconds)}, ${clock(trace2.start, true)}${more}`));
         const start = Date.parse(trace2.start);
-        this.element.replaceChildren(bar, h("ol", { class: "records trace" }, ...trace2.records.map((record) => {
+        this.element.replaceChildren(bar2, h("ol", { class: "records trace" }, ...trace2.records.map((record) => {
           const after = Math.max(0, (Date.parse(record.time) - start) / 1e3);
           const item = line(record);
           const share2 = trace2.duration_seconds > 0 ? Math.min(1, after / trace2.duration_seconds) : 0;
@@ -1099,130 +1341,10 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
           return item;
         })));
       } catch (error) {
-        if (this.asked === traceId) this.element.replaceChildren(bar, h("p", { class: "error" }, error.message));
+        if (this.asked === traceId) this.element.replaceChildren(bar2, h("p", { class: "error" }, error.message));
       }
     }
   };
-
-  // src/places.ts
-  var Part = class {
-    constructor(id, title, draw) {
-      this.draw = draw;
-      this.element = h(
-        "section",
-        { "aria-labelledby": `${id}-title` },
-        h("div", { class: "bar" }, h("h2", { id: `${id}-title` }, title)),
-        this.body
-      );
-    }
-    draw;
-    element;
-    body = h("div", { class: "scroll" });
-    drawn = "";
-    update(items) {
-      const text = JSON.stringify(items);
-      if (text !== this.drawn && redraw(this.body, this.draw(items))) this.drawn = text;
-    }
-  };
-  function table(headings, rows) {
-    return h(
-      "table",
-      { class: "plain", role: "table" },
-      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...headings.map(([name, numeric]) => h("th", { scope: "col", role: "columnheader", class: numeric ? "number" : null }, name)))),
-      h("tbody", { role: "rowgroup" }, ...rows)
-    );
-  }
-  function cell(label, content, numeric = false) {
-    return h("td", { role: "cell", "data-label": label, class: numeric ? "number" : null }, content);
-  }
-  function narrowed(text) {
-    return `#/apis${query({ filter: text })}`;
-  }
-  function services() {
-    return new Part("services", "Services", (items) => [table(
-      [["Service", false], ["Environment", false], ["Apis", false], ["Calls/s", true], ["Errors", true], ["Logs/s", true], ["Log errors", true], ["Templates", true]],
-      items.map((item) => h(
-        "tr",
-        { role: "row", "data-state": worst(item.apis_by_state) },
-        cell("Service", h("a", { href: narrowed(service(item)) }, service(item))),
-        cell("Environment", item.environment),
-        cell("Apis", item.apis ? tally(item.apis_by_state) : "none seen"),
-        cell("Calls/s", item.apis ? rate(item.calls_per_second) : NOT_KNOWN, true),
-        cell("Errors", item.apis ? percent(item.error_ratio) : NOT_KNOWN, true),
-        cell("Logs/s", rate(item.logs_per_second), true),
-        cell("Log errors", percent(item.log_error_ratio), true),
-        cell("Templates", count(item.templates), true)
-      ))
-    )]);
-  }
-  function environments() {
-    return new Part("environments", "Environments", (items) => [table(
-      [["Environment", false], ["Kind", false], ["Where", false], ["Apis", false], ["Services", true], ["Calls/s", true], ["Errors", true]],
-      items.map((item) => h(
-        "tr",
-        { role: "row", "data-state": worst(item.apis_by_state) },
-        cell("Environment", h("a", { href: narrowed(item.name) }, item.name)),
-        cell("Kind", item.kind),
-        cell("Where", [item.provider, item.region, item.zone, item.cluster].filter(Boolean).join(", ") || NOT_KNOWN),
-        cell("Apis", item.apis ? tally(item.apis_by_state) : "none seen"),
-        cell("Services", count(item.services), true),
-        cell("Calls/s", rate(item.calls_per_second), true),
-        cell("Errors", percent(item.error_ratio), true)
-      ))
-    )]);
-  }
-  function alerts() {
-    return new Part("alerts", "Alerts", (items) => items.length === 0 ? [h("p", { class: "calm" }, "No alert is pending or firing.")] : items.map((item) => h(
-      "details",
-      { class: "alert", "data-key": item.id, open: item.state === "firing" },
-      h(
-        "summary",
-        {},
-        badge(item.state),
-        h("strong", {}, item.annotations.summary ?? item.labels.alertname ?? item.id),
-        h("span", { class: "muted" }, ` ${item.severity}, since ${clock(item.starts_at)}${item.ends_at ? `, resolved ${clock(item.ends_at)}` : ""}`)
-      ),
-      item.annotations.description ? h("p", {}, item.annotations.description) : null,
-      h("p", { class: "labels" }, ...Object.entries(item.labels).map(([name, value]) => h("span", { class: "label" }, `${name}=${value}`))),
-      ...item.anomalies.map(explanation)
-    )));
-  }
-  function streams() {
-    return new Part("streams", "Streams", (items) => [
-      ...items.filter((item) => item.unrecognised.message).map((item) => h(
-        "article",
-        { class: "unread" },
-        h(
-          "header",
-          {},
-          badge("unrecognised"),
-          h("h3", {}, `${service(item)}, ${item.stream}`),
-          h("span", { class: "muted" }, item.environment)
-        ),
-        h("p", {}, `${capital(item.unrecognised.message ?? "")}:`),
-        h("pre", { tabindex: 0, "aria-label": "lines that were not recognised" }, item.unrecognised.examples.join("\n")),
-        h("p", { class: "muted" }, `${count(item.unrecognised.records)} of ${count(item.records)} records are searchable as text. Why: ${item.unrecognised.by_reason.map((reason) => `${reason.reason} (${count(reason.records)})`).join(", ")}.`)
-      )),
-      table(
-        [["Service", false], ["Stream", false], ["Environment", false], ["Format", false], ["Durations", false], ["Records", true], ["Not read", true], ["Last", true]],
-        items.map((item) => h(
-          "tr",
-          { role: "row" },
-          cell("Service", service(item)),
-          cell("Stream", h("span", { class: "code" }, item.stream)),
-          cell("Environment", item.environment),
-          cell("Format", item.format ?? badge("unrecognised")),
-          cell("Durations", item.duration_unit ?? NOT_KNOWN),
-          cell("Records", count(item.records), true),
-          cell("Not read", count(item.unrecognised.records), true),
-          cell("Last", clock(item.last_seen), true)
-        ))
-      )
-    ]);
-  }
-  function capital(text) {
-    return text.charAt(0).toUpperCase() + text.slice(1);
-  }
 
   // src/main.ts
   var MOST_APIS = 2e3;
@@ -1232,6 +1354,7 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
   var trace = new TraceView();
   var servicePart = services();
   var environmentPart = environments();
+  var journeyPart = journeys();
   var alertPart = alerts();
   var streamPart = streams();
   var emptyPart = empty();
@@ -1239,6 +1362,7 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     apis: apiTable.element,
     services: servicePart.element,
     environments: environmentPart.element,
+    journeys: journeyPart.element,
     alerts: alertPart.element,
     logs: logs.element,
     streams: streamPart.element,
@@ -1292,6 +1416,15 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
       case "environments":
         environmentPart.update((await get("environments")).items);
         break;
+      case "journeys": {
+        const [types2, all] = await Promise.all([
+          get("journeys/types"),
+          get("journeys")
+        ]);
+        note("journeys", all.late.length);
+        journeyPart.update([{ types: types2.items, ...all }]);
+        break;
+      }
       case "alerts":
         alertPart.update((await get("alerts")).items);
         break;
@@ -1322,8 +1455,8 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     note("streams", ingest.streams_unrecognised);
   }
   function note(name, number) {
-    const place = document.querySelector(`nav a[href="#/${name}"] .note`);
-    if (place) setText(place, number ? ` ${count(number)}` : "");
+    const place2 = document.querySelector(`nav a[href="#/${name}"] .note`);
+    if (place2) setText(place2, number ? ` ${count(number)}` : "");
   }
   var CONNECTIONS = {
     connecting: "Connecting…",
@@ -1333,11 +1466,11 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     locked: "Locked"
   };
   function connection(state, since) {
-    const place = byId("connection");
-    setAttribute(place, "data-connection", state);
+    const place2 = byId("connection");
+    setAttribute(place2, "data-connection", state);
     const lost = state === "lost" && since;
     setText(byId("connection-text"), lost ? `No connection since ${clock(since.toISOString())}` : CONNECTIONS[state]);
-    setAttribute(place, "title", lost ? "What is shown was true then" : state === "polling" ? "Asking every two seconds; the live connection is not open" : null);
+    setAttribute(place2, "title", lost ? "What is shown was true then" : state === "polling" ? "Asking every two seconds; the live connection is not open" : null);
     document.body.classList.toggle("stale", state === "lost");
     if (state === "locked" && !document.getElementById("unlock")) main.replaceChildren(unlock());
   }

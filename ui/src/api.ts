@@ -77,6 +77,24 @@ export interface Status {
     records_unrecognised: number; templates: number;
   };
 }
+export interface JourneyHop {
+  environment: string; service: string; operation: string; share: number; drop_off: number;
+  own_seconds: number; budget_seconds: number | null; budget_used: number | null;
+}
+/** In an environment, or on the wire to another one. */
+export interface TimeSpent { environment: string; to: string | null; seconds: number }
+export interface JourneyType {
+  id: string; name: string; environment: string; service: string; operation: string;
+  window_seconds: number; journeys: number; journeys_per_second: number; success: number;
+  p50_seconds: number | null; p95_seconds: number | null; p99_seconds: number | null;
+  incomplete: number; stuck: number; retried: number; duplicated: number; inferred: number;
+  confidence: number; hops: JourneyHop[]; time: TimeSpent[]; total: number;
+}
+export interface LateJourney {
+  trace_id: string | null; type: string | null; name: string | null; began: string;
+  age_seconds: number; p99_seconds: number | null; hops: number; last: string;
+}
+export interface Journeys { late: LateJourney[]; in_flight: number }
 export interface LogRecord {
   id: string; kind: "log" | "span"; time: string; environment: string; namespace: string;
   service: string; instance: string; severity: string | null; format: string | null;

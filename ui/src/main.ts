@@ -1,11 +1,12 @@
 // The page: one sentence on top, then the Apis by trouble, and what leads to why.
 
-import type { Alert, Api, Environment, Listing, LiveCall, Service, Status, Stream } from "./api.ts";
+import type { Alert, Api, Environment, JourneyType, Journeys, Listing, LiveCall, Service, Status, Stream } from "./api.ts";
 import { get, token } from "./api.ts";
 import { ApiTable } from "./apis.ts";
 import { byId, h, setAttribute, setText } from "./dom.ts";
 import { empty } from "./empty.ts";
 import { clock, count, lasting, operation, seconds, service } from "./format.ts";
+import { journeys } from "./journeys.ts";
 import type { Connection } from "./live.ts";
 import { Live } from "./live.ts";
 import { Logs, TraceView } from "./logs.ts";
@@ -20,6 +21,7 @@ const logs = new Logs();
 const trace = new TraceView();
 const servicePart = services();
 const environmentPart = environments();
+const journeyPart = journeys();
 const alertPart = alerts();
 const streamPart = streams();
 const emptyPart = empty();
@@ -29,6 +31,7 @@ const VIEWS: Record<string, HTMLElement> = {
   apis: apiTable.element,
   services: servicePart.element,
   environments: environmentPart.element,
+  journeys: journeyPart.element,
   alerts: alertPart.element,
   logs: logs.element,
   streams: streamPart.element,
@@ -85,6 +88,13 @@ async function refresh(): Promise<void> {
     }
     case "services": servicePart.update((await get<Listing<Service>>("services")).items); break;
     case "environments": environmentPart.update((await get<Listing<Environment>>("environments")).items); break;
+    case "journeys": {
+      const [types, all] = await Promise.all([
+        get<Listing<JourneyType>>("journeys/types"), get<Journeys>("journeys")]);
+      note("journeys", all.late.length);
+      journeyPart.update([{ types: types.items, ...all }]);
+      break;
+    }
     case "alerts": alertPart.update((await get<Listing<Alert>>("alerts")).items); break;
     case "streams": streamPart.update((await get<Listing<Stream>>("streams")).items); break;
   }

@@ -24,14 +24,14 @@ export class Part<T> {
   }
 }
 
-function table(headings: [string, boolean][], rows: HTMLElement[]): HTMLElement {
+export function table(headings: [string, boolean][], rows: HTMLElement[]): HTMLElement {
   return h("table", { class: "plain", role: "table" },
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...headings.map(([name, numeric]) =>
       h("th", { scope: "col", role: "columnheader", class: numeric ? "number" : null }, name)))),
     h("tbody", { role: "rowgroup" }, ...rows));
 }
 
-function cell(label: string, content: Node | string, numeric = false): HTMLElement {
+export function cell(label: string, content: Node | string, numeric = false): HTMLElement {
   return h("td", { role: "cell", "data-label": label, class: numeric ? "number" : null }, content);
 }
 

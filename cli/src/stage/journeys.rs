@@ -4,13 +4,15 @@
 //! come out of it go to several assemblers, each with its own share of the evidence. Here it is also
 //! written down which hop is which passage, as the platform knows it; assemblers never see that.
 
+mod wrong;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use eval::journeys::{Clock as ClockError, Passed, Put, Score, score};
-use monitor_core::{CallSource, Hop, Observation, Origin, SpanKind, Time};
+use monitor_core::{CallSource, Hop, Observation, Origin, SpanId, SpanKind, Time};
 use monitor_diagnose::{Journey, Journeys};
 use monitor_ingest::otlp::{self as receive, Encoding};
 use monitor_ingest::pipeline::Pipeline;
@@ -45,6 +47,8 @@ pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) requests_per_second: Option<f64>,
     pub(crate) length: Duration,
+    /// Of each assembler, so many wrong journeys are told.
+    pub(crate) wrong: usize,
 }
 
 #[derive(Debug)]
@@ -52,6 +56,8 @@ pub(crate) struct Outcome {
     pub(crate) passages: u64,
     pub(crate) hops: u64,
     pub(crate) scores: Vec<Score>,
+    /// Wrong journeys as they were and as they were put together, for people.
+    pub(crate) wrong: String,
 }
 
 /// What an assembler gets to see.
@@ -187,7 +193,7 @@ pub(crate) fn run(run: Run) -> anyhow::Result<Outcome> {
     if let Some(error) = stage.error.take() {
         return Err(error);
     }
-    stage.finish(DATE + run.length)
+    stage.finish(DATE + run.length, run.wrong)
 }
 
 fn perform(run: &Run, stage: &Arc<Mutex<Stage>>, passages: Arc<Passages>) -> anyhow::Result<()> {
@@ -256,8 +262,12 @@ impl Stage {
         if !matches!(hop.role, SpanKind::Server | SpanKind::Consumer) {
             return None;
         }
+        let by_span = |span| self.by_span.get(SpanId::as_bytes(&span)).copied();
         if hop.source == CallSource::Span {
-            return self.by_span.get(hop.span?.as_bytes()).copied();
+            return by_span(hop.span?);
+        }
+        if let Some(passage) = hop.span.and_then(by_span) {
+            return Some(passage);
         }
         let workload = &hop.workload;
         let place = (workload.service.name.to_string(), hop.instance.to_string());
@@ -270,7 +280,10 @@ impl Stage {
         let found = untold.iter().rposition(|id| {
             self.truth.get(id).is_some_and(|passage| {
                 let length = passage.end.0 - passage.start.0;
+                let other = (passage.request.as_deref().zip(hop.request.as_deref()))
+                    .is_some_and(|(passage, hop)| passage != hop);
                 !passage.consumed
+                    && !other
                     && (least..=most).contains(&passage.end.0)
                     && (length - took).abs() <= NEAR
             })
@@ -278,7 +291,7 @@ impl Stage {
         Some(untold.remove(found))
     }
 
-    fn finish(&mut self, end: Moment) -> anyhow::Result<Outcome> {
+    fn finish(&mut self, end: Moment, tell: usize) -> anyhow::Result<Outcome> {
         let from = DATE + MARGIN;
         let until = Moment(end.0 - i64::try_from(MARGIN.as_nanos())?);
         let entries: BTreeMap<u64, &Passage> = self
@@ -306,7 +319,8 @@ impl Stage {
             Some(entry) => entry.route.clone(),
             None => String::new(),
         };
-        let mut scores = Vec::new();
+        let mut scores: Vec<Score> = Vec::new();
+        let mut wrong = String::new();
         for judge in &mut self.judges {
             judge.finish();
             let clocks = clocks(judge, &self.offsets);
@@ -335,11 +349,15 @@ impl Stage {
                 };
                 scores.push(score(&name, &judged, &seen, &put, entry, clocks));
             }
+            if let Some(score) = scores.last().filter(|_| tell > 0) {
+                wrong.push_str(&wrong::told(score, tell, judge, &self.truth));
+            }
         }
         Ok(Outcome {
             passages: judged.len() as u64,
             hops: self.hops,
             scores,
+            wrong,
         })
     }
 }

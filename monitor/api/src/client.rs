@@ -13,11 +13,11 @@ use crate::{
     Alert, AlertsQuery, AnomaliesQuery, Anomaly, Api, ApiDetail, ApisQuery, BacktestResult, Change,
     ChangesOutcome, ChangesQuery, Configuration, ConfigurationOutcome, ConfigurationSource,
     Environment, Facets, FacetsQuery, Feedback, FeedbackQuery, ForecastRequest, Histogram,
-    HistogramQuery, Incident, IncidentsQuery, Learned, LearnedQuery, Listing, Model, ModelDetail,
-    NewBacktest, NewFeedback, NewTrial, PREFIX, Predictions, PredictionsQuery, Problem, Promotion,
-    Scores, SearchPage, SearchQuery, Series, SeriesForecasts, Service, ServicesQuery, Status,
-    Stream, StreamsQuery, TailMessage, TailQuery, Template, TemplatesQuery, Trace, TraceQuery,
-    Workloads, WorkloadsQuery,
+    HistogramQuery, Incident, IncidentsQuery, JourneyType, Journeys, Learned, LearnedQuery,
+    Listing, Model, ModelDetail, NewBacktest, NewFeedback, NewTrial, PREFIX, Predictions,
+    PredictionsQuery, Problem, Promotion, Scores, SearchPage, SearchQuery, Series, SeriesForecasts,
+    Service, ServicesQuery, Status, Stream, StreamsQuery, TailMessage, TailQuery, Template,
+    TemplatesQuery, Topology, TopologyQuery, Trace, TraceQuery, Workloads, WorkloadsQuery,
 };
 
 /// An answer longer than this is refused rather than read into memory.
@@ -191,6 +191,21 @@ impl Client {
         query: &TemplatesQuery,
     ) -> Result<Listing<Template>, ClientError> {
         self.get(&["templates"], query).await
+    }
+
+    /// Journeys in flight that are late, clocks, and what became of all hops.
+    pub async fn journeys(&self) -> Result<Journeys, ClientError> {
+        self.get(&["journeys"], &()).await
+    }
+
+    /// The most frequent first.
+    pub async fn journey_types(&self) -> Result<Listing<JourneyType>, ClientError> {
+        self.get(&["journeys", "types"], &()).await
+    }
+
+    /// Who calls whom, in the minutes up to a moment.
+    pub async fn topology(&self, query: &TopologyQuery) -> Result<Topology, ClientError> {
+        self.get(&["topology"], query).await
     }
 
     /// Who wants something of the monitor, in the order in which they are read.

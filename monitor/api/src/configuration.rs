@@ -24,6 +24,19 @@ pub struct Configuration {
     pub workloads: Vec<WorkloadSettings>,
     pub maintenance: Vec<Maintenance>,
     pub routing: Vec<Route>,
+    pub journeys: Vec<JourneySettings>,
+}
+
+/// What a type of journeys is called, and which one it is a part of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct JourneySettings {
+    /// As `GET /journeys/types` tells it.
+    pub id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// The id of another type: the journeys of this one are counted as that one's.
+    pub same_as: Option<String>,
 }
 
 /// How one service is watched. Everything but its name may be left out.
@@ -188,9 +201,9 @@ pub struct ConfigurationSource {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Refusal {
-    /// `workloads`, `maintenance` or `routing`.
+    /// `workloads`, `maintenance`, `routing` or `journeys`.
     pub part: String,
-    /// `namespace/service`, or the name of the window or route.
+    /// `namespace/service`, the name of the window or route, or the type's id.
     pub name: String,
     /// What is wrong and what to write instead, in a sentence.
     pub reason: String,

@@ -38,8 +38,9 @@ pub use changes::{Change, ChangeRefusal, ChangesOutcome, ChangesQuery};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Tail};
 pub use configuration::{
-    Configuration, ConfigurationOutcome, ConfigurationSource, Detection, FieldMetric, Maintenance,
-    Objective, Probe, Receiver, Refusal, Route, Select, WorkloadName, WorkloadSettings,
+    Configuration, ConfigurationOutcome, ConfigurationSource, Detection, FieldMetric,
+    JourneySettings, Maintenance, Objective, Probe, Receiver, Refusal, Route, Select, WorkloadName,
+    WorkloadSettings,
 };
 pub use incidents::{
     EnvironmentImpact, Impact, ImpactForecast, Incident, IncidentsQuery, Suspect, Workload,

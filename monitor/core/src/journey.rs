@@ -1,6 +1,8 @@
 //! What is known of journeys, for readers: their types, those that are late, the graph of calls.
 
 use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,25 @@ impl fmt::Display for JourneyTypeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }
+}
+
+/// Sixteen hexadecimal digits, as it is shown.
+impl FromStr for JourneyTypeId {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<JourneyTypeId, ParseIntError> {
+        u64::from_str_radix(text, 16).map(JourneyTypeId)
+    }
+}
+
+/// What a person says of a type of journeys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JourneyWish {
+    pub id: JourneyTypeId,
+    /// What people call it.
+    pub name: Option<Name>,
+    /// Its journeys are counted as this type's.
+    pub same_as: Option<JourneyTypeId>,
 }
 
 /// A vertex of the graph of calls.

@@ -39,7 +39,7 @@ pub use ids::{IdError, SpanId, TraceId};
 pub use incident::{Culprit, Forecast, Impact, Incident, IncidentId, Suspect};
 pub use journey::{
     EdgeSample, GraphMinute, GraphView, JourneyCounts, JourneyHop, JourneyTypeId, JourneyTypeView,
-    JourneysView, LateJourney, Node, NodeView, SkewView,
+    JourneyWish, JourneysView, LateJourney, Node, NodeView, SkewView,
 };
 pub use model::{
     Alarm, Answer, Backtested, Comparison, Feedback, Fold, Learned, LearnedSignal, Model, ModelId,

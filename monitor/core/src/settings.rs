@@ -13,7 +13,7 @@ use std::time::Duration;
 pub use pattern::{PathPattern, RouteTemplate};
 pub use select::{AlertRoute, Receiver, ReceiverKind, Select, Window};
 
-use crate::{Name, ServiceKey};
+use crate::{JourneyWish, Name, ServiceKey};
 
 /// Everything in force. Asking costs a look-up or two; an empty one costs nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Settings {
     workloads: BTreeMap<ServiceKey, BTreeMap<Option<Name>, Arc<Watching>>>,
     pub maintenance: Vec<Window>,
     pub routes: Vec<AlertRoute>,
+    /// Of what is said of the same type, the later holds.
+    pub journeys: Vec<JourneyWish>,
 }
 
 impl Settings {
@@ -63,7 +65,14 @@ impl Settings {
             workloads,
             maintenance,
             routes,
+            journeys: Vec::new(),
         }
+    }
+
+    /// Also with what is said of types of journeys.
+    #[must_use]
+    pub fn with_journeys(self, journeys: Vec<JourneyWish>) -> Settings {
+        Settings { journeys, ..self }
     }
 
     /// What is wanted of a service in an environment.

@@ -18,12 +18,16 @@ mod skew;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod twins;
 mod view;
+mod wishes;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use monitor_core::{CallSource, Hop, JourneyCounts, JourneyTypeId, SpanKind, Time, TraceId};
+use monitor_core::{
+    CallSource, Hop, JourneyCounts, JourneyTypeId, JourneyWish, SpanKind, Time, TraceId,
+};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -37,11 +41,17 @@ use names::{NONE, Names};
 use part::{Part, large, small};
 use skew::Skews;
 use tree::Tree;
+use twins::Twins;
+use wishes::Wishes;
 
 /// Finished journeys that wait for someone to take them; the oldest go first.
 const FINISHED: usize = 4_096;
 /// A journey's hop lasts no longer, as far as time goes on by it.
 const LONGEST: Duration = Duration::from_secs(3_600);
+/// Nanoseconds: clocks are not compared by logs that are less exact.
+const PRECISE: i64 = 100_000_000;
+/// Logs of one journey that clocks are compared by.
+const HINTS: usize = 16;
 /// Links followed of one hop: a batch may have thousands.
 const MAX_LINKS: usize = 32;
 
@@ -50,6 +60,7 @@ pub struct Journeys {
     names: Names,
     flights: Flights,
     loose: Loose,
+    twins: Twins,
     skews: Skews,
     kinds: Kinds,
     graph: Graph,
@@ -60,6 +71,9 @@ pub struct Journeys {
     finished: VecDeque<Journey>,
     #[serde(skip)]
     keeps: bool,
+    /// Given anew after a restart.
+    #[serde(skip)]
+    wishes: Wishes,
 }
 
 impl Journeys {
@@ -68,6 +82,11 @@ impl Journeys {
         self.names.reindex();
         self.flights.reindex();
         self.loose.reindex();
+    }
+
+    /// What people call types, and which of them they count as one.
+    pub fn configure(&mut self, wishes: &[JourneyWish]) {
+        self.wishes = Wishes::new(wishes);
     }
 
     /// From now on [`Journeys::take_finished`] has something to take.
@@ -95,6 +114,7 @@ impl Journeys {
             return;
         }
         self.loose.speaks_with_ids(&part);
+        self.twins.see(&part, hop.trace.as_ref().map(key_of));
         let origin = hop.client.as_deref().map_or(part.node, small);
         self.follow_links(hop, part, origin);
         self.put(&keys, Some(part), hop.trace.is_some(), origin);
@@ -170,6 +190,7 @@ impl Journeys {
                 }
             }
         }
+        self.join_twins(second);
         let mut over: Vec<Flight> = Vec::new();
         self.flights.over(second, &mut over);
         for flight in over {
@@ -181,7 +202,30 @@ impl Journeys {
         }
     }
 
+    /// Journeys without a trace join the one whose requests they tell of again.
+    fn join_twins(&mut self, second: i64) {
+        for key in self.flights.apart(second) {
+            let Some(flight) = self.flights.get(key) else {
+                continue;
+            };
+            let known = |trace| Some(self.flights.get(trace)?.parts.as_slice());
+            let ahead = self.skews.ahead();
+            let Some(found) = self.twins.find(&flight.parts, &self.names, ahead, known) else {
+                continue;
+            };
+            let origin = u32::from(flight.origin);
+            if self.flights.has(found.trace) {
+                self.flights.doubt(key, found.sure);
+                self.put(&[found.trace, key], None, true, origin);
+            } else {
+                // What it tells of is over.
+                self.counts.late += self.flights.drop_all_of(key);
+            }
+        }
+    }
+
     fn conclude(&mut self, parts: Vec<Part>, trace: Option<TraceId>) {
+        self.hint_clocks(&parts);
         let tree = Tree::of(parts, &self.names, self.skews.ahead());
         self.counts.duplicated += u64::from(tree.repeated);
         if tree.is_empty() {
@@ -197,9 +241,40 @@ impl Journeys {
             if self.finished.len() >= FINISHED {
                 self.finished.pop_front();
             }
-            let kind = found.map(|kind| self.kinds.kinds[kind as usize].id);
+            let kind = found.map(|kind| self.shown(self.kinds.kinds[kind as usize].id));
             let journey = finished::journey(&tree, &self.names, trace, kind, confidence);
             self.finished.push_back(journey);
+        }
+    }
+
+    /// Of a journey told by logs alone, what its parts say of the clocks.
+    fn hint_clocks(&mut self, parts: &[Part]) {
+        let served: SmallVec<[&Part; 8]> = parts
+            .iter()
+            .filter(|part| {
+                part.role == SpanKind::Server
+                    && part.source == CallSource::Log
+                    && part.confidence >= 1.0
+                    && part.blur() < PRECISE
+            })
+            .take(HINTS)
+            .collect();
+        if served.len() < 2 || parts.iter().any(|part| part.source == CallSource::Span) {
+            return;
+        }
+        for (place, one) in served.iter().enumerate() {
+            for other in &served[place + 1..] {
+                let (outer, inner) = if one.length() >= other.length() {
+                    (one, other)
+                } else {
+                    (other, one)
+                };
+                let ends = (self.names.home(outer.node), self.names.home(inner.node));
+                if ends.0 != ends.1 && ends.0 != NONE && ends.1 != NONE {
+                    let (outer, inner) = ((outer.start, outer.end), (inner.start, inner.end));
+                    self.skews.hint(ends.0, ends.1, outer, inner);
+                }
+            }
         }
     }
 

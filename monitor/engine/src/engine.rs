@@ -276,6 +276,7 @@ impl Engine {
     pub fn configure(&mut self, settings: &Arc<Settings>) {
         self.settings = Arc::clone(settings);
         self.state.book.configure(Arc::clone(settings));
+        self.state.journeys.configure(&settings.journeys);
         for api in &mut self.state.apis {
             let own = settings.of(&api.key.service, &api.key.environment);
             api.configure(own, &self.config);

@@ -4,12 +4,13 @@
 //! judged by itself: a mistake costs the part it is in, and a word that would do nothing is said to.
 
 mod alerting;
+mod journeys;
 mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use monitor_api::{Configuration, Maintenance, Refusal, Route, WorkloadSettings};
-use monitor_core::{AlertRoute, Name, ServiceKey, Settings, Watching, Window};
+use monitor_api::{Configuration, JourneySettings, Maintenance, Refusal, Route, WorkloadSettings};
+use monitor_core::{AlertRoute, JourneyWish, Name, ServiceKey, Settings, Watching, Window};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -18,6 +19,7 @@ use serde_json::Value;
 const MOST_WORKLOADS: usize = 20_000;
 const MOST_WINDOWS: usize = 1_000;
 const MOST_ROUTES: usize = 200;
+const MOST_JOURNEYS: usize = 1_000;
 /// Receivers of all routes of a wish; each has a queue and a task.
 const MOST_RECEIVERS: usize = 64;
 
@@ -29,13 +31,14 @@ pub struct Understood {
     pub workloads: Vec<(ServiceKey, Option<Name>, Watching)>,
     pub maintenance: Vec<Window>,
     pub routes: Vec<AlertRoute>,
+    pub journeys: Vec<JourneyWish>,
     pub refused: Vec<Refusal>,
 }
 
 impl Understood {
     /// How many parts are in force.
     pub fn accepted(&self) -> usize {
-        self.workloads.len() + self.maintenance.len() + self.routes.len()
+        self.workloads.len() + self.maintenance.len() + self.routes.len() + self.journeys.len()
     }
 
     /// Reads the body of `PUT /configuration/{source}`; `Err` says why it is none at all.
@@ -58,9 +61,10 @@ impl Understood {
         };
         let (workloads, maintenance, routing) =
             (list("workloads")?, list("maintenance")?, list("routing")?);
+        let journeys = list("journeys")?;
         if let Some(unknown) = fields.keys().next() {
             return Err(format!(
-                "`{unknown}` is none of `revision`, `workloads`, `maintenance`, `routing`"
+                "`{unknown}` is none of `revision`, `workloads`, `maintenance`, `routing`, `journeys`"
             ));
         }
         let mut understood = Understood::default();
@@ -73,6 +77,9 @@ impl Understood {
         }
         for part in understood.parts("routing", routing, MOST_ROUTES) {
             understood.route(part);
+        }
+        for part in understood.parts("journeys", journeys, MOST_JOURNEYS) {
+            understood.journey(part);
         }
         Ok(understood)
     }
@@ -165,6 +172,15 @@ impl Understood {
         self.routes.extend(route);
     }
 
+    fn journey(&mut self, part: Part<JourneySettings>) {
+        let name = shorten(&part.item.id);
+        let notes = part.notes();
+        let understood = journeys::understand(&part.item);
+        self.wish.journeys.push(part.item);
+        let wish = self.take("journeys", &name, notes, understood);
+        self.journeys.extend(wish);
+    }
+
     fn take<T>(
         &mut self,
         part: &str,
@@ -202,12 +218,14 @@ impl Understood {
 /// any source pauses it. Windows and routes of all sources hold beside each other.
 pub fn merge<'a>(sources: impl IntoIterator<Item = &'a Understood>) -> Settings {
     let (mut workloads, mut maintenance, mut routes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut journeys = Vec::new();
     for source in sources {
         workloads.extend(source.workloads.iter().cloned());
         maintenance.extend(source.maintenance.iter().cloned());
         routes.extend(source.routes.iter().cloned());
+        journeys.extend(source.journeys.iter().cloned());
     }
-    Settings::new(workloads, maintenance, routes)
+    Settings::new(workloads, maintenance, routes).with_journeys(journeys)
 }
 
 /// One part, and the fields in it that nobody knows.

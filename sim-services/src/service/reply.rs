@@ -111,6 +111,7 @@ impl Replica {
                 .trace
                 .filter(|trace| trace.exports)
                 .and_then(|trace| trace.span),
+            request: errand.ids.request.clone(),
         });
     }
 

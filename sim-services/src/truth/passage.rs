@@ -4,7 +4,7 @@
 //! asked. Only when somebody wants to know ([`Sink::passages`](crate::telemetry::sink::Sink)).
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -33,6 +33,8 @@ pub struct Passage {
     pub end: Moment,
     /// Its span, when it exports any.
     pub span: Option<[u8; 8]>,
+    /// The request's id, when it knows one.
+    pub request: Option<Arc<str>>,
 }
 
 /// All that were finished since the last time.

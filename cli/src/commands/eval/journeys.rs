@@ -41,6 +41,10 @@ pub(super) struct JourneysArgs {
     #[arg(long, value_name = "NUMBER")]
     requests_per_second: Option<f64>,
 
+    /// Tell so many wrong journeys of each run: as they were, and as they were put together.
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    wrong: usize,
+
     /// Print the figures as one JSON object.
     #[arg(long)]
     json: bool,
@@ -61,6 +65,7 @@ pub(super) fn run(args: &JourneysArgs) -> anyhow::Result<()> {
         seed: args.seed,
         requests_per_second: args.requests_per_second,
         length: args.length,
+        wrong: args.wrong,
     })?;
     let mut out = anstream::stdout();
     if args.json {
@@ -77,6 +82,7 @@ pub(super) fn run(args: &JourneysArgs) -> anyhow::Result<()> {
         let (passages, hops) = (outcome.passages, outcome.hops);
         writeln!(out, "{passages} passages, {hops} hops told\n")?;
         write!(out, "{}", table(&outcome.scores))?;
+        write!(out, "{}", outcome.wrong)?;
     }
     Ok(())
 }

@@ -29,6 +29,9 @@ const MAX_OF_ORIGIN: usize = MAX_FLIGHTS / 16;
 pub(super) const QUIET: i64 = 10;
 /// The same for a journey that left a message in a queue and was not heard to have been taken out.
 pub(super) const QUIET_QUEUED: i64 = 60;
+/// Seconds without a hop after which a journey without a trace looks for one that tells the same,
+/// and looks again.
+const APART: i64 = 4;
 /// Ids of journeys that are over, to know what comes too late.
 const MAX_OVER: usize = 65_536;
 
@@ -41,7 +44,7 @@ pub(super) struct Flight {
     /// Messages that nobody was heard to take, less those that somebody took.
     queued: i32,
     pub(super) is_trace: bool,
-    origin: u16,
+    pub(super) origin: u16,
     serial: u32,
 }
 
@@ -59,6 +62,8 @@ pub(super) struct Flights {
     parts: usize,
     /// When to look whether a journey is over.
     due: BTreeMap<i64, Vec<Ticket>>,
+    /// When to look whether a journey without a trace belongs to one with.
+    apart: BTreeMap<i64, Vec<Ticket>>,
     /// Journeys that had one hop when they began, the oldest first.
     singles: VecDeque<Ticket>,
     /// Journeys of one hop, by origin: the oldest first.
@@ -118,7 +123,7 @@ impl Flights {
                 if keys.iter().any(|key| self.was.contains_key(key)) {
                     return Put::Late;
                 }
-                self.begin(keys, origin, second, evicted)
+                self.begin(keys, is_trace, origin, second, evicted)
             }
             [slot] => *slot,
             [first, others @ ..] => {
@@ -172,7 +177,67 @@ impl Flights {
         self.by_key.contains_key(&key)
     }
 
-    fn begin(&mut self, keys: &[u128], origin: u32, second: i64, evicted: &mut u64) -> u32 {
+    /// The journey of `key`, if it is in flight.
+    pub(super) fn get(&self, key: u128) -> Option<&Flight> {
+        self.slots.get(*self.by_key.get(&key)? as usize)?.as_ref()
+    }
+
+    /// What the journey of `key` holds so far belongs to it as surely as `sure` says.
+    pub(super) fn doubt(&mut self, key: u128, sure: f32) {
+        let slot = self.by_key.get(&key).map(|slot| *slot as usize);
+        if let Some(Some(flight)) = slot.and_then(|slot| self.slots.get_mut(slot)) {
+            for part in &mut flight.parts {
+                part.confidence *= sure;
+            }
+        }
+    }
+
+    /// Ends the journey of `key` without a trace of it. How many hops it had.
+    pub(super) fn drop_all_of(&mut self, key: u128) -> u64 {
+        let Some(slot) = self.by_key.get(&key).copied() else {
+            return 0;
+        };
+        let Some(serial) = self.slots[slot as usize]
+            .as_ref()
+            .map(|flight| flight.serial)
+        else {
+            return 0;
+        };
+        let Some(flight) = self.remove(Ticket { slot, serial }) else {
+            return 0;
+        };
+        self.remember(&flight);
+        flight.parts.len() as u64
+    }
+
+    /// Journeys without a trace of which nothing came for a while, by one of their ids.
+    pub(super) fn apart(&mut self, second: i64) -> Vec<u128> {
+        let mut quiet = Vec::new();
+        while let Some(first) = self.apart.first_entry()
+            && *first.key() <= second
+        {
+            for ticket in first.remove() {
+                let flight = self.slots[ticket.slot as usize]
+                    .as_ref()
+                    .filter(|flight| flight.serial == ticket.serial && !flight.is_trace);
+                let Some(flight) = flight else { continue };
+                if flight.heard + APART <= second {
+                    quiet.extend(flight.keys.first());
+                }
+                self.apart.entry(second + APART).or_default().push(ticket);
+            }
+        }
+        quiet
+    }
+
+    fn begin(
+        &mut self,
+        keys: &[u128],
+        is_trace: bool,
+        origin: u32,
+        second: i64,
+        evicted: &mut u64,
+    ) -> u32 {
         let origin = u16::try_from(origin as usize % ORIGINS).unwrap_or(0);
         if self.len() >= MAX_FLIGHTS && self.evict(Some(origin)) {
             *evicted += 1;
@@ -206,6 +271,9 @@ impl Flights {
             serial: self.serial,
         };
         self.due.entry(second + QUIET).or_default().push(ticket);
+        if !is_trace {
+            self.apart.entry(second + APART).or_default().push(ticket);
+        }
         self.drop_stale_heads(origin);
         self.singles.push_back(ticket);
         self.origins.entry(origin).or_default().push_back(ticket);

@@ -83,6 +83,30 @@ pub(super) struct Kinds {
     seen: BTreeMap<u32, (u64, u64)>,
 }
 
+impl Minute {
+    /// Adds another one's numbers.
+    pub(super) fn absorb(&mut self, other: &Minute) {
+        self.journeys += other.journeys;
+        self.failed += other.failed;
+        self.incomplete += other.incomplete;
+        self.stuck += other.stuck;
+        self.retried += other.retried;
+        self.duplicated += other.duplicated;
+        self.inferred += other.inferred;
+        self.confidence += other.confidence;
+        self.lengths.merge(&other.lengths);
+        for (op, hop) in &other.hops {
+            let sum = self.hops.entry(*op).or_default();
+            sum.passed += hop.passed;
+            sum.dropped += hop.dropped;
+            sum.own += hop.own;
+        }
+        for (ends, time) in &other.wire {
+            *self.wire.entry(*ends).or_default() += time;
+        }
+    }
+}
+
 impl Kinds {
     /// Counts a journey, of which nothing is expected after `heard`; its type, unless it served
     /// nobody or there are too many types.
@@ -190,6 +214,10 @@ impl Kinds {
 
     pub(super) fn len(&self) -> usize {
         self.kinds.len()
+    }
+
+    pub(super) fn has(&self, id: JourneyTypeId) -> bool {
+        self.kinds.iter().any(|kind| kind.id == id)
     }
 }
 
@@ -320,6 +348,37 @@ impl Kind {
         }
     }
 
+    /// Counts another type's journeys as its own, minute by minute.
+    pub(super) fn absorb(&mut self, other: &Kind) {
+        for (op, n) in &other.passed {
+            *self.passed.entry(*op).or_default() += n;
+        }
+        let parts = [self.total, other.total].map(seldom);
+        let all: BTreeSet<u32> = (self.usual.keys())
+            .chain(other.usual.keys())
+            .copied()
+            .collect();
+        for op in all {
+            let usual = |kind: &Kind| kind.usual.get(&op).copied().unwrap_or(0.0);
+            let mean = (usual(self) * parts[0] + usual(other) * parts[1]) / (parts[0] + parts[1]);
+            self.usual.insert(op, mean);
+        }
+        self.total += other.total;
+        self.whole += other.whole;
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        for minute in &other.minutes {
+            match (self.minutes).binary_search_by_key(&minute.minute, |own| own.minute) {
+                Ok(place) => self.minutes[place].absorb(minute),
+                Err(place) => self.minutes.insert(place, minute.clone()),
+            }
+        }
+        // Of minutes that one of them is too old to have, the other's are left out.
+        while self.minutes.len() > WINDOW {
+            self.minutes.pop_front();
+        }
+    }
+
     /// All lengths of the window.
     pub(super) fn lengths(&self) -> Sketch {
         let mut all = Sketch::new();
@@ -405,6 +464,13 @@ fn drop_off(tree: &Tree) -> Option<u32> {
             None => return Some(tree.steps.get(at)?.part.op),
         }
     }
+}
+
+/// A count, at least one.
+fn seldom(n: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    let n = n.max(1) as f64;
+    n
 }
 
 pub(super) fn seconds(nanos: i64) -> f64 {

@@ -13,6 +13,8 @@ mod clocks;
 mod habits;
 mod matching;
 
+use std::collections::BTreeMap;
+
 use monitor_core::{CallSource, SpanKind};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,12 @@ const WAIT: i64 = 6;
 const EVERY: i64 = 2;
 /// How sure a journey is of which a call found no answer, though the callee tells of itself.
 const UNANSWERED: f32 = 0.1;
+/// Of calls that were answered, so many find none: another one has it.
+const TAKEN: f32 = 0.02;
+/// Calls of an operation after which it is known how often none is found.
+const FEW: f32 = 20.0;
+/// Operations whose calls are counted.
+const MAX_CALLS: usize = 20_000;
 /// Synthetic ids have it set, so that they meet no span's but by a chance of one in 2^63.
 const MADE: u64 = 1 << 63;
 
@@ -50,6 +58,8 @@ pub(super) type Settled = (Option<u128>, Vec<Part>);
 pub(super) struct Loose {
     items: Vec<Item>,
     habits: Habits,
+    /// Of each operation that is asked for: calls, and those without an answer.
+    calls: BTreeMap<u32, (f32, f32)>,
     /// How each node tells of itself.
     manners: Vec<u8>,
     silent: u32,
@@ -97,7 +107,7 @@ impl Loose {
     }
 
     fn has(&self, node: u32, manner: u8) -> bool {
-        (self.manners.get(node as usize)).is_some_and(|manners| manners & manner != 0)
+        has(&self.manners, node, manner)
     }
 
     fn mark(&mut self, node: u32, manner: u8) {
@@ -152,7 +162,7 @@ impl Loose {
             }
             *top = at;
         }
-        let mut trees: std::collections::BTreeMap<usize, Vec<usize>> = Default::default();
+        let mut trees: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut kept = Vec::new();
         for (place, top) in tops.iter().enumerate() {
             if shifted[*top].end <= limit {
@@ -183,8 +193,8 @@ impl Loose {
                     part.confidence = sure;
                 }
                 let callee = names.resolve(part.peer, part.node);
-                if part.role == SpanKind::Client && !answered[place] && self.has(callee, SILENT) {
-                    part.confidence *= UNANSWERED;
+                if part.role == SpanKind::Client && has(&self.manners, callee, SILENT) {
+                    part.confidence *= sure_of_call(&mut self.calls, part.op, answered[place]);
                 }
                 // What has ids is with its journey already.
                 items[place].key.is_none().then_some(part)
@@ -205,4 +215,48 @@ fn corrected(mut part: Part, names: &Names, ahead: &[i64]) -> Part {
     part.start -= offset;
     part.end -= offset;
     part
+}
+
+fn has(manners: &[u8], node: u32, manner: u8) -> bool {
+    (manners.get(node as usize)).is_some_and(|manners| manners & manner != 0)
+}
+
+/// Counts a call, and says how sure one is that its answer, or that there is none, is right. Where
+/// many find none, the callee does not tell of all that it serves, and its silence means little.
+fn sure_of_call(calls: &mut BTreeMap<u32, (f32, f32)>, op: u32, answered: bool) -> f32 {
+    if calls.len() >= MAX_CALLS && !calls.contains_key(&op) {
+        return if answered { 1.0 } else { UNANSWERED };
+    }
+    let (all, without) = calls.entry(op).or_default();
+    // The last thousand or so.
+    if *all >= 1_000.0 {
+        *all *= 0.5;
+        *without *= 0.5;
+    }
+    *all += 1.0;
+    if answered {
+        return 1.0;
+    }
+    *without += 1.0;
+    if *all < FEW {
+        return UNANSWERED;
+    }
+    (1.0 - TAKEN * *all / *without).max(UNANSWERED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_means_little_of_those_who_seldom_tell() {
+        let mut calls = BTreeMap::new();
+        let often: Vec<f32> = (0..200)
+            .map(|n| sure_of_call(&mut calls, 1, n % 100 != 99))
+            .filter(|sure| *sure < 1.0)
+            .collect();
+        assert_eq!(often, [UNANSWERED; 2]);
+        let seldom = (0..200).map(|n| sure_of_call(&mut calls, 2, n % 2 == 0));
+        assert!(seldom.last().is_some_and(|sure| sure > 0.9 && sure < 1.0));
+    }
 }

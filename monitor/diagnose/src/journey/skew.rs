@@ -63,6 +63,23 @@ impl Skews {
         }
     }
 
+    /// Two services logged parts of one journey, and the longer may have waited for the shorter.
+    /// Says something only where nobody tells of calls; most of such pairs that are wrong disagree.
+    pub(super) fn hint(&mut self, longer: u32, shorter: u32, outer: (i64, i64), inner: (i64, i64)) {
+        if longer == shorter || self.knows(longer, shorter) {
+            return;
+        }
+        let (low, high) = (inner.1 - outer.1, inner.0 - outer.0);
+        if low > high {
+            return;
+        }
+        if longer < shorter {
+            self.bound((longer, shorter), (low, high), 0);
+        } else {
+            self.bound((shorter, longer), (-high, -low), 0);
+        }
+    }
+
     fn bound(&mut self, pair: (u32, u32), bounds: (i64, i64), weight: u64) {
         if self.exchanges.len() >= MAX_PAIRS && !self.exchanges.contains_key(&pair) {
             return;

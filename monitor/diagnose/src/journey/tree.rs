@@ -251,7 +251,7 @@ impl Tree {
 /// How well `part` fits below `above`: the smaller the better.
 fn fits(part: &Part, above: &Part, names: &Names, has_child: bool) -> Option<u8> {
     let blur = SLACK + part.blur();
-    let inside = part.start + blur >= above.start && part.end <= above.end + blur;
+    let inside = part.start + blur >= above.start && part.end <= above.end + blur + above.blur();
     let calls = |above: &Part| names.resolve(above.peer, above.node) == part.node;
     match (part.role, above.role) {
         (SpanKind::Server, SpanKind::Client) => {

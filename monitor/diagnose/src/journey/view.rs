@@ -9,7 +9,7 @@ use monitor_core::{
 };
 
 use super::flights::Flight;
-use super::kinds::{FEW, HopMinute, Kind, Minute, WINDOW, seconds};
+use super::kinds::{FEW, Kind, Minute, WINDOW, seconds};
 use super::names::{NONE, Names};
 use super::part::Part;
 use super::{Journeys, trace_of};
@@ -25,8 +25,7 @@ impl Journeys {
     /// O(types), and O(journeys in flight) for those that are late.
     pub fn view(&self) -> JourneysView {
         let mut types: Vec<JourneyTypeView> = self
-            .kinds
-            .kinds
+            .types()
             .iter()
             .filter_map(|kind| self.kind(kind))
             .collect();
@@ -66,9 +65,10 @@ impl Journeys {
             _ => 1,
         };
         let window = Duration::from_secs(60 * window.unsigned_abs());
-        let name = match kind.ordinal {
-            0 => Name::from(entry.operation()),
-            n => Name::from(format!("{} ({})", entry.operation(), n + 1)),
+        let name = match (self.wishes.name(kind.id), kind.ordinal) {
+            (Some(name), _) => name.clone(),
+            (None, 0) => Name::from(entry.operation()),
+            (None, n) => Name::from(format!("{} ({})", entry.operation(), n + 1)),
         };
         Some(JourneyTypeView {
             id: kind.id,
@@ -217,11 +217,13 @@ impl Journeys {
             return None;
         }
         let known = kind.map(|kind| &self.kinds.kinds[kind as usize]);
+        let id = known.map(|kind| self.shown(kind.id));
         let trace = flight.keys.first().filter(|_| flight.is_trace);
         Some(LateJourney {
             trace: trace.and_then(trace_of),
-            kind: known.map(|kind| kind.id),
-            name: known.and_then(|kind| Some(self.names.find(kind.entry)?.name.clone())),
+            kind: id,
+            name: (id.and_then(|id| self.wishes.name(id)).cloned())
+                .or_else(|| Some(self.names.find(known?.entry)?.name.clone())),
             began,
             age,
             p99,
@@ -247,7 +249,8 @@ pub(super) fn through(journeys: &Journeys, workload: &Workload) -> Vec<(JourneyT
     let Some(place) = names.nodes().iter().position(|known| *known == node) else {
         return Vec::new();
     };
-    let found = journeys.kinds.kinds.iter().filter_map(|kind| {
+    let types = journeys.types();
+    let found = types.iter().filter_map(|kind| {
         let passes = kind
             .passed
             .iter()
@@ -274,24 +277,7 @@ fn mean_of(all: &Minute) -> f64 {
 fn total(minutes: &std::collections::VecDeque<Minute>) -> Minute {
     let mut all = Minute::default();
     for minute in minutes {
-        all.journeys += minute.journeys;
-        all.failed += minute.failed;
-        all.incomplete += minute.incomplete;
-        all.stuck += minute.stuck;
-        all.retried += minute.retried;
-        all.duplicated += minute.duplicated;
-        all.inferred += minute.inferred;
-        all.confidence += minute.confidence;
-        all.lengths.merge(&minute.lengths);
-        for (op, hop) in &minute.hops {
-            let sum: &mut HopMinute = all.hops.entry(*op).or_default();
-            sum.passed += hop.passed;
-            sum.dropped += hop.dropped;
-            sum.own += hop.own;
-        }
-        for (ends, time) in &minute.wire {
-            *all.wire.entry(*ends).or_default() += time;
-        }
+        all.absorb(minute);
     }
     all
 }

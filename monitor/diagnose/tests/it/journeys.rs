@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    ApiKey, CallSource, Hop, Name, Outcome, Peer, ServiceKey, SpanId, SpanKind, Time, TraceId,
-    Workload,
+    ApiKey, CallSource, Hop, JourneyTypeId, JourneyWish, Name, Outcome, Peer, ServiceKey, SpanId,
+    SpanKind, Time, TraceId, Workload,
 };
 use monitor_diagnose::{Journey, Journeys};
 use proptest::prelude::*;
@@ -249,6 +249,128 @@ fn a_log_with_both_ids_joins_what_has_one_of_them() {
         "{}",
         tree(&finished[0])
     );
+}
+
+/// The edge's log knows no trace and whole seconds only, the store's log the request's id only.
+fn told_twice(trace: u64, from: i64) -> Vec<Hop> {
+    let span = |hop: Hop, id: u64, parent: u64| ids(hop, trace, trace * 100 + id, parent);
+    let log = |hop: Hop| Hop {
+        source: CallSource::Log,
+        request: Some(format!("request-{trace}").into()),
+        ..hop
+    };
+    let when = |a: i64, b: i64| (from + a, from + b);
+    let mut proxy = log(served("edge", "/items", when(0, 40)));
+    let end = (from + 40).div_euclid(1_000) * 1_000;
+    proxy.start = at(end - 40);
+    proxy.precision = Duration::from_secs(1);
+    vec![
+        span(served("edge", "/items", when(0, 40)), 1, 0),
+        span(
+            asked("edge", "store", "/items", when(2, 38)),
+            2,
+            trace * 100 + 1,
+        ),
+        proxy,
+        log(served("store", "/items", when(10, 30))),
+    ]
+}
+
+#[test]
+fn what_a_proxy_logs_without_its_trace_joins_the_trace() {
+    // The first one is only looked for once it is known that the edge tells of requests twice.
+    let hops = (0..20).flat_map(|n| told_twice(n + 1, n as i64 * 95));
+    let (journeys, finished) = assembled(hops);
+    let trees: Vec<String> = finished.iter().map(tree).collect();
+    let whole = trees.iter().filter(|tree| *tree == "edge\n  store\n");
+    assert!(whole.count() >= 19, "{trees:?}");
+    assert!(journeys.counts().journeys <= 22, "{:?}", journeys.counts());
+}
+
+#[test]
+fn a_log_of_a_journey_that_is_over_counts_no_second_time() {
+    let mut journeys = Journeys::default();
+    let early = (0..3).flat_map(|n| told_twice(n + 1, n as i64 * 95));
+    early.for_each(|hop| journeys.see(&hop));
+    let mut last = told_twice(9, 500);
+    let late = last.split_off(2);
+    last.iter().for_each(|hop| journeys.see(hop));
+    journeys.pass(at(30_000));
+    let before = journeys.counts().journeys;
+    late.iter().for_each(|hop| journeys.see(hop));
+    journeys.pass(at(90_000));
+    let counts = journeys.counts();
+    assert_eq!((counts.journeys, counts.late), (before, 2));
+}
+
+#[test]
+fn a_type_is_called_as_people_say_and_counted_with_another() {
+    let mut hops: Vec<Hop> = (0..40)
+        .flat_map(|n| purchase(n + 1, n as i64 * 50))
+        .collect();
+    let look = |n: u64| {
+        ids(
+            served("web", "/look", (n as i64, n as i64 + 5)),
+            100 + n,
+            9,
+            0,
+        )
+    };
+    hops.extend((0..10).map(look));
+    let (mut journeys, _) = assembled(hops);
+    let found = journeys.view().types;
+    let [buy, look] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    let wish = |id, name: Option<&str>, same_as| JourneyWish {
+        id,
+        name: name.map(Name::from),
+        same_as,
+    };
+    journeys.configure(&[
+        wish(buy.id, Some("Buying"), None),
+        wish(look.id, None, Some(buy.id)),
+    ]);
+    let merged = journeys.view().types;
+    assert_eq!(merged.len(), 1);
+    assert_eq!((&*merged[0].name, merged[0].journeys), ("Buying", 50));
+    // Round in a circle, or of what is not known: each is itself again.
+    journeys.configure(&[
+        wish(buy.id, None, Some(look.id)),
+        wish(look.id, None, Some(buy.id)),
+    ]);
+    assert_eq!(journeys.view().types.len(), 2);
+    journeys.configure(&[wish(look.id, None, Some(JourneyTypeId(7)))]);
+    assert_eq!(journeys.view().types.len(), 2);
+    journeys.configure(&[]);
+    assert_eq!(journeys.view().types, found);
+}
+
+#[test]
+fn logs_with_ids_alone_tell_how_far_clocks_are_off() {
+    // The shop's clock is right, the bank's half a second ahead.
+    let log = |hop: Hop, n: u64| Hop {
+        source: CallSource::Log,
+        request: Some(format!("request-{n}").into()),
+        precision: Duration::from_millis(1),
+        ..hop
+    };
+    let hops = (0..60_u64).flat_map(|n| {
+        let from = n as i64 * 130;
+        let pay = (from + 510 + n as i64 % 7, from + 540);
+        [
+            log(served("web@shop", "/buy", (from, from + 60)), n),
+            log(served("bank@bank", "/pay", pay), n),
+        ]
+    });
+    let (journeys, finished) = assembled(hops);
+    let skews = journeys.view().skews;
+    let of = |name: &str| {
+        let mut found = skews.iter().filter(|skew| &*skew.environment == name);
+        found.next().map_or(0.0, |skew| skew.offset)
+    };
+    assert!((of("bank") - of("shop") - 0.5).abs() < 0.02, "{skews:?}");
+    assert_eq!(finished.last().map(tree).as_deref(), Some("web\n  bank\n"));
 }
 
 #[test]

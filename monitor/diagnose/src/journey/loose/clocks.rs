@@ -16,7 +16,7 @@ use super::Item;
 const FURTHEST: i64 = 10_000_000_000;
 /// Calls looked at, of two environments.
 const CALLS: usize = 200;
-/// Half of these must agree, and no fewer.
+/// Three quarters of these must agree, and no fewer.
 const FEWEST: usize = 20;
 
 /// Whom a call was made to, its start and its end.
@@ -54,12 +54,11 @@ pub(super) fn suppose(items: &[Item], names: &Names, skews: &mut Skews) -> bool 
                 continue;
             };
             answered += 1;
-            bounds.extend(
-                served
-                    .iter()
-                    .map(|(from, to)| (to - end, from - start))
-                    .filter(|(low, high)| low <= high && low.abs() <= FURTHEST),
-            );
+            let possible = served
+                .iter()
+                .map(|(from, to)| (to - end, from - start))
+                .filter(|(low, high)| low <= high && low.abs() <= FURTHEST);
+            bounds.extend(one_vote(possible.collect()));
         }
         let Some((offset, doubt)) = agreed(bounds.iter().copied()) else {
             continue;
@@ -68,10 +67,38 @@ pub(super) fn suppose(items: &[Item], names: &Names, skews: &mut Skews) -> bool 
             .iter()
             .filter(|(low, high)| *low <= offset && offset <= *high)
             .count();
-        let enough = (answered / 2).max(FEWEST);
+        let enough = (answered * 3 / 4).max(FEWEST);
         if agree >= enough {
             jumped |= skews.suppose(caller, callee, offset, doubt);
         }
     }
     jumped
+}
+
+/// A call says of each offset once that it is possible, however many requests say so: a busy callee
+/// would make chance look like agreement.
+fn one_vote(mut possible: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+    possible.sort_unstable();
+    let mut apart: Vec<(i64, i64)> = Vec::with_capacity(possible.len());
+    for (low, high) in possible {
+        match apart.last_mut() {
+            Some(last) if low <= last.1 => last.1 = last.1.max(high),
+            _ => apart.push((low, high)),
+        }
+    }
+    apart
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_votes_once_for_each_offset() {
+        assert_eq!(
+            one_vote(vec![(5, 9), (1, 3), (2, 6), (20, 21), (3, 4)]),
+            [(1, 9), (20, 21)]
+        );
+        assert_eq!(one_vote(Vec::new()), []);
+    }
 }
