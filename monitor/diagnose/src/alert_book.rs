@@ -39,6 +39,9 @@ const MAX_SENTENCES: usize = 10;
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertConfig {
     pub pending_for: Duration,
+    /// How long one that is not critical waits, once it fires, to be told: by then it is known
+    /// how bad it gets, and what it is a part of.
+    pub settle_for: Duration,
     pub keep_firing_for: Duration,
     pub resend_every: Duration,
     pub resend_resolved_for: Duration,
@@ -221,7 +224,7 @@ impl AlertBook {
                 group.fire(&context, now);
             }
         }
-        self.page(now, &mut changed);
+        self.page(now, config, &mut changed);
         self.pages.forget(now, &self.incidents);
         for key in over {
             self.groups.remove(&key);
@@ -234,13 +237,16 @@ impl AlertBook {
         changed
     }
 
-    /// Tells of what fires and is neither muted nor covered by the page of its incident.
-    fn page(&mut self, now: Time, changed: &mut Vec<Alert>) {
+    /// Tells of what fires and has settled, and is neither muted nor covered by the page of its
+    /// incident.
+    fn page(&mut self, now: Time, config: &AlertConfig, changed: &mut Vec<Alert>) {
         let mut untold: Vec<(std::cmp::Reverse<AlertSeverity>, u32, GroupKey)> = self
             .groups
             .iter()
             .filter_map(|(key, group)| {
                 let firing = group.firing.as_ref()?;
+                let settled = firing.severity == AlertSeverity::Critical
+                    || now.since(group.since) >= config.pending_for + config.settle_for;
                 let incident = group.cause.as_ref().map(|cause| cause.incident);
                 let is_told = firing.told && (incident.is_none() || firing.told_of == incident);
                 // One that tells of an incident that is over goes on as that of another.
@@ -249,7 +255,7 @@ impl AlertBook {
                         .told_of
                         .is_none_or(|old| self.incidents.contains(&old));
                 let rank = group.cause.as_ref().map_or(0, |cause| cause.rank);
-                (!is_told && !of_old && (incident.is_none() || group.is_open()))
+                (settled && !is_told && !of_old && (incident.is_none() || group.is_open()))
                     .then(|| (std::cmp::Reverse(firing.severity), rank, key.clone()))
             })
             .collect();

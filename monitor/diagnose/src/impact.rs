@@ -4,7 +4,9 @@
 //! or are refused is the impact. For the next minute an incident may be over at any moment, go on as
 //! it is, or go on growing as it lately did, so the interval reaches from the usual to that, widened
 //! by what so many calls leave to chance (Wilson, JASA 22, 1927, with a quarter of the calls, as
-//! failures come in clusters). What was forecast is compared with what came, incident or no.
+//! failures come in clusters), and by as much as past intervals fell short of what came (conformalized
+//! quantile regression: Romano, Patterson and Candès, NeurIPS 2019). What was forecast is compared
+//! with what came, incident or no.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -24,6 +26,14 @@ const MOST_PENDING: usize = 256;
 const Z: f64 = 1.645;
 /// Failures come in clusters: so many calls are one to chance.
 const CLUSTER: f64 = 4.0;
+/// Of intervals, so many are to hold what comes.
+const HOLDS: f64 = 0.9;
+/// Forecasts that the next are widened by.
+const REMEMBERED: usize = 200;
+/// How far forecasts fall short, until it is known.
+const ASSUMED: [f64; 5] = [0.0, 0.02, 0.05, 0.1, 0.2];
+/// An incident's first seconds tell too little of what it will be like.
+const FEWEST_SECONDS: Duration = Duration::from_secs(10);
 /// Entries named of one incident.
 const MOST_ENTRIES: usize = 64;
 
@@ -33,13 +43,19 @@ pub(crate) struct ImpactLedger {
     pending: VecDeque<Pending>,
     pub(crate) scored: u64,
     pub(crate) inside: u64,
+    /// By how much each of the latest fell short of what came, before it was widened; the oldest
+    /// first.
+    short: VecDeque<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Pending {
     due: Time,
     entries: BTreeSet<Workload>,
+    /// As it was told.
     forecast: Forecast,
+    /// By how much it was widened.
+    widened: f64,
 }
 
 impl ImpactLedger {
@@ -63,8 +79,28 @@ impl ImpactLedger {
             };
             self.scored += 1;
             let Forecast { low, high, .. } = pending.forecast;
-            self.inside += u64::from((low..=high).contains(&came.share()));
+            let came = came.share();
+            self.inside += u64::from((low..=high).contains(&came));
+            if self.short.len() >= REMEMBERED {
+                self.short.pop_front();
+            }
+            let outside = (low - came).max(came - high);
+            self.short.push_back((outside + pending.widened).max(0.0));
         }
+    }
+
+    /// How much wider than by theory an interval has to be to hold what comes in nine of ten cases.
+    /// Until much is known, what is assumed counts among what came.
+    fn widening(&self) -> f64 {
+        let mut short: Vec<f64> = self.short.iter().copied().collect();
+        let assumed = ASSUMED.len().saturating_sub(short.len() / 4);
+        short.extend(&ASSUMED[ASSUMED.len() - assumed..]);
+        short.sort_by(f64::total_cmp);
+        let rank = ((short.len() + 1) as f64 * HOLDS).ceil() as usize;
+        short
+            .get(rank.min(short.len()).saturating_sub(1))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// What an incident with these surroundings does to clients; a forecast that may be kept.
@@ -72,20 +108,25 @@ impl ImpactLedger {
         &mut self,
         around: &BTreeSet<Workload>,
         members: &BTreeSet<Workload>,
+        began: Time,
         now: Time,
         look: &Look<'_>,
     ) -> Option<Impact> {
-        let lately = look(around, now - BACK);
+        // What was before it began says nothing of it.
+        let back = now.since(began).clamp(FEWEST_SECONDS, BACK);
+        let lately = look(around, now - back);
         let entries: BTreeSet<Workload> = entries(&lately);
         let is = Suffering::of(&entries, &lately)?;
-        let before = look(&entries, now - BACK * 2);
+        let before = look(&entries, now - back * 2);
         let was = Suffering::of(&entries, &before).unwrap_or(is);
-        let forecast = is.forecast(was);
+        let widened = self.widening();
+        let forecast = is.forecast(was, widened);
         if self.pending.len() < MOST_PENDING {
             self.pending.push_back(Pending {
                 due: now + AHEAD,
                 entries,
                 forecast,
+                widened,
             });
         }
         let mut by_environment: BTreeMap<&Name, Suffering> = BTreeMap::new();
@@ -176,7 +217,7 @@ impl Suffering {
     }
 
     /// `was` is over twice the time.
-    fn forecast(&self, was: Suffering) -> Forecast {
+    fn forecast(&self, was: Suffering, widened: f64) -> Forecast {
         let (is, usually) = (self.share(), self.usually());
         // Over the first half of that time it was this.
         let earlier = (2.0 * was.share() - is).clamp(0.0, 1.0);
@@ -184,6 +225,7 @@ impl Suffering {
         let chance = (self.seen / CLUSTER).max(1.0);
         let (low, _) = wilson(is.min(usually), chance);
         let (_, high) = wilson(growing.max(usually), chance);
+        let (low, high) = ((low - widened).max(0.0), (high + widened).min(1.0));
         Forecast {
             expected: rounded(is),
             low: (low * 1e4).floor() / 1e4,

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use monitor_core::{Anomaly, AnomalyId, Change, Incident, IncidentId, Suspect, Time, Workload};
+use monitor_core::{
+    Anomaly, AnomalyId, Change, Culprit, Incident, IncidentId, Name, Suspect, Time, Workload,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::alert_book::AlertConfig;
@@ -18,7 +20,7 @@ use crate::flow::Flows;
 use crate::identity::incident_id;
 use crate::impact::ImpactLedger;
 use crate::scope::scope;
-use crate::sign::{Kind, Sign};
+use crate::sign::Sign;
 use crate::suspects::{Scene, Vitals, rank};
 use crate::topology::Topology;
 
@@ -69,7 +71,26 @@ pub struct IncidentBook {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Rest {
     since: Time,
-    about: BTreeSet<(Workload, Kind)>,
+    cause: Cause,
+}
+
+/// What an incident's first suspect is. A wire is the same whoever is called over it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Cause {
+    Service(Workload),
+    Link(Name, Name),
+    Environment(Name),
+}
+
+impl Cause {
+    fn of(suspects: &[Suspect]) -> Option<Cause> {
+        let first = suspects.first()?;
+        Some(match &first.culprit {
+            Culprit::Service => Cause::Service(first.workload.clone()),
+            Culprit::Link { one, other } => Cause::Link(one.clone(), other.clone()),
+            Culprit::Environment { name } => Cause::Environment(name.clone()),
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +107,8 @@ struct Case {
     /// When its impact was last looked at.
     #[serde(default)]
     assessed: Option<Time>,
+    /// Its likeliest, as it was last told.
+    cause: Option<Cause>,
 }
 
 /// What calls from and to some workloads were like since a time.
@@ -103,9 +126,7 @@ impl IncidentBook {
         let id = match known {
             Some(id) => id,
             None if !sign.is_open() => return,
-            None => self
-                .paused(&sign, now)
-                .unwrap_or_else(|| incident_id(anomaly.id)),
+            None => incident_id(anomaly.id),
         };
         let case = self.cases.entry(id).or_insert_with(|| Case {
             since: now,
@@ -114,6 +135,7 @@ impl IncidentBook {
             fell_silent: BTreeMap::new(),
             told: None,
             assessed: None,
+            cause: None,
         });
         let before = case.signs.insert(sign.id, sign);
         case.forget_some();
@@ -122,17 +144,14 @@ impl IncidentBook {
         self.changed |= before.as_ref() != after;
     }
 
-    /// The incident that only paused, if this is its trouble again; of several the latest.
-    fn paused(&self, sign: &Sign, now: Time) -> Option<IncidentId> {
+    /// The incident that only paused, if this is its cause again; of several the latest.
+    fn paused(&self, cause: &Cause, now: Time) -> Option<IncidentId> {
         self.resting
             .iter()
             .filter(|(id, rest)| {
                 now.since(rest.since) < REST
                     && !self.cases.contains_key(id)
-                    && rest
-                        .about
-                        .iter()
-                        .any(|(workload, kind)| *workload == sign.workload && *kind == sign.kind)
+                    && rest.cause == *cause
             })
             .max_by_key(|(id, rest)| (rest.since, **id))
             .map(|(id, _)| *id)
@@ -237,45 +256,55 @@ impl IncidentBook {
             self.looked = Some(now);
             self.merge(now, config.keep_firing_for, topology, vitals, &mut changes);
         }
-        let mut over = Vec::new();
-        for (id, case) in &mut self.cases {
-            let quiet_for = case.quiet_since.map(|since| now.since(since));
-            if case.told.is_none() {
-                if quiet_for.is_some() {
-                    over.push(*id);
-                    continue;
-                }
-                if now.since(case.since) < config.pending_for {
-                    continue;
-                }
-            }
-            if quiet_for.is_some_and(|quiet| quiet >= config.keep_firing_for) {
-                over.push(*id);
-                changes.extend(case.end(now, None).map(IncidentChange::Closed));
-                continue;
-            }
-            // What is over for now stays as it was told.
-            if quiet_for.is_none() {
-                let suspects = case.suspects(topology, vitals, look);
-                changes.extend(case.tell(*id, suspects, topology, &self.book, now));
-                case.assess(&mut self.ledger, topology, now, look);
-            }
-        }
+        let over = self.finish(now, config, &mut changes);
         self.resting.retain(|_, rest| now.since(rest.since) < REST);
         for id in over {
-            let told = changes.iter().any(
-                |change| matches!(change, IncidentChange::Closed(incident) if incident.id == id),
-            );
             if let Some(case) = self.cases.remove(&id)
-                && told
+                && let Some(cause) = case.cause
             {
-                let about = case
-                    .signs
-                    .into_values()
-                    .map(|sign| (sign.workload, sign.kind))
-                    .collect();
-                self.resting.insert(id, Rest { since: now, about });
+                self.resting.insert(id, Rest { since: now, cause });
             }
+        }
+        // What is over for now stays as it was told.
+        let due: Vec<IncidentId> = self
+            .cases
+            .iter()
+            .filter(|(_, case)| {
+                let settled = case.told.is_some() || now.since(case.since) >= config.pending_for;
+                case.quiet_since.is_none() && settled
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        let mut causes: BTreeMap<IncidentId, Vec<Suspect>> = BTreeMap::new();
+        for id in due {
+            if let Some(case) = self.cases.get_mut(&id) {
+                causes.insert(id, case.suspects(topology, vitals, look));
+            }
+        }
+        self.join_by_cause(&mut causes, now, topology, vitals, look, &mut changes);
+        for (id, suspects) in causes {
+            let cause = Cause::of(&suspects);
+            let is_new = self.cases.get(&id).is_some_and(|case| case.told.is_none());
+            // The same trouble again is the same incident.
+            let known = cause
+                .as_ref()
+                .filter(|_| is_new)
+                .and_then(|cause| self.paused(cause, now));
+            let id = match known {
+                Some(known) => {
+                    if let Some(case) = self.cases.remove(&id) {
+                        self.cases.insert(known, case);
+                    }
+                    known
+                }
+                None => id,
+            };
+            let Some(case) = self.cases.get_mut(&id) else {
+                continue;
+            };
+            case.cause = cause;
+            changes.extend(case.tell(id, suspects, topology, &self.book, now));
+            case.assess(&mut self.ledger, topology, now, look);
         }
         for change in &changes {
             if let IncidentChange::Opened(incident) = change {
@@ -289,6 +318,89 @@ impl IncidentBook {
             }
         }
         changes
+    }
+
+    /// Ends what has been quiet for long enough; those that are over.
+    fn finish(
+        &mut self,
+        now: Time,
+        config: &AlertConfig,
+        changes: &mut Vec<IncidentChange>,
+    ) -> Vec<IncidentId> {
+        let mut over = Vec::new();
+        for (id, case) in &mut self.cases {
+            let Some(quiet_for) = case.quiet_since.map(|since| now.since(since)) else {
+                continue;
+            };
+            if case.told.is_none() {
+                over.push(*id);
+            } else if quiet_for >= config.keep_firing_for {
+                over.push(*id);
+                changes.extend(case.end(now, None).map(IncidentChange::Closed));
+            }
+        }
+        over
+    }
+
+    /// Cases of which the same is the likeliest cause are one: services that do not call each
+    /// other suffer from the same wire, or wait for the same database. The older one goes on.
+    fn join_by_cause(
+        &mut self,
+        causes: &mut BTreeMap<IncidentId, Vec<Suspect>>,
+        now: Time,
+        topology: &Topology,
+        vitals: &BTreeMap<Workload, Vitals>,
+        look: &Look<'_>,
+        changes: &mut Vec<IncidentChange>,
+    ) {
+        let mut sharing: BTreeMap<Cause, Vec<IncidentId>> = BTreeMap::new();
+        for (id, suspects) in &*causes {
+            if let Some(cause) = Cause::of(suspects) {
+                sharing.entry(cause).or_default().push(*id);
+            }
+        }
+        for group in sharing.into_values().filter(|group| group.len() > 1) {
+            let Some(oldest) = self.join(&group, now, changes) else {
+                continue;
+            };
+            for id in &group {
+                causes.remove(id);
+            }
+            if let Some(case) = self.cases.get_mut(&oldest) {
+                causes.insert(oldest, case.suspects(topology, vitals, look));
+            }
+        }
+    }
+
+    /// Makes one case of several; the oldest, which goes on.
+    fn join(
+        &mut self,
+        group: &[IncidentId],
+        now: Time,
+        changes: &mut Vec<IncidentChange>,
+    ) -> Option<IncidentId> {
+        let age = |id: &IncidentId| {
+            let case = self.cases.get(id);
+            let opened = case.and_then(|case| case.told.as_ref());
+            let opened = opened.map_or(Time::MAX, |told| told.opened);
+            (opened, case.map_or(Time::MAX, |case| case.since), *id)
+        };
+        let oldest = group.iter().copied().min_by_key(age)?;
+        for id in group.iter().filter(|id| **id != oldest) {
+            let Some(mut case) = self.cases.remove(id) else {
+                continue;
+            };
+            let gone = case.end(now, Some(oldest));
+            changes.extend(gone.map(IncidentChange::Closed));
+            if let Some(home) = self.cases.get_mut(&oldest) {
+                home.since = home.since.min(case.since);
+                home.signs.append(&mut case.signs);
+                home.fell_silent.append(&mut case.fell_silent);
+                home.forget_some();
+                home.note_quiet(now);
+            }
+        }
+        Some(oldest)
     }
 
     /// We were blind for this long: no timer ran meanwhile.
@@ -353,32 +465,8 @@ impl IncidentBook {
             .flat_map(|(case, content)| content.signs.values().map(move |sign| (case, sign)));
         let together = Groups::of(ids.len(), signs, keep, topology, vitals).into_groups();
         for group in together {
-            let age = |place: &usize| {
-                let id = ids[*place];
-                let case = &self.cases[&id];
-                let opened = case.told.as_ref().map_or(Time::MAX, |told| told.opened);
-                (opened, case.since, id)
-            };
-            let Some(oldest) = group.iter().min_by_key(|place| age(place)).copied() else {
-                continue;
-            };
-            for place in group {
-                if place == oldest {
-                    continue;
-                }
-                let Some(mut case) = self.cases.remove(&ids[place]) else {
-                    continue;
-                };
-                let gone = case.end(now, Some(ids[oldest]));
-                changes.extend(gone.map(IncidentChange::Closed));
-                if let Some(home) = self.cases.get_mut(&ids[oldest]) {
-                    home.since = home.since.min(case.since);
-                    home.signs.append(&mut case.signs);
-                    home.fell_silent.append(&mut case.fell_silent);
-                    home.forget_some();
-                    home.note_quiet(now);
-                }
-            }
+            let group: Vec<IncidentId> = group.into_iter().map(|place| ids[place]).collect();
+            self.join(&group, now, changes);
         }
     }
 }
@@ -536,7 +624,8 @@ impl Case {
         let signs: Vec<&Sign> = self.signs.values().collect();
         let members = signs.iter().map(|sign| sign.workload.clone()).collect();
         let around = neighbourhood(&signs, topology);
-        if let Some(impact) = ledger.assess(&around, &members, now, look) {
+        let began = signs.iter().map(|sign| sign.start).min().unwrap_or(now);
+        if let Some(impact) = ledger.assess(&around, &members, began, now, look) {
             told.impact = Some(impact);
         }
     }

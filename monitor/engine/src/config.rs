@@ -45,6 +45,9 @@ pub struct EngineConfig {
     pub shift_after: Duration,
     /// How long an alert is pending before it fires.
     pub pending_for: Duration,
+    /// An alert that is not critical waits this much longer to be told: by then it is known how bad
+    /// it gets, and what it is a part of.
+    pub settle_for: Duration,
     /// How long an alert goes on firing after its last anomaly ended, so that it does not flap.
     pub keep_firing_for: Duration,
     /// A firing alert is sent again this often, as Alertmanager asks of its clients.
@@ -73,6 +76,7 @@ impl Default for EngineConfig {
             blind_after: Duration::from_secs(60),
             shift_after: Duration::from_secs(30 * 60),
             pending_for: Duration::from_secs(5),
+            settle_for: Duration::from_secs(10),
             keep_firing_for: Duration::from_secs(30),
             resend_every: Duration::from_secs(60),
             resend_resolved_for: Duration::from_secs(5 * 60),

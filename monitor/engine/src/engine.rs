@@ -306,6 +306,7 @@ impl Engine {
     pub fn alert_config(&self) -> AlertConfig {
         AlertConfig {
             pending_for: self.config.pending_for,
+            settle_for: self.config.settle_for,
             keep_firing_for: self.config.keep_firing_for,
             resend_every: self.config.resend_every,
             resend_resolved_for: self.config.resend_resolved_for,

@@ -2,8 +2,8 @@
 //!
 //! Called by the pipeline with every record. Three kinds of evidence: a span whose parent is a span
 //! of another service, whichever of the two comes first; a client's span that names its peer, for
-//! services that export no spans; and a record that names its caller or callee. Says so once for
-//! each pair in some seconds, and tells of each call, as each end's span has it, who waited how long
+//! services that export no spans; and a record that names its caller, its callee, or the queue that it
+//! takes from. Says so once for each pair in some seconds, and tells of each call, as each end's span has it, who waited how long
 //! for whom; what edges are good for is the engine's part.
 
 use std::collections::BTreeMap;
@@ -21,8 +21,10 @@ use smallvec::SmallVec;
 use crate::calls::attribute;
 
 mod halves;
+mod queues;
 
 use halves::Halves;
+use queues::Queues;
 
 /// Workloads told apart; records of more are counted and draw no edges.
 const MAX_WORKLOADS: usize = 10_000;
@@ -32,6 +34,11 @@ const MAX_PAIRS: usize = 65_536;
 const AGAIN: Duration = Duration::from_secs(10);
 /// Attributes by which a client's span names a database or a queue, best first.
 const STORE: [&str; 4] = ["db.namespace", "db.name", "db.system.name", "db.system"];
+/// Attributes by which a producer's span names the queue.
+const QUEUE: [&str; 2] = [
+    "messaging.destination.template",
+    "messaging.destination.name",
+];
 /// Attributes by which a client's span names whom it called, best first; `peer.service` and its
 /// like are among the record's facts already.
 const PEER: [&str; 2] = ["server.address", "net.peer.name"];
@@ -49,6 +56,7 @@ pub(crate) struct Edges {
     orphans: Halves,
     told: BTreeMap<(u32, u32), Time>,
     counts: EdgeCounts,
+    queues: Queues,
 }
 
 /// A workload's number among those known.
@@ -101,9 +109,22 @@ impl Edges {
 
     /// What a log record says of its own service's callers and callees.
     pub(crate) fn log(&mut self, home: Place, record: &Record, out: &mut Vec<Observation>) {
+        let at = record.time.min(record.observed);
         if record.facts.caller.is_some() || record.facts.callee.is_some() {
-            let at = record.time.min(record.observed);
             self.both_ends(home, &record.facts, at, out);
+        }
+        let template = record.template.as_ref();
+        if let Some(template) = template.map(|matched| matched.shape.template)
+            && let Some(queue) =
+                self.queues
+                    .taken_from(home, template.0, record.message(), record.observed)
+        {
+            for producer in queue.producers() {
+                self.tell(producer, home, at, out);
+            }
+            if let Some(broker) = queue.broker() {
+                self.tell(home, broker, at, out);
+            }
         }
     }
 
@@ -145,8 +166,10 @@ impl Edges {
                 }
             }
         }
-        if kind == SpanKind::Client {
-            self.client(home, record, at, duration, outcome, out);
+        match kind {
+            SpanKind::Client => self.client(home, record, at, duration, outcome, out),
+            SpanKind::Producer => self.producer(home, record, at, out),
+            _ => {}
         }
         self.both_ends(home, &record.facts, at, out);
     }
@@ -191,6 +214,22 @@ impl Edges {
             took,
             outcome,
         })));
+    }
+
+    /// Who keeps the queue that a message went to.
+    fn producer(&mut self, home: Place, record: &Record, at: Time, out: &mut Vec<Observation>) {
+        let named = |names: &[&str]| {
+            names
+                .iter()
+                .find_map(|name| attribute(&record.attributes, name))
+        };
+        let broker = named(&PEER).and_then(|peer| self.resolve(peer, home));
+        if let Some(broker) = broker {
+            self.tell(home, broker, at, out);
+        }
+        if let Some(queue) = named(&QUEUE) {
+            self.queues.written(queue, home, broker);
+        }
     }
 
     /// A call as its callee saw it.

@@ -161,11 +161,11 @@ fn a_collectors_files_are_merged_and_the_cause_is_found() {
         5 anomalies were found as they happened (`crosswatch explain`)
 
         Incidents: what belongs together, and the likeliest causes
-          2026-03-01T10:04:54Z to 2026-03-01T10:07:37Z, told at 2026-03-01T10:05:13Z
+          2026-03-01T10:04:54Z to 2026-03-01T10:07:39Z, told at 2026-03-01T10:05:08Z
             checkout @ cloud-a, edge @ cloud-a, ledger @ on-prem, payments @ cloud-b
-            0.86 ledger @ on-prem: changed at 10:04:54, together with checkout; it calls nobody that we know of; 3 of 3 others depend on it
-            0.20 payments @ cloud-b: changed at 10:04:54; it calls ledger, which changed at the same time
-            0.16 checkout @ cloud-a: changed at 10:04:54; it calls payments, which changed at the same time
+            0.41 ledger @ on-prem: its own time for a call rose 7.1×, from 30 ms to 213 ms, waiting for other services not counted; 25 % of all delay and failures began here; changed at 10:04:54, together with checkout; it calls nobody…
+            0.24 payments @ cloud-b: its own time for a call rose 6.2×, from 35 ms to 218 ms, waiting for other services not counted; 25 % of all delay and failures began here; changed at 10:04:54; it calls ledger, which changed at the s…
+            0.23 checkout @ cloud-a: its own time for a call rose 5.6×, from 40 ms to 223 ms, waiting for other services not counted; 25 % of all delay and failures began here; changed at 10:04:54; it calls payments, which changed at the…
 
         What next
           crosswatch explain --data DATA

@@ -86,6 +86,9 @@ struct Case {
     pages: u64,
     rank: Option<u64>,
     suspects: Vec<String>,
+    /// Whether what is between environments is to blame, and whether that was said.
+    wire: bool,
+    said_wire: Option<bool>,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
@@ -183,7 +186,9 @@ fn figures(args: &Args, cards: &[Scorecard], forecasts: Forecasts) -> Figures {
             .iter()
             .filter(|(_, fault)| fault.outcome.is_scored_fault())
             .filter(|(_, fault)| {
-                !fault.root_cause.right_at_1 || fault.incidents != 1 || fault.pages != 1
+                let cause = &fault.root_cause;
+                let misplaced = cause.between.is_some_and(|between| between != cause.wire);
+                !cause.right_at_1 || misplaced || fault.incidents != 1 || fault.pages != 1
             })
             .map(|(seed, fault)| Case {
                 seed: *seed,
@@ -194,6 +199,8 @@ fn figures(args: &Args, cards: &[Scorecard], forecasts: Forecasts) -> Figures {
                 pages: fault.pages,
                 rank: fault.root_cause.rank,
                 suspects: fault.root_cause.suspects.clone(),
+                wire: fault.root_cause.wire,
+                said_wire: fault.root_cause.between,
             })
             .collect(),
     }

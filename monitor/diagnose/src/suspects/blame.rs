@@ -281,6 +281,8 @@ impl<'a> Sight<'a> {
         );
         match (others, elsewhere) {
             (Some(others), _) if others >= NEARLY_ALL => Some(true),
+            // Others get through, also between these two.
+            (Some(others), Some(_)) if others < 1.0 - NEARLY_ALL => Some(false),
             (_, Some(elsewhere)) if elsewhere >= 1.0 - NEARLY_ALL => Some(false),
             (Some(others), None) => Some(others >= 1.0 - NEARLY_ALL),
             (_, Some(_)) => Some(true),
@@ -289,17 +291,16 @@ impl<'a> Sight<'a> {
     }
 
     fn slow_spot(&self, way: &Way<'a>) -> Spot<'a> {
-        match self.is_link(way, Way::is_slower) {
-            Some(true) => return between(way),
-            Some(false) => return Spot::At(way.callee),
-            None => {}
+        let link = self.is_link(way, Way::is_slower);
+        if link == Some(true) {
+            return between(way);
         }
         let working = self
             .flows
             .nodes
             .get(way.callee)
             .is_some_and(|node| node.own.rise() > 0.0);
-        if way.crossing().is_some() && !working {
+        if link.is_none() && way.crossing().is_some() && !working {
             return between(way);
         }
         // A caller all whose calls are slower on the way, while those of others are not, is slow

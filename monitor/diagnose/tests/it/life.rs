@@ -15,6 +15,7 @@ use proptest::prelude::*;
 fn config() -> AlertConfig {
     AlertConfig {
         pending_for: Duration::from_secs(5),
+        settle_for: Duration::ZERO,
         keep_firing_for: Duration::from_secs(30),
         resend_every: Duration::from_secs(60),
         resend_resolved_for: Duration::from_secs(300),

@@ -13,6 +13,7 @@ use monitor_diagnose::{AlertConfig, IncidentBook, IncidentChange, Topology, Vita
 pub(crate) fn config() -> AlertConfig {
     AlertConfig {
         pending_for: Duration::from_secs(5),
+        settle_for: Duration::ZERO,
         keep_firing_for: Duration::from_secs(30),
         resend_every: Duration::from_secs(60),
         resend_resolved_for: Duration::from_secs(300),

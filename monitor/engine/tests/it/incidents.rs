@@ -93,7 +93,7 @@ fn a_dead_callee_is_to_blame() {
     world.run(60, &dead).run(90, &shop());
     expect![[r#"
         +126 s opened: checkout, edge, ledger, payments
-          payments 0.86: changed at 22:15:20, together with checkout; ledger, which it calls, only has another load; 3 of 3 others depend on it
+          payments 0.85: changed at 22:15:20, together with checkout; ledger, which it calls, only has another load; 3 of 3 others depend on it
           checkout 0.16: changed at 22:15:20; it calls payments, which changed at the same time
           edge 0.13: changed at 22:15:20; it calls checkout, which changed at the same time
         +130 s changed: checkout, edge, ledger, payments
@@ -104,7 +104,7 @@ fn a_dead_callee_is_to_blame() {
           ledger 1.00: nothing came from it since 22:15:20, while payments, which calls it, is in trouble; changed at 22:15:21, together with checkout; it calls nobody that we know of; 3 of 3 others depend on it
           payments 0.23: changed at 22:15:20; it calls ledger, which changed 1 s after it
           checkout 0.17: changed at 22:15:20; it calls payments, which changed at the same time
-        +211 s changed: checkout
+        +211 s changed: checkout, payments
           ledger 1.00: nothing came from it since 22:15:20, while payments, which calls it, is in trouble; changed at 22:15:21, together with checkout; it calls nobody that we know of; 3 of 3 others depend on it
           payments 0.23: changed at 22:15:20; it calls ledger, which changed 1 s after it
           checkout 0.17: changed at 22:15:20; it calls payments, which changed at the same time
@@ -135,12 +135,12 @@ fn a_callee_known_by_its_logs_alone_is_to_blame_when_they_stop() {
     run(&mut world, 120, 0.0, true);
     run(&mut world, 40, 0.5, false);
     expect![[r#"
-        +126 s opened: orders
+        +127 s opened: orders
           orders 0.86: changed at 22:15:20; nothing it calls is unusual
         +127 s opened: checkout
           checkout 0.86: changed at 22:15:20; nothing it calls is unusual
-        +131 s closed: checkout
-        +131 s changed: checkout, orders
+        +132 s closed: checkout
+        +132 s changed: checkout, orders
           core 1.00: nothing came from it since 22:15:20, while checkout and orders, which call it, are in trouble; 2 of 2 others depend on it
           checkout 0.13: changed at 22:15:20; it calls core, which changed at the same time
           orders 0.13: changed at 22:15:20; it calls core, which changed at the same time"#]].assert_eq(&world.incidents());

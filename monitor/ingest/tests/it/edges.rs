@@ -147,6 +147,61 @@ fn a_queues_consumer_is_called_by_its_producer_and_a_service_not_by_itself() {
 }
 
 #[test]
+fn a_consumer_without_spans_is_known_by_the_queue_in_its_logs() {
+    let at = |seconds| START + Duration::from_secs(seconds);
+    let publish = [
+        ("messaging.destination.name", "parcel-events"),
+        ("server.address", "events"),
+    ];
+    let told = edges(
+        &mut Pipeline::new(),
+        vec![
+            batch(
+                "events",
+                "cloud-a",
+                line("POST /queues/parcel-events/messages 202"),
+                at(1),
+            ),
+            batch(
+                "notifications",
+                "cloud-b",
+                line("handled message 17 of parcel-events"),
+                at(1),
+            ),
+            batch(
+                "shipping",
+                "cloud-b",
+                span(SpanKind::Producer, 2, Some(1), &publish),
+                at(1),
+            ),
+            batch(
+                "events",
+                "cloud-a",
+                line("POST /queues/parcel-events/messages 202"),
+                at(12),
+            ),
+            batch(
+                "statistics",
+                "cloud-b",
+                line("counted other-parcel-events and parcels"),
+                at(12),
+            ),
+            batch(
+                "notifications",
+                "cloud-b",
+                line("handled message 18 of parcel-events"),
+                at(12),
+            ),
+        ],
+    );
+    expect![[r#"
+        shop/shipping @ cloud-b -> shop/events @ cloud-a
+        shop/shipping @ cloud-b -> shop/notifications @ cloud-b
+        shop/notifications @ cloud-b -> shop/events @ cloud-a"#]]
+    .assert_eq(&told.join("\n"));
+}
+
+#[test]
 fn who_exports_no_spans_is_known_by_its_name_alone() {
     let at = START + Duration::from_secs(1);
     let call = |peer: &str| span(SpanKind::Client, 1, None, &[("server.address", peer)]);
