@@ -31,6 +31,8 @@ pub enum Measure {
     ClientErrorRatio,
     /// Share of log records in a format that the service does not usually write.
     LogFormatRatio,
+    /// Share of calls that end in a status which the Api did not use before.
+    NewStatusRatio,
     /// Calls made to a dependency for each call served.
     CallsPerCall,
     /// Log records a second.

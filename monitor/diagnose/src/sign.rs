@@ -44,7 +44,8 @@ impl Sign {
             Measure::ErrorRatio
             | Measure::ThrottledRatio
             | Measure::UnauthorisedRatio
-            | Measure::ClientErrorRatio => Kind::Failing,
+            | Measure::ClientErrorRatio
+            | Measure::NewStatusRatio => Kind::Failing,
             Measure::LogErrorRatio | Measure::TemplateRate(_) | Measure::LogFormatRatio => {
                 Kind::Complaining
             }

@@ -201,6 +201,7 @@ impl ServiceTrack {
             measure: Measure::LogRate,
             detector: LOG_RATE,
             scale: 1.0,
+            peers: None,
         };
         let off = self.own.as_ref().is_some_and(|own| own.logs.is_off());
         changes.extend(if off {
@@ -254,6 +255,7 @@ impl ServiceTrack {
                 measure: Measure::LogErrorRatio,
                 detector: self.model.name(),
                 scale: 1.0,
+                peers: None,
             };
             let named = self.named(window);
             changes.extend(if off {
@@ -280,6 +282,7 @@ impl ServiceTrack {
                     measure: Measure::TemplateRate(*template),
                     detector: watched.model.name(),
                     scale: per_second,
+                    peers: None,
                 };
                 changes.extend(if off {
                     watched.episode.dismiss(window.end(), NOT_JUDGED)

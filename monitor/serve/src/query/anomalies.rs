@@ -146,6 +146,7 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
         Measure::UnauthorisedRatio => wire::Measure::UnauthorisedRatio,
         Measure::ClientErrorRatio => wire::Measure::ClientErrorRatio,
         Measure::LogFormatRatio => wire::Measure::LogFormatRatio,
+        Measure::NewStatusRatio => wire::Measure::NewStatusRatio,
         Measure::CallsPerCall => wire::Measure::CallsPerCall,
         Measure::LogRate => wire::Measure::LogRate,
     }
