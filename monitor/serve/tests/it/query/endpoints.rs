@@ -137,6 +137,7 @@ async fn an_api_comes_with_its_numbers_and_why() {
                   "open": true,
                   "score": 4.2,
                   "score_percent": 88.0952380952381,
+                  "severity_percent": 25.1,
                   "start": "2026-11-21T11:59:46Z",
                   "subject": {
                     "api_id": "7689b570a4b2360e",
@@ -205,6 +206,7 @@ async fn an_api_comes_with_its_numbers_and_why() {
               "open": true,
               "score": 4.2,
               "score_percent": 88.0952380952381,
+              "severity_percent": 25.1,
               "start": "2026-11-21T11:59:46Z",
               "subject": {
                 "api_id": "7689b570a4b2360e",
@@ -481,6 +483,7 @@ async fn an_anomaly_of_a_template_links_to_its_records() {
           "open": false,
           "score": 2.2,
           "score_percent": 77.27272727272728,
+          "severity_percent": 21.0,
           "start": "2026-11-21T11:19:58Z",
           "subject": {
             "environment": "dc-north",
