@@ -27,6 +27,7 @@ export interface Anomaly {
   measure: string; template_id?: string; detector: string; direction: "above" | "below";
   open: boolean; start: string; detected: string; end: string | null;
   duration_seconds: number; score: number; score_percent: number;
+  severity_percent: number;
   explanation: {
     unit: string; typical: number | null; actual: number | null; expected: Band;
     observations: number; learned_from: number; contributions: Contribution[]; why: string;

@@ -222,6 +222,10 @@ fn print(anomaly: &Anomaly) {
             ),
         ),
         (
+            "severity",
+            format!("{:.0} of 100, for those who call", anomaly.severity_percent),
+        ),
+        (
             "actual",
             format!(
                 "{}, from {} observations",

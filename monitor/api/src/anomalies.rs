@@ -31,6 +31,8 @@ pub enum Measure {
     ClientErrorRatio,
     /// Share of log records in a format that the service does not usually write.
     LogFormatRatio,
+    /// Share of calls that end in a status which the Api did not use before.
+    NewStatusRatio,
     /// Calls made to a dependency for each call served.
     CallsPerCall,
     /// Log records a second.
@@ -131,6 +133,9 @@ pub struct Anomaly {
     pub score: f64,
     /// The same from 0 to 100.
     pub score_percent: f64,
+    /// How bad it is for those who call, from 0 to 100: grows with the effect on a call, with the share of
+    /// calls that are hit, and with time.
+    pub severity_percent: f64,
     pub explanation: Explanation,
     pub evidence: Evidence,
 }

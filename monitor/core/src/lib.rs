@@ -10,6 +10,7 @@ mod batch;
 mod call;
 mod call_end;
 mod change;
+mod harm;
 mod hop;
 mod identity;
 mod ids;

@@ -91,6 +91,8 @@ pub enum Measure {
     ClientErrorRatio,
     /// Share of log records in a format that the service does not usually write, 0 to 1.
     LogFormatRatio,
+    /// Share of calls that end in a status which the Api did not use before, 0 to 1.
+    NewStatusRatio,
     /// Calls made to a dependency for each call served.
     CallsPerCall,
     /// Log records a second.
@@ -109,6 +111,7 @@ impl Measure {
             Measure::UnauthorisedRatio => "unauthorised_ratio",
             Measure::ClientErrorRatio => "client_error_ratio",
             Measure::LogFormatRatio => "log_format_ratio",
+            Measure::NewStatusRatio => "new_status_ratio",
             Measure::CallsPerCall => "calls_per_call",
             Measure::LogRate => "log_rate",
         }
@@ -124,7 +127,8 @@ impl Measure {
             | Measure::ThrottledRatio
             | Measure::UnauthorisedRatio
             | Measure::ClientErrorRatio
-            | Measure::LogFormatRatio => "",
+            | Measure::LogFormatRatio
+            | Measure::NewStatusRatio => "",
             Measure::CallsPerCall => "calls/call",
             Measure::TemplateRate(_) | Measure::LogRate => "records/s",
         }

@@ -27,8 +27,9 @@ const FLOOR: f64 = 0.05;
 const FEWEST_CALLS: u64 = 20;
 /// Blocks before the first verdict: two hours.
 const FEWEST_BLOCKS: u32 = 12;
-/// One block alone is an incident, and the spike detector's.
-const MOST_OF_ONE_BLOCK: f64 = 0.55;
+/// One block alone is an incident, and the spike detector's; levels that wander for half an hour fill
+/// two. Three must agree.
+const MOST_OF_ONE_BLOCK: f64 = 0.36;
 /// A degradation is the new normal after so many times what a spike needs.
 const SHIFT_FACTOR: u32 = 12;
 

@@ -36,6 +36,8 @@ pub enum RatioKind {
     ClientErrors,
     /// Records in a format that was not seen before.
     LogFormat,
+    /// Calls that ended in a status that was not seen before.
+    NewStatus,
     /// Calls to a dependency that failed.
     DependencyErrors,
 }
@@ -110,7 +112,8 @@ impl RatioDetector {
                 RatioKind::Template
                 | RatioKind::NewTemplate
                 | RatioKind::ClientErrors
-                | RatioKind::LogFormat => shift_after,
+                | RatioKind::LogFormat
+                | RatioKind::NewStatus => shift_after,
             },
             seconds: 0,
             model: Model::default(),
@@ -185,6 +188,7 @@ impl Detector for RatioDetector {
             RatioKind::Unauthorised => "unauthorised-ratio",
             RatioKind::ClientErrors => "client-error-ratio",
             RatioKind::LogFormat => "log-format",
+            RatioKind::NewStatus => "new-status",
             RatioKind::DependencyErrors => "dependency-error-ratio",
         }
     }
@@ -258,6 +262,7 @@ impl Detector for RatioDetector {
             start: sample.start,
             end: sample.end(),
             statistic: match self.kind {
+                RatioKind::NewStatus => "share of calls",
                 RatioKind::Errors => "error ratio",
                 RatioKind::LogErrors => "log error ratio",
                 RatioKind::Template | RatioKind::NewTemplate | RatioKind::LogFormat => {

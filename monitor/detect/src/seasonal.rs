@@ -10,7 +10,9 @@
 //! Nothing is configured: a course says something about a slot that it has visited twice, and the
 //! week is asked instead of the day when it has foretold better. What was an anomaly does not open
 //! the envelope, unless the same came at the same hour of the visit before: then it is a schedule,
-//! after two alerts. Whoever wants trouble to pass for normal has to be found twice first.
+//! after two alerts. Whoever wants trouble to pass for normal has to be found twice first. Days off
+//! come together: what came on Saturday and on Sunday says nothing of Monday, but of the next
+//! Saturday, so nobody is woken on a second weekend because the office is closed.
 //!
 //! Slots are of local time when an offset is given, so a pattern that follows the clock on the wall
 //! does not move when summer time begins.
@@ -23,6 +25,7 @@ use serde::{Deserialize, Serialize};
 const DAY: i64 = 86_400;
 const DAY_SLOTS: i64 = 96;
 const WEEK_SLOTS: i64 = 168;
+const DAY_HOURS: i64 = 24;
 /// An extreme is that of the mean over so many seconds.
 const PIECE_SECS: f64 = 300.0;
 /// How far the envelope opens towards what was normal, and closes towards less.
@@ -115,10 +118,12 @@ impl Season {
     /// How far out each value usually goes around this time; `None` where nobody knows yet.
     pub(crate) fn usual(&self, at: Time) -> Option<[f64; 2]> {
         let quarter = self.quarter(at);
-        let week = self.week.around(quarter.div_euclid(4), WEEK_SLOTS);
+        let hour = quarter.div_euclid(4);
+        let week = self.week.around(hour, WEEK_SLOTS);
         let day = self.day.around(quarter, DAY_SLOTS);
+        let foretells = self.week.error < BETTER * self.day.error;
         let reached = match (week, day) {
-            (Some(week), _) if self.week.error < BETTER * self.day.error => week,
+            (Some(week), _) if foretells || self.week.was_strange(hour, WEEK_SLOTS) => week,
             (_, Some(day)) => day,
             (week, None) => week?,
         };
@@ -182,12 +187,18 @@ impl Season {
         if visit.extremes.iter().any(|extreme| !extreme.is_finite()) {
             return;
         }
-        self.day
-            .learn(visit.quarter, DAY_SLOTS, visit.extremes, visit.anomalous);
         let number = visit.quarter.div_euclid(4);
+        // Weeks begin on Monday.
+        let sunday = number.rem_euclid(WEEK_SLOTS) / DAY_HOURS == 6;
+        self.day.learn(
+            visit.quarter,
+            DAY_SLOTS,
+            visit.extremes,
+            visit.anomalous,
+            !sunday,
+        );
         if let Some(hour) = self.hour.take_if(|hour| hour.number != number) {
-            self.week
-                .learn(hour.number, WEEK_SLOTS, hour.extremes, hour.anomalous);
+            self.week.learn_hour(hour);
         }
         let hour = self.hour.get_or_insert(Hour {
             number,
@@ -222,20 +233,49 @@ impl Course {
         if self.slots.is_empty() {
             return None;
         }
-        let slot = |number: i64| &self.slots[number.rem_euclid(slots) as usize];
-        if slot(number).visits < FEWEST_VISITS {
-            return None;
-        }
-        let known = [number - 1, number, number + 1]
-            .map(slot)
-            .into_iter()
-            .filter(|slot| slot.visits >= FEWEST_VISITS);
+        let known = |number: i64| {
+            let slot = &self.slots[number.rem_euclid(slots) as usize];
+            (slot.visits >= FEWEST_VISITS).then_some(slot)
+        };
+        let slots = [known(number - 1), Some(known(number)?), known(number + 1)];
+        let known = slots.into_iter().flatten();
         Some(known.fold([NOTHING; 2], |most, slot| {
             [0, 1].map(|at| most[at].max(slot.reached[at]))
         }))
     }
 
-    fn learn(&mut self, number: i64, slots: i64, extremes: [f32; 2], anomalous: bool) {
+    /// Whether what is known of a slot was an anomaly first, and nothing else since.
+    fn was_strange(&self, number: i64, slots: i64) -> bool {
+        let slot = self.slots.get(number.rem_euclid(slots) as usize);
+        slot.is_some_and(|slot| slot.visits >= FEWEST_VISITS && slot.pending[0] != NOTHING)
+    }
+
+    /// Learns an hour of the week. Two days off are known when the second is over: what nobody knew
+    /// of either is usual for both.
+    fn learn_hour(&mut self, hour: Hour) {
+        self.learn(hour.number, WEEK_SLOTS, hour.extremes, hour.anomalous, true);
+        let at = |number: i64| number.rem_euclid(WEEK_SLOTS) as usize;
+        let days = [at(hour.number - DAY_HOURS), at(hour.number)];
+        let pending = days.map(|at| self.slots[at].pending);
+        let new = days.iter().all(|at| self.slots[*at].visits == 0);
+        if new && pending.iter().flatten().all(|value| *value != NOTHING) {
+            for slot in days {
+                let slot = &mut self.slots[slot];
+                slot.reached = [0, 1].map(|at| pending[0][at].min(pending[1][at]));
+                slot.visits = FEWEST_VISITS;
+            }
+        }
+    }
+
+    /// Learns a visit; `schedules` when a second anomaly in a row makes a schedule.
+    fn learn(
+        &mut self,
+        number: i64,
+        slots: i64,
+        extremes: [f32; 2],
+        anomalous: bool,
+        schedules: bool,
+    ) {
         if self.slots.is_empty() {
             self.slots = vec![Slot::default(); slots as usize];
         }
@@ -245,10 +285,12 @@ impl Course {
             self.foretold = (self.foretold + 1.0).min(200.0);
             self.error += (distance(0).max(distance(1)) - self.error) / self.foretold;
         }
-        slot.learn(
-            extremes.map(|ln| (ln * UNIT).clamp(-32_000.0, 32_000.0) as i16),
-            anomalous,
-        );
+        let values = extremes.map(|ln| (ln * UNIT).clamp(-32_000.0, 32_000.0) as i16);
+        if !anomalous {
+            slot.visit(values);
+        } else if schedules || slot.pending[0] == NOTHING {
+            slot.disturb(values);
+        }
     }
 }
 
@@ -263,34 +305,33 @@ impl Default for Slot {
 }
 
 impl Slot {
-    fn learn(&mut self, values: [i16; 2], anomalous: bool) {
+    /// Nothing was wrong.
+    fn visit(&mut self, values: [i16; 2]) {
         let follow = |old: i16, new: i16, share: f32| {
             (f32::from(old) + share * (f32::from(new) - f32::from(old))) as i16
         };
-        let mut known = !anomalous;
-        for (at, value) in values.into_iter().enumerate() {
-            let (reached, pending) = (&mut self.reached[at], &mut self.pending[at]);
-            if anomalous {
-                // What came here the last time as well is a schedule.
-                if *pending != NOTHING {
-                    *reached = (*reached).max(value.min(*pending));
-                    known = true;
-                }
-                *pending = value;
-                continue;
-            }
-            *pending = NOTHING;
+        for (reached, value) in self.reached.iter_mut().zip(values) {
             *reached = match *reached {
                 NOTHING => value,
                 old if value > old => follow(old, value, OPENS),
                 old => follow(old, value, CLOSES),
             };
         }
-        if known {
-            // Two anomalies of the same hour are two visits.
-            let first = if anomalous { FEWEST_VISITS } else { 1 };
-            self.visits = self.visits.saturating_add(1).max(first);
+        self.pending = [NOTHING; 2];
+        self.visits = self.visits.saturating_add(1);
+    }
+
+    /// There was an anomaly. What came here the last time as well is a schedule, and two anomalies of
+    /// the same hour are two visits.
+    fn disturb(&mut self, values: [i16; 2]) {
+        let again = self.pending[0] != NOTHING;
+        if again {
+            for (at, value) in values.into_iter().enumerate() {
+                self.reached[at] = self.reached[at].max(value.min(self.pending[at]));
+            }
+            self.visits = self.visits.saturating_add(1).max(FEWEST_VISITS);
         }
+        self.pending = values;
     }
 }
 
@@ -346,6 +387,27 @@ mod tests {
         let monday = usual(&season, 21, 12).unwrap();
         assert_eq!(sunday[0], 0.0);
         assert!(monday[0] > 3.0, "{monday:?}");
+    }
+
+    #[test]
+    fn two_days_off_are_known_on_the_next_weekend_and_teach_monday_nothing() {
+        let closed = |secs: i64| secs / DAY % 7 >= 5 && (8..18).contains(&(secs % DAY / HOUR));
+        let open = |secs: i64| !closed(secs) && (8..18).contains(&(secs % DAY / HOUR));
+        // Nobody knew of the first weekend.
+        let season = learned(12, |secs| {
+            (if open(secs) { 5.0 } else { 0.0 }, closed(secs))
+        });
+        for saturday_and_sunday in [12, 13] {
+            assert_eq!(usual(&season, saturday_and_sunday, 12).unwrap()[0], 0.0);
+        }
+        let monday = usual(&season, 14, 12).unwrap();
+        assert!(monday.iter().all(|rate| *rate > 4.0), "{monday:?}");
+        let monday = usual(
+            &learned(7, |secs| (if open(secs) { 5.0 } else { 0.0 }, closed(secs))),
+            7,
+            12,
+        );
+        assert!(monday.unwrap()[0] > 4.0, "{monday:?}");
     }
 
     #[test]

@@ -47,6 +47,8 @@ const GAP_STEP: u32 = 10;
 /// How long nothing at all must come before nothing at all becomes normal.
 const GONE: Duration = Duration::from_secs(24 * 3600);
 const STABLE_WINDOWS: f64 = 10.0;
+/// A window this unlikely under the would-be new rate shows that it is not stable.
+const UNSTABLE: f64 = 1e-4;
 /// Rates below this, in calls a second, are no different from none when they come by the clock.
 const NO_RATE: f32 = 1e-3;
 /// An hour is remarkable when its rate differs by more than this factor.
@@ -97,10 +99,16 @@ struct Gaps {
     last_call: Option<Time>,
     /// Start of what is counted as the current gap: later than the last call after a blind time.
     since: Option<Time>,
+    /// Seconds of it that do not count: of hours at which nobody calls.
+    idle_secs: f64,
+    /// It is known as an anomaly.
+    told: bool,
+    /// Seconds of it that were not looked at yet.
+    unjudged_secs: u32,
+    /// Of what counts of the gaps.
     mean_secs: f64,
     longest_secs: f64,
     known: f64,
-    unjudged_secs: u32,
 }
 
 impl TrafficDetector {
@@ -235,7 +243,8 @@ impl TrafficDetector {
                 self.choose_span();
             }
         }
-        self.verdict((window.start, end), actual, learned_from, (score, phase, p))
+        let rates = (self.model.rate, actual);
+        self.verdict((window.start, end), rates, learned_from, (score, phase, p))
     }
 
     /// How likely the window is by what is usual at this hour; 0 when nobody knows.
@@ -283,7 +292,7 @@ impl TrafficDetector {
         let span = f64::from(window.seconds);
         let actual = window.calls as f64 / span;
         let mean = self.model.rate * span;
-        let dispersion = self.model.predictive();
+        let dispersion = self.dispersion(window.seconds);
         let surge = 1.0 + (self.surge - 1.0) * self.options.interest;
         let calm = actual > self.model.rate && actual < surge * self.model.rate;
         if !self.options.in_range(actual) {
@@ -295,6 +304,14 @@ impl TrafficDetector {
         } else {
             count_at_least(window.calls, mean, dispersion)
         }
+    }
+
+    /// How windows of so many seconds scatter. What is learned is of whole ones; where calls come in
+    /// bursts the variance of a part is the same multiple of its mean, so by the square of its smaller
+    /// mean it scatters more.
+    fn dispersion(&self, seconds: u32) -> f64 {
+        let part = f64::from(seconds) / f64::from(self.span);
+        self.model.predictive() / part.clamp(0.01, 1.0)
     }
 
     /// Whether what is gathered of a window shows enough not to wait for the rest.
@@ -323,9 +340,11 @@ impl TrafficDetector {
             self.candidate = None;
             return false;
         }
-        let (since, model) = self
-            .candidate
-            .get_or_insert_with(|| (window.start, Model::default()));
+        let fresh = || (window.start, Model::default());
+        let (since, model) = self.candidate.get_or_insert_with(fresh);
+        if !model.agrees(window) {
+            (*since, *model) = fresh();
+        }
         model.learn(window.calls, f64::from(window.seconds));
         let wait = if model.rate > 0.0 {
             self.shift_after
@@ -344,23 +363,17 @@ impl TrafficDetector {
 
     /// Judges the gap since the last call, every few seconds and when a call ends it.
     fn judge_gap(&mut self, sample: &Sample<'_>, calls: u64) -> Option<Verdict> {
+        if self.rule.progress(self.active_secs, self.calls).is_some() {
+            return None;
+        }
         let since = self.gaps.since?;
         let end = sample.end();
-        let gap = end.since(since).as_secs_f64();
         let limit = (SILENT_GAPS * self.gaps.mean_secs)
             .max(LONGEST_GAPS * self.gaps.longest_secs)
             .max(60.0);
-        self.gaps.unjudged_secs = self.gaps.unjudged_secs.saturating_add(1);
-        let due = calls > 0 || self.gaps.unjudged_secs >= GAP_STEP;
-        if self.rule.progress(self.active_secs, self.calls).is_some() || !due {
-            return None;
-        }
-        self.gaps.unjudged_secs = 0;
-        let quiet_hour = self
-            .season
-            .usual(sample.start)
-            .is_some_and(|[low, _]| low * gap < 1.0);
-        let silent = calls == 0 && gap > limit && !quiet_hour;
+        let counted = end.since(since).as_secs_f64() - self.gaps.idle_secs;
+        // A silence ends with a call, and not because nobody would have called at this hour.
+        let silent = calls == 0 && (self.gaps.told || counted > limit);
         let start = if silent { since } else { sample.start };
         let (score, phase) = self.evidence.weigh(
             Window {
@@ -372,24 +385,30 @@ impl TrafficDetector {
             self.sensitivity,
         );
         let score = if phase.is_anomalous() {
-            Score::new((gap / limit).max(score.get()))
+            self.gaps.told = silent;
+            Score::new((counted / limit).max(score.get()))
         } else {
             score
         };
-        let actual = if silent { 0.0 } else { self.model.rate };
-        let p = if silent { 0.0 } else { 1.0 };
-        Some(self.verdict((start, end), actual, self.calls, (score, phase, p)))
+        let (rates, p) = if silent {
+            // What was learned of the hours before may be next to nothing.
+            let usual = self.season.usual(sample.start).map_or(0.0, |[low, _]| low);
+            ((self.model.rate.max(usual), 0.0), 0.0)
+        } else {
+            ((self.model.rate, self.model.rate), 1.0)
+        };
+        Some(self.verdict((start, end), rates, self.calls, (score, phase, p)))
     }
 
     fn verdict(
         &self,
         (start, end): (Time, Time),
-        actual: f64,
+        (typical, actual): (f64, f64),
         learned_from: u64,
         (score, phase, p): (Score, Phase, f64),
     ) -> Verdict {
         let span = end.since(start).as_secs_f64().max(1.0);
-        let mean = self.model.rate * span;
+        let mean = typical * span;
         // Beyond this many deviations lies about one in a hundred, on either side.
         let margin = 2.33 * (mean + self.model.predictive() * mean * mean).sqrt();
         Verdict {
@@ -400,12 +419,12 @@ impl TrafficDetector {
             start,
             end,
             statistic: "rate",
-            direction: if actual == self.model.rate {
+            direction: if actual == typical {
                 Direction::Below
             } else {
-                direction(actual, self.model.rate)
+                direction(actual, typical)
             },
-            typical: self.model.rate,
+            typical,
             actual,
             band: Band {
                 lower: ((mean - margin) / span).max(0.0),
@@ -443,7 +462,10 @@ impl Detector for TrafficDetector {
         begun.calls = begun.calls.saturating_add(calls);
         let window = *begun;
         let sparse = self.is_sparse();
-        let gap = if sparse {
+        let season = &self.season;
+        let usual = || season.usual(sample.start).map(|[low, _]| low);
+        let due = calls > 0 || self.gaps.empty_second(usual);
+        let gap = if sparse && due {
             self.judge_gap(sample, calls)
         } else {
             None
@@ -475,6 +497,7 @@ impl Detector for TrafficDetector {
         self.candidate = None;
         self.gaps.last_call = None;
         self.gaps.since = self.gaps.since.map(|_| time);
+        self.gaps.idle_secs = 0.0;
         self.gaps.unjudged_secs = 0;
     }
 
@@ -502,7 +525,7 @@ impl Gaps {
         if let Some(last) = self.last_call
             && teaches
         {
-            let gap = at.since(last).as_secs_f64();
+            let gap = (at.since(last).as_secs_f64() - self.idle_secs).max(0.0);
             self.known = (self.known + 1.0).min(MEMORY);
             self.mean_secs += (gap - self.mean_secs) / self.known;
             // The longest gap is forgotten over some thousand calls.
@@ -510,10 +533,36 @@ impl Gaps {
         }
         self.last_call = Some(at);
         self.since = Some(at);
+        self.idle_secs = 0.0;
+        self.told = false;
+        self.unjudged_secs = 0;
+    }
+
+    /// Another second of the gap; `usual` tells how many calls a second are usual at this hour. True
+    /// when it is time to look at the gap.
+    fn empty_second(&mut self, usual: impl FnOnce() -> Option<f64>) -> bool {
+        self.unjudged_secs += 1;
+        if self.unjudged_secs < GAP_STEP {
+            return false;
+        }
+        let counts = usual().map_or(1.0, |rate| (rate * self.mean_secs).min(1.0));
+        self.idle_secs += f64::from(std::mem::take(&mut self.unjudged_secs)) * (1.0 - counts);
+        true
     }
 }
 
 impl Model {
+    /// Whether the window could be another of those that it learned from.
+    fn agrees(&self, window: Begun) -> bool {
+        if self.rate == 0.0 {
+            return window.calls == 0 || self.windows == 0.0;
+        }
+        let (mean, dispersion) = (self.rate * f64::from(window.seconds), self.predictive());
+        self.windows < STABLE_WINDOWS
+            || (count_at_most(window.calls, mean, dispersion) > UNSTABLE
+                && count_at_least(window.calls, mean, dispersion) > UNSTABLE)
+    }
+
     fn predictive(&self) -> f64 {
         let known = self.windows.min(MEMORY);
         ((PRIOR_WINDOWS * PRIOR_DISPERSION + known * self.dispersion) / (PRIOR_WINDOWS + known))

@@ -24,11 +24,27 @@ pub struct Facts<'a> {
     pub contributions: &'a [Contribution],
     /// The model was still learning: only what can never be normal was judged.
     pub learning: bool,
+    /// Whom it was held against, if not its own past.
+    pub peers: Option<Peers<'a>>,
+}
+
+/// One of several that do the same work, and how the others did.
+#[derive(Clone, Copy, Debug)]
+pub struct Peers<'a> {
+    /// `replica`, `version`, `environment`.
+    pub kind: &'a str,
+    pub name: &'a str,
+    /// How many others there are, and what they did at the same time.
+    pub others: usize,
+    pub against: f64,
 }
 
 /// `p95 812 ms against 95–140 ms expected (8.1× typical), 214 calls in 20 s; version v42 makes up
 /// 100 % of the slow calls (usually 12 %)`
 pub fn why(facts: &Facts<'_>) -> String {
+    if let Some(peers) = &facts.peers {
+        return odd_one_out(facts, peers);
+    }
     let mut text = match facts.measure {
         Measure::Latency => latency(facts),
         Measure::ErrorRatio => failures(facts),
@@ -40,6 +56,7 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::UnauthorisedRatio => share(facts, "calls were refused without valid rights"),
         Measure::ClientErrorRatio => share(facts, "calls were their callers' mistakes"),
         Measure::LogFormatRatio => share(facts, "records are in a format not seen before"),
+        Measure::NewStatusRatio => share(facts, "calls ended in a status not seen before"),
         Measure::CallsPerCall => calls_per_call(facts),
     };
     let noun = match facts.measure {
@@ -51,6 +68,7 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::ThrottledRatio | Measure::UnauthorisedRatio | Measure::ClientErrorRatio => {
             "the refusals"
         }
+        Measure::NewStatusRatio => "them",
         Measure::CallsPerCall => "the calls",
     };
     for (at, contribution) in facts.contributions.iter().enumerate() {
@@ -75,6 +93,37 @@ pub fn why(facts: &Facts<'_>) -> String {
         text.push_str(&made);
     }
     text
+}
+
+/// `replica checkout-3 is 4.1× slower than its 5 peers (204 ms against 49.8 ms, usually 1.0×), 214 calls
+/// in 20 s`
+fn odd_one_out(facts: &Facts<'_>, peers: &Peers<'_>) -> String {
+    let others = match peers.others {
+        1 => "its only peer".to_owned(),
+        others => format!("its {others} peers"),
+    };
+    let usual = if peers.against > 0.0 {
+        times(facts.typical, peers.against)
+    } else {
+        "1.0×".to_owned()
+    };
+    let (kind, name, span) = (peers.kind, peers.name, duration_text(facts.span));
+    match facts.measure {
+        Measure::Latency => format!(
+            "{kind} {name} is {} slower than {others} ({} against {}, usually {usual}), {} calls in {span}",
+            times(facts.actual, peers.against),
+            seconds(facts.actual),
+            seconds(peers.against),
+            grouped(facts.observations),
+        ),
+        _ => format!(
+            "{} of calls to {kind} {name} failed ({} of {} in {span}) where {} did at {others} (usually {usual})",
+            percent(facts.actual),
+            grouped(cases(facts)),
+            grouped(facts.observations),
+            percent(peers.against),
+        ),
+    }
 }
 
 fn latency(facts: &Facts<'_>) -> String {

@@ -26,7 +26,7 @@ use crate::topology::Topology;
 
 mod grouping;
 
-use grouping::Groups;
+use grouping::{BEGIN_TOGETHER, Groups};
 
 /// Anomalies kept of one incident; more only as long as they are open.
 const MAX_SIGNS: usize = 256;
@@ -274,12 +274,20 @@ impl IncidentBook {
             .map(|(id, _)| *id)
             .collect();
         let mut causes: BTreeMap<IncidentId, Vec<Suspect>> = BTreeMap::new();
+        let mut settled: Vec<(IncidentId, Vec<Suspect>)> = Vec::new();
         for id in due {
-            if let Some(case) = self.cases.get_mut(&id) {
-                causes.insert(id, case.suspects(topology, vitals, look));
+            let Some(case) = self.cases.get_mut(&id) else {
+                continue;
+            };
+            match case.settled(now) {
+                Some(suspects) => settled.push((id, suspects)),
+                None => {
+                    causes.insert(id, case.suspects(topology, vitals, look));
+                }
             }
         }
         self.join_by_cause(&mut causes, now, topology, vitals, look, &mut changes);
+        causes.extend(settled);
         for (id, suspects) in causes {
             let cause = Cause::of(&suspects);
             let is_new = self.cases.get(&id).is_some_and(|case| case.told.is_none());
@@ -490,6 +498,18 @@ impl Case {
             };
             self.signs.remove(&oldest);
         }
+    }
+
+    /// The suspects of one that only goes on as it was, and hurts nobody: what breaks elsewhere
+    /// meanwhile is another story.
+    fn settled(&self, now: Time) -> Option<Vec<Suspect>> {
+        let told = self.told.as_ref()?;
+        let goes_on = self
+            .signs
+            .values()
+            .filter(|sign| sign.is_open())
+            .all(|sign| sign.is_harmless() && now.since(sign.start) > BEGIN_TOGETHER);
+        goes_on.then(|| told.suspects.clone())
     }
 
     fn suspects(

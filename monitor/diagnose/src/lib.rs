@@ -21,7 +21,7 @@ mod suspects;
 mod topology;
 
 pub use alert_book::{AlertBook, AlertConfig, AlertCounts, Cause};
-pub use explain::{Facts, duration_text, why};
+pub use explain::{Facts, Peers, duration_text, why};
 pub use flow::{EdgeFlow, Flows, Level, NodeFlow};
 pub use identity::{alert_id, anomaly_id};
 pub use incident::{IncidentBook, IncidentChange, Look};

@@ -8,6 +8,10 @@ const CRITICAL_FAILURES: f64 = 0.25;
 const CRITICAL_SLOWNESS: f64 = 5.0;
 
 pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
+    if odd_one_out(anomaly).is_some() {
+        // The others do the work.
+        return AlertSeverity::Warning;
+    }
     let actual = anomaly.explanation.actual;
     let critical = match anomaly.signal.measure {
         Measure::ErrorRatio => actual >= CRITICAL_FAILURES,
@@ -19,6 +23,7 @@ pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
         | Measure::UnauthorisedRatio
         | Measure::ClientErrorRatio
         | Measure::LogFormatRatio
+        | Measure::NewStatusRatio
         | Measure::LogRate
         | Measure::CallsPerCall => false,
     };
@@ -29,7 +34,20 @@ pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
     }
 }
 
+/// The alert of one that differs from its peers.
+fn odd_one_out(anomaly: &Anomaly) -> Option<&'static str> {
+    match &*anomaly.detector {
+        "odd-replica" => Some("ServiceReplicaOdd"),
+        "odd-version" => Some("ServiceVersionOdd"),
+        "odd-environment" => Some("ApiEnvironmentOdd"),
+        _ => None,
+    }
+}
+
 pub(crate) fn alert_name(anomaly: &Anomaly) -> &'static str {
+    if let Some(odd) = odd_one_out(anomaly) {
+        return odd;
+    }
     if let Subject::Dependency { .. } = anomaly.signal.subject {
         return match anomaly.signal.measure {
             Measure::Latency => "DependencyLatencyHigh",
@@ -46,6 +64,7 @@ pub(crate) fn alert_name(anomaly: &Anomaly) -> &'static str {
         Measure::UnauthorisedRatio => "ApiUnauthorisedHigh",
         Measure::ClientErrorRatio => "ApiClientErrorsHigh",
         Measure::LogFormatRatio => "ServiceLogFormatChanged",
+        Measure::NewStatusRatio => "ApiContractChanged",
         Measure::CallsPerCall => "DependencyCallsHigh",
         Measure::LogRate if anomaly.direction == Direction::Above => "ServiceLogFlood",
         Measure::LogRate => "ServiceLogsMissing",

@@ -44,7 +44,8 @@ impl Sign {
             Measure::ErrorRatio
             | Measure::ThrottledRatio
             | Measure::UnauthorisedRatio
-            | Measure::ClientErrorRatio => Kind::Failing,
+            | Measure::ClientErrorRatio
+            | Measure::NewStatusRatio => Kind::Failing,
             Measure::LogErrorRatio | Measure::TemplateRate(_) | Measure::LogFormatRatio => {
                 Kind::Complaining
             }
@@ -75,6 +76,11 @@ impl Sign {
             confined_to,
             closed: anomaly.end.map(|_| now),
         }
+    }
+
+    /// Nobody is hurt by it: other numbers of calls, other messages.
+    pub(crate) fn is_harmless(&self) -> bool {
+        matches!(self.kind, Kind::Load | Kind::Complaining)
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::bucket::CallBucket;
 use crate::config::EngineConfig;
+use crate::contract::Statuses;
 use crate::contrast::contributions;
 use crate::dimensions::{Dimensions, Selection};
 use crate::episode::{Change, Episode, Open, Origin};
 use crate::models::ApiModels;
 use crate::objectives::{self, Ledger};
+use crate::peers::Closed;
 use crate::rollup::Rollups;
 use crate::source::SourceChoice;
 use crate::vitals::Pulse;
@@ -53,6 +55,7 @@ pub(crate) struct ApiTrack {
     throttled: Episode,
     unauthorised: Episode,
     client_errors: Episode,
+    statuses: Statuses,
     /// `None` once there is a verdict.
     learning: Option<Progress>,
     learned_from: u64,
@@ -69,6 +72,9 @@ pub(crate) struct ApiTrack {
     /// Calls of the last second that was judged.
     #[serde(skip)]
     pub(crate) counted: u64,
+    /// The window that was judged in it.
+    #[serde(skip)]
+    pub(crate) closed: Option<Box<Closed>>,
 }
 
 impl ApiTrack {
@@ -91,6 +97,7 @@ impl ApiTrack {
             throttled: Episode::default(),
             unauthorised: Episode::default(),
             client_errors: Episode::default(),
+            statuses: Statuses::new(config),
             learning: Some(nothing_learned(config)),
             learned_from: 0,
             own: None,
@@ -99,6 +106,7 @@ impl ApiTrack {
             held: false,
             ledgers: Vec::new(),
             counted: 0,
+            closed: None,
         }
     }
 
@@ -109,6 +117,7 @@ impl ApiTrack {
         let before = std::mem::take(&mut self.ledgers);
         self.ledgers = objectives::ledgers(before, self.own.as_deref(), &self.key);
         self.models.tune(self.own.as_deref(), config);
+        self.statuses.tune(self.own.as_deref(), config);
     }
 
     /// Whether what comes now teaches nothing.
@@ -116,6 +125,7 @@ impl ApiTrack {
         if self.held != hold {
             self.held = hold;
             self.models.hold(hold);
+            self.statuses.hold(hold);
         }
     }
 
@@ -217,6 +227,7 @@ impl ApiTrack {
         let time = Time::from_secs(second);
         self.window = CallWindow::default();
         self.models.skip_to(time);
+        self.statuses.skip_to(time);
     }
 
     /// Judges what has been gathered, at the end of a recording.
@@ -242,6 +253,9 @@ impl ApiTrack {
             self.models.hold(self.held);
             self.window = CallWindow::default();
             self.usual.clear();
+            self.statuses = self.statuses.afresh(config);
+            self.statuses.tune(self.own.as_deref(), config);
+            self.statuses.hold(self.held);
             self.learning = Some(nothing_learned(config));
         }
         if self.source.chosen() == CallSource::Metric {
@@ -311,6 +325,7 @@ impl ApiTrack {
                 });
             }
         }
+        changes.extend(self.statuses.judge(&window, &subject, errors_off));
         let durations = sample(Reading::Durations(&window.latencies));
         let drifted = self.models.drift.judge(&durations);
         if self.models.latency.expects_slower(window.start()) {
@@ -349,6 +364,18 @@ impl ApiTrack {
         if normal && !self.held {
             self.usual.learn(&window.dimensions);
         }
+        self.closed = Some(Box::new(Closed {
+            start: window.start(),
+            dimensions: window.dimensions,
+        }));
+    }
+
+    pub(crate) fn first_seen(&self) -> i64 {
+        self.first_seen
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.held
     }
 
     fn judge_traffic(
@@ -390,7 +417,7 @@ impl ApiTrack {
         }
     }
 
-    fn episodes(&mut self) -> [&mut Episode; 7] {
+    fn episodes(&mut self) -> [&mut Episode; 8] {
         [
             &mut self.errors,
             &mut self.latency,
@@ -399,6 +426,7 @@ impl ApiTrack {
             &mut self.unauthorised,
             &mut self.client_errors,
             &mut self.drift,
+            &mut self.statuses.episode,
         ]
     }
 
@@ -443,10 +471,15 @@ impl ApiTrack {
                 &self.client_errors,
             ),
             (Measure::Latency, models.drift.name(), &self.drift),
+            (
+                Measure::NewStatusRatio,
+                self.statuses.name(),
+                &self.statuses.episode,
+            ),
         ]
     }
 
-    fn every_episode(&self) -> [&Episode; 7] {
+    fn every_episode(&self) -> [&Episode; 8] {
         [
             &self.errors,
             &self.latency,
@@ -455,6 +488,7 @@ impl ApiTrack {
             &self.unauthorised,
             &self.client_errors,
             &self.drift,
+            &self.statuses.episode,
         ]
     }
 
@@ -546,6 +580,7 @@ fn origin<'a>(subject: &'a Subject, measure: Measure, detector: &'static str) ->
         measure,
         detector,
         scale: 1.0,
+        peers: None,
     }
 }
 

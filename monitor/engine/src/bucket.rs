@@ -115,6 +115,8 @@ fn is_unauthorised(status: CallStatus) -> bool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TemplateCount {
     pub(crate) records: u64,
+    /// Of these, at WARN or above.
+    pub(crate) warned: u64,
     /// Of these, at ERROR or above.
     pub(crate) errors: u64,
 }
@@ -146,6 +148,7 @@ impl LogBucket {
         if let Some(template) = template {
             let count = self.templates.entry(template).or_default();
             count.records += 1;
+            count.warned += u64::from(severity.is_some_and(|severity| severity >= Severity::Warn));
             count.errors += u64::from(error);
             if self.templates.len() > MAX_TEMPLATES {
                 self.templates.pop_last();
@@ -173,6 +176,7 @@ impl LogBucket {
         for (template, count) in &other.templates {
             let mine = self.templates.entry(*template).or_default();
             mine.records += count.records;
+            mine.warned += count.warned;
             mine.errors += count.errors;
             if self.templates.len() > MAX_TEMPLATES {
                 self.templates.pop_last();

@@ -215,6 +215,7 @@ impl DependencyTrack {
                     measure,
                     detector,
                     scale: 1.0,
+                    peers: None,
                 };
                 changes.extend(episode.follow(&verdict, origin, |_| Vec::new()));
             }

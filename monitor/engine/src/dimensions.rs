@@ -15,6 +15,9 @@ const MAX_VALUES: usize = 24;
 /// Totals are halved beyond this, so that what is usual follows deployments within hours.
 const DECAY_ABOVE: u64 = 50_000;
 
+pub(crate) const INSTANCE: usize = 0;
+pub(crate) const VERSION: usize = 1;
+pub(crate) const STATUS: usize = 2;
 pub(crate) const DIMENSIONS: [&str; 6] = [
     "instance",
     "version",
@@ -63,6 +66,11 @@ impl Octaves {
         bin
     }
 
+    /// Seconds that a bin stands for.
+    fn middle(bin: u8) -> f64 {
+        1e-6 * ((f64::from(bin) + 0.5) / 2.0).exp2()
+    }
+
     fn add(&mut self, bin: u8, n: u32) {
         match self.0.binary_search_by_key(&bin, |entry| entry.0) {
             Ok(at) => self.0[at].1 = self.0[at].1.saturating_add(n),
@@ -81,14 +89,19 @@ impl Octaves {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Tally {
-    calls: u64,
-    errors: u64,
+pub(crate) struct Tally {
+    pub(crate) calls: u64,
+    pub(crate) errors: u64,
     durations: Octaves,
 }
 
 impl Tally {
-    fn merge(&mut self, other: &Tally) {
+    /// Calls by bin of their duration, ascending.
+    pub(crate) fn durations(&self) -> &[(u8, u32)] {
+        &self.durations.0
+    }
+
+    pub(crate) fn merge(&mut self, other: &Tally) {
         self.calls += other.calls;
         self.errors += other.errors;
         for &(bin, n) in &other.durations.0 {
@@ -101,6 +114,11 @@ impl Tally {
 struct Entry {
     label: Label,
     tally: Tally,
+}
+
+/// Seconds that a bin of [`Tally::durations`] stands for.
+pub(crate) fn middle_of(bin: u8) -> f64 {
+    Octaves::middle(bin)
 }
 
 /// Which of a bucket's calls are looked at.
@@ -227,6 +245,37 @@ impl Dimensions {
 
     pub(crate) fn calls(&self) -> u64 {
         self.total.calls
+    }
+
+    /// The statuses of calls that neither failed nor were refused, with how many there were of each.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = (&Label, u64)> {
+        self.values[STATUS].iter().filter_map(|entry| {
+            let status = match entry.label {
+                Label::Http(code) => CallStatus::Http(code),
+                Label::Grpc(code) => CallStatus::Grpc(code),
+                Label::Text(_) => return None,
+            };
+            let refused = matches!(
+                status,
+                CallStatus::Http(401 | 403) | CallStatus::Grpc(7 | 16)
+            );
+            let answered = matches!(status.outcome(), Outcome::Ok | Outcome::ClientError);
+            (answered && !refused).then_some((&entry.label, entry.tally.calls))
+        })
+    }
+
+    /// What each value of a dimension did, in the order of their names.
+    pub(crate) fn peers(&self, dimension: usize) -> Vec<(Name, &Tally)> {
+        let mut peers: Vec<(Name, &Tally)> = self.values[dimension]
+            .iter()
+            .map(|entry| (entry.label.name(), &entry.tally))
+            .collect();
+        peers.sort_by(|a, b| a.0.cmp(&b.0));
+        peers
+    }
+
+    pub(crate) fn total(&self) -> &Tally {
+        &self.total
     }
 }
 

@@ -24,8 +24,9 @@ use crate::dependency::{DependencyBucket, DependencyTrack};
 use crate::episode::Change;
 use crate::feedback::FeedbackBook;
 use crate::flows::FlowBook;
+use crate::peers::PeerBook;
 use crate::places::Places;
-use crate::risk::{Foresight, RiskChange};
+use crate::risk::{Foresight, RiskChange, Watched};
 use crate::rollup::{SeriesPoint, Step};
 use crate::service::ServiceTrack;
 
@@ -98,6 +99,7 @@ pub(crate) struct State {
     own_apis: usize,
     pub(crate) services: Vec<ServiceTrack>,
     pub(crate) dependencies: Vec<DependencyTrack>,
+    pub(crate) peers: PeerBook,
     pub(crate) book: AlertBook,
     pub(crate) feedback: FeedbackBook,
     /// The latest last.
@@ -416,6 +418,7 @@ impl Engine {
             for dependency in &mut self.state.dependencies {
                 dependency.skip_to(second);
             }
+            self.state.peers.skip();
             let blind = Duration::from_secs(quiet.unsigned_abs());
             self.state.book.skip(blind);
             self.state.incidents.skip(blind);
@@ -463,7 +466,15 @@ impl Engine {
                 &self.config,
                 &mut changes,
             );
+            if let Some(closed) = api.closed.take() {
+                let who = (at as usize, &*api.key, api.first_seen());
+                self.state.peers.see(who, &closed, api.is_held());
+            }
         }
+        let (settings, config) = (&self.settings, &self.config);
+        self.state
+            .peers
+            .step(second, settings, config, &mut changes);
         for (at, service) in (0u32..).zip(&mut self.state.services) {
             let bucket = logs.next_if(|(track, _)| *track == at);
             let bucket = bucket.as_ref().map(|(_, bucket)| &**bucket);
@@ -491,9 +502,15 @@ impl Engine {
             foresight,
             apis,
             services,
+            dependencies,
             ..
         } = &mut self.state;
-        let changes = foresight.step(second, apis, services, self.config.max_forecast);
+        let watched = Watched {
+            apis,
+            services,
+            dependencies,
+        };
+        let changes = foresight.step(second, &watched, self.config.max_forecast);
         effects.extend(changes.into_iter().map(|change| match change {
             RiskChange::Opened(risk) => Effect::RiskOpened(risk),
             RiskChange::Updated(risk) => Effect::RiskUpdated(risk),

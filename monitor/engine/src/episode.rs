@@ -7,7 +7,7 @@ use monitor_core::{
     Time,
 };
 use monitor_detect::{Phase, Verdict};
-use monitor_diagnose::{Facts, anomaly_id, why};
+use monitor_diagnose::{Facts, Peers, anomaly_id, why};
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::Lineage;
@@ -49,6 +49,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) detector: &'static str,
     /// From the verdict's unit to the signal's: a template's share of records to records a second.
     pub(crate) scale: f64,
+    /// Whom it was held against, if not its own past.
+    pub(crate) peers: Option<Peers<'a>>,
 }
 
 impl Episode {
@@ -179,6 +181,7 @@ fn explain(
         span: verdict.end.since(start),
         contributions: &contributions,
         learning: verdict.guarded,
+        peers: origin.peers,
     };
     let why = why(&facts);
     Explanation {

@@ -93,6 +93,7 @@ impl Formats {
                 measure: Measure::LogFormatRatio,
                 detector: self.model.name(),
                 scale: 1.0,
+                peers: None,
             };
             self.episode.follow(&verdict, origin, |_| named)
         };

@@ -18,6 +18,10 @@ const API_DETECTORS: u32 = 7;
 const DEPENDENCY_DETECTORS: u32 = 3;
 /// Failures and retries make a service write more than usual; a flood is more than that.
 const LOG_FLOOD: f64 = 4.0;
+/// Slowness and failures of replicas, versions and environments: half of one budget for all six.
+const PEER_PARTS: u32 = 12;
+/// New statuses are rare news, on top of an Api's budget.
+const STATUS_PARTS: u32 = 16;
 /// A service's error ratio and its templates have one budget more; the templates share half.
 const TEMPLATES: u32 = 64;
 
@@ -249,6 +253,11 @@ pub(crate) fn tune_logs(
     model.tune(options, budget(own, config).shared_by(parts));
 }
 
+/// Replicas and versions of a service, and environments of an Api, share a budget with each kind.
+pub(crate) fn peer_budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
+    budget(own, config).shared_by(PEER_PARTS)
+}
+
 fn budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
     let wanted = own.and_then(|own| own.false_alarms_per_week);
     Sensitivity::per_week(wanted.unwrap_or(config.false_alarms_per_api_week))
@@ -328,6 +337,35 @@ pub(crate) fn tune_log_format(
 
 /// An exception's stack now and then is no new format; a fifth of all records is.
 fn log_format_options() -> Options {
+    Options {
+        min_dev_from_expected: 0.2,
+        ..RatioDetector::default_options()
+    }
+}
+
+/// Calls that end in a status that the Api has not been seen to use.
+pub(crate) fn new_status(config: &EngineConfig) -> RatioDetector {
+    RatioDetector::new(
+        RatioKind::NewStatus,
+        new_status_options(),
+        rule(config),
+        Sensitivity::per_week(config.false_alarms_per_api_week).shared_by(STATUS_PARTS),
+        config.shift_after,
+    )
+}
+
+pub(crate) fn tune_new_status(
+    model: &mut RatioDetector,
+    own: Option<&Watching>,
+    config: &EngineConfig,
+) {
+    let usual = new_status_options();
+    let options = own.map_or(usual, |own| tuned(usual, &own.error_ratio));
+    model.tune(options, budget(own, config).shared_by(STATUS_PARTS));
+}
+
+/// A caller's odd request now and then is no new contract; a fifth of all calls is.
+fn new_status_options() -> Options {
     Options {
         min_dev_from_expected: 0.2,
         ..RatioDetector::default_options()

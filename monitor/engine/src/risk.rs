@@ -10,21 +10,23 @@
 mod budget;
 mod failures;
 mod learner;
+mod omens;
 mod signals;
 mod watch;
 mod words;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use monitor_core::{ApiState, ApiView, Name, Risk, RiskId, ServiceKey, SignalKey, Subject, Time};
 use serde::{Deserialize, Serialize};
 
 use self::budget::Budgets;
-use self::failures::{Failures, Precursors};
+use self::failures::{Failures, Precursors, Statement};
 use self::learner::Learner;
 use self::signals::Signals;
 use self::watch::ApiWatch;
 use crate::api::ApiTrack;
+use crate::dependency::DependencyTrack;
 use crate::ledger::Ledger;
 use crate::service::ServiceTrack;
 
@@ -35,6 +37,14 @@ const ENDED_KEPT: usize = 100;
 /// Seconds between two looks at the trends.
 const LOOK_SECS: i64 = 10;
 const MINUTE_SECS: i64 = 60;
+
+/// What it looks at.
+#[derive(Debug)]
+pub(crate) struct Watched<'a> {
+    pub(crate) apis: &'a [ApiTrack],
+    pub(crate) services: &'a [ServiceTrack],
+    pub(crate) dependencies: &'a [DependencyTrack],
+}
 
 /// A risk that opened, changed or ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,10 +74,10 @@ impl Foresight {
     pub(crate) fn step(
         &mut self,
         second: i64,
-        apis: &[ApiTrack],
-        services: &[ServiceTrack],
+        seen: &Watched<'_>,
         max_forecast: usize,
     ) -> Vec<RiskChange> {
+        let apis = seen.apis;
         let end = second.saturating_add(1);
         if end.rem_euclid(LOOK_SECS) != 0 {
             return Vec::new();
@@ -82,7 +92,7 @@ impl Foresight {
             }
         }
         if minute {
-            self.foresee_failures(end, apis, services);
+            self.foresee_failures(end, seen);
             self.signals
                 .resize_with(apis.len().min(max_forecast), Signals::default);
             for (signals, api) in self.signals.iter_mut().zip(apis) {
@@ -102,36 +112,73 @@ impl Foresight {
     }
 
     /// How likely each Api fails in the next minutes.
-    fn foresee_failures(&mut self, end: i64, apis: &[ApiTrack], services: &[ServiceTrack]) {
-        let complaining: BTreeSet<(&ServiceKey, &Name)> = services
+    fn foresee_failures(&mut self, end: i64, seen: &Watched<'_>) {
+        let services: BTreeMap<(&ServiceKey, &Name), &ServiceTrack> = seen
+            .services
             .iter()
-            .filter(|service| service.open_anomalies().next().is_some())
-            .map(|service| (&service.service, &service.environment))
+            .map(|service| ((&service.service, &service.environment), service))
             .collect();
-        let growing: BTreeSet<(&ServiceKey, &Name)> = self
-            .apis
-            .iter()
-            .zip(apis)
-            .filter(|(watch, _)| watch.open().is_some())
-            .map(|(_, api)| (&api.key.service, &api.key.environment))
-            .collect();
-        for (watch, api) in self.apis.iter_mut().zip(apis) {
+        let mut growing: BTreeMap<(&ServiceKey, &Name), usize> = BTreeMap::new();
+        // The worst of each service's Apis a minute ago, wherever it runs: callers know a name only.
+        let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
+        for (watch, api) in self.apis.iter().zip(seen.apis) {
+            if watch.open().is_some() {
+                *growing
+                    .entry((&api.key.service, &api.key.environment))
+                    .or_default() += 1;
+            }
+            let worst = worst.entry(&api.key.service.name).or_default();
+            *worst = worst.max(watch.chance());
+        }
+        let mut omens: BTreeMap<&str, f64> = BTreeMap::new();
+        for service in seen.services {
+            if let Some((_, share)) = self.failures.omen(service.warnings.news(end)) {
+                let omen = omens.entry(&service.service.name).or_default();
+                *omen = omen.max(share);
+            }
+        }
+        let mut below: BTreeMap<(&ServiceKey, &Name), (f64, Option<f64>)> = BTreeMap::new();
+        for asked in seen.dependencies {
+            let below = below
+                .entry((&asked.service, &asked.environment))
+                .or_default();
+            let chance = worst.get(&*asked.callee).copied().unwrap_or_default();
+            below.0 = below.0.max(chance);
+            if let Some(share) = omens.get(&*asked.callee) {
+                below.1 = Some(below.1.unwrap_or_default().max(*share));
+            }
+        }
+        for (watch, api) in self.apis.iter_mut().zip(seen.apis) {
             let place = (&api.key.service, &api.key.environment);
-            let precursors = watch.position(api).map(|position| Precursors {
-                arrives: position.arrives,
-                way: position.way,
-                rising: position.rising,
-                failing_calls: position.errors,
-                anomalous: api.open_anomalies().next().is_some(),
-                complaints: complaining.contains(&place),
-                sibling: growing.contains(&place),
+            let service = services.get(&place);
+            let own = usize::from(watch.open().is_some());
+            let (chance_below, omen_below) = below.get(&place).copied().unwrap_or_default();
+            let statement = watch.position(api).map(|position| Statement {
+                precursors: Precursors {
+                    arrives: position.arrives,
+                    way: position.way,
+                    rising: position.rising,
+                    failing_calls: position.errors,
+                    anomalous: api.open_anomalies().next().is_some(),
+                    complaints: service
+                        .is_some_and(|service| service.open_anomalies().next().is_some()),
+                    sibling: growing.get(&place).is_some_and(|growing| *growing > own),
+                    due: watch.due(end),
+                    below: chance_below,
+                },
+                omen: service.and_then(|service| self.failures.omen(service.warnings.news(end))),
+                omen_below,
             });
             let waiting = watch.pending();
             self.failures.not_come(waiting, end, &mut self.ledger);
-            match precursors {
-                Some(precursors) => self.failures.say(waiting, end, precursors),
-                None => waiting.clear(),
-            }
+            let chance = match statement {
+                Some(statement) => Some(self.failures.say(waiting, end, &statement)),
+                None => {
+                    waiting.clear();
+                    None
+                }
+            };
+            watch.said(chance);
         }
     }
 

@@ -18,6 +18,7 @@ use crate::episode::{Change, Episode, Origin};
 use crate::log_format::Formats;
 use crate::models;
 use crate::vitals::Pulse;
+use crate::warnings::Warnings;
 use crate::window::LogWindow;
 
 /// The detector of how many records a service writes.
@@ -44,6 +45,7 @@ pub(crate) struct ServiceTrack {
     formats: Formats,
     rate_model: TrafficDetector,
     rate: Episode,
+    pub(crate) warnings: Warnings,
     /// Seconds with records, and records, that windows have judged.
     judged_secs: u32,
     judged: u64,
@@ -85,6 +87,7 @@ impl ServiceTrack {
             formats: Formats::new(config),
             rate_model: models::log_rate(config),
             rate: Episode::default(),
+            warnings: Warnings::default(),
             judged_secs: 0,
             judged: 0,
             own: None,
@@ -143,6 +146,7 @@ impl ServiceTrack {
             }
             self.recent
                 .push_back((second, bucket.records, bucket.errors));
+            self.warnings.add(second, bucket);
         }
         if self.is_paused() {
             self.rest(second, changes);
@@ -197,6 +201,7 @@ impl ServiceTrack {
             measure: Measure::LogRate,
             detector: LOG_RATE,
             scale: 1.0,
+            peers: None,
         };
         let off = self.own.as_ref().is_some_and(|own| own.logs.is_off());
         changes.extend(if off {
@@ -250,6 +255,7 @@ impl ServiceTrack {
                 measure: Measure::LogErrorRatio,
                 detector: self.model.name(),
                 scale: 1.0,
+                peers: None,
             };
             let named = self.named(window);
             changes.extend(if off {
@@ -276,6 +282,7 @@ impl ServiceTrack {
                     measure: Measure::TemplateRate(*template),
                     detector: watched.model.name(),
                     scale: per_second,
+                    peers: None,
                 };
                 changes.extend(if off {
                     watched.episode.dismiss(window.end(), NOT_JUDGED)

@@ -131,6 +131,7 @@ pub(crate) fn anomalies(state: &State) -> Vec<Anomaly> {
                 .iter()
                 .flat_map(|dependency| dependency.open_anomalies()),
         )
+        .chain(state.peers.open_anomalies())
         .cloned()
         .collect();
     open.sort_by(|a, b| b.start.cmp(&a.start).then(a.id.cmp(&b.id)));

@@ -10,7 +10,7 @@ use crate::suspects::Vitals;
 use crate::topology::Topology;
 
 /// Anomalies that begin within this belong to one trouble, even if one is over before the other.
-const BEGIN_TOGETHER: Duration = Duration::from_secs(90);
+pub(super) const BEGIN_TOGETHER: Duration = Duration::from_secs(90);
 
 /// Disjoint sets of cases (union-find with path halving; Tarjan, J. ACM 1975).
 #[derive(Debug)]
@@ -24,7 +24,7 @@ struct Spell {
     start: Time,
     until: Time,
     case: usize,
-    /// Nobody is hurt by it: other numbers of calls, other messages.
+    /// [`Sign::is_harmless`].
     harmless: bool,
 }
 
@@ -66,7 +66,7 @@ impl Groups {
                 start: sign.start,
                 until: sign.lasts_until(keep),
                 case,
-                harmless: matches!(sign.kind, Kind::Load | Kind::Complaining),
+                harmless: sign.is_harmless(),
             };
             spells.entry(&sign.workload).or_default().push(spell);
             alike

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use monitor_core::{Band, Contribution, Direction, Measure, TemplateId};
-use monitor_diagnose::{Facts, why};
+use monitor_diagnose::{Facts, Peers, why};
 
 fn check(facts: &Facts<'_>, expected: Expect) {
     expected.assert_eq(&why(facts));
@@ -28,6 +28,7 @@ fn facts(measure: Measure, typical: f64, actual: f64, lower: f64, upper: f64) ->
         span: Duration::from_secs(20),
         contributions: &[],
         learning: false,
+        peers: None,
     }
 }
 
@@ -118,5 +119,35 @@ fn unusual_records() {
             ..facts(template, 0.0, 0.06, 0.0, 0.001)
         },
         expect!["an error message never seen in 12,480 records before: 13 of 214 records in 20 s"],
+    );
+}
+
+#[test]
+fn the_odd_one_out() {
+    let peers = |against, others| {
+        Some(Peers {
+            kind: "replica",
+            name: "checkout-3",
+            others,
+            against,
+        })
+    };
+    check(
+        &Facts {
+            peers: peers(0.0498, 5),
+            ..facts(Measure::Latency, 0.055, 0.204, 0.0, 0.08)
+        },
+        expect![
+            "replica checkout-3 is 4.1× slower than its 5 peers (204 ms against 49.8 ms, usually 1.1×), 214 calls in 20 s"
+        ],
+    );
+    check(
+        &Facts {
+            peers: peers(0.0, 1),
+            ..facts(Measure::ErrorRatio, 0.0, 0.12, 0.0, 0.01)
+        },
+        expect![
+            "12 % of calls to replica checkout-3 failed (26 of 214 in 20 s) where 0 % did at its only peer (usually 1.0×)"
+        ],
     );
 }

@@ -6,17 +6,22 @@
 
 use std::collections::VecDeque;
 
+use monitor_core::TemplateId;
 use serde::{Deserialize, Serialize};
 
 use super::learner::Learner;
+use super::omens::{self, Omens};
 use crate::ledger::Ledger;
 
 /// Ahead.
 pub(crate) const FAILURE_HORIZON_SECS: u32 = 300;
 pub(super) const HORIZON_SECS: i64 = FAILURE_HORIZON_SECS as i64;
-const SIGNS: usize = 9;
-/// What an operator would guess: hardly ever without a sign; likely when a trend arrives in time.
-const GUESS: [f64; SIGNS] = [-6.5, 4.0, 2.5, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0];
+const SIGNS: usize = 14;
+/// What was seen before failures of the simulated platform, half believed: hardly ever without a sign,
+/// likely when a trend arrives in time or goes most of the way.
+const GUESS: [f64; SIGNS] = [
+    -5.5, 2.2, 2.2, 1.0, 1.5, 1.7, 2.0, 0.8, 0.5, 0.0, 2.0, 1.0, 2.4, 1.0,
+];
 
 /// What may precede a failure.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +39,20 @@ pub(super) struct Precursors {
     pub(super) complaints: bool,
     /// Another Api of its service is at risk.
     pub(super) sibling: bool,
+    /// How near the time is when a stated risk of its own is expected to come: 1 now, ½ at the horizon.
+    pub(super) due: f64,
+    /// The worst chance of what it calls, as said a minute ago.
+    pub(super) below: f64,
+}
+
+/// What is known when a chance is said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Statement {
+    pub(super) precursors: Precursors,
+    /// The worst of what its service newly warns of, and how often failures followed that.
+    pub(super) omen: Option<(TemplateId, f64)>,
+    /// How often they followed the worst of what those warn of that its service calls.
+    pub(super) omen_below: Option<f64>,
 }
 
 /// One statement that waits to be compared with what comes.
@@ -42,40 +61,63 @@ pub(super) struct Waiting {
     until: i64,
     chance: f32,
     signs: [f32; SIGNS],
+    omen: Option<TemplateId>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Failures {
     learner: Learner,
+    omens: Omens,
 }
 
-impl Precursors {
+impl Statement {
     fn signs(&self) -> [f64; SIGNS] {
         let flag = |is: bool| f64::from(u8::from(is));
-        let way = self.way.clamp(0.0, 1.0);
+        let known = &self.precursors;
+        let way = known.way.clamp(0.0, 1.0);
+        let rising = known.rising.clamp(-1.0, 1.0);
         [
             1.0,
-            self.arrives,
+            known.arrives,
             way,
             way * way,
-            self.rising.clamp(-1.0, 1.0),
-            self.failing_calls.clamp(0.0, 1.0),
-            flag(self.anomalous),
-            flag(self.complaints),
-            flag(self.sibling),
+            // Beyond the limit within the horizon if it goes on as in the last minute.
+            (way + rising * HORIZON_SECS as f64 / 60.0 - 0.8).clamp(0.0, 1.0),
+            rising,
+            known.failing_calls.clamp(0.0, 1.0),
+            flag(known.anomalous),
+            flag(known.complaints),
+            flag(known.sibling),
+            known.due.clamp(0.0, 1.0),
+            known.below.clamp(0.0, 1.0),
+            self.omen.map_or(0.0, |(_, share)| omens::sign(share)),
+            self.omen_below.map_or(0.0, omens::sign),
         ]
     }
 }
 
 impl Failures {
-    pub(super) fn say(&self, waiting: &mut VecDeque<Waiting>, now: i64, precursors: Precursors) {
-        let signs = precursors.signs();
+    /// The worst of what a service newly warns of.
+    pub(super) fn omen(&self, news: impl Iterator<Item = TemplateId>) -> Option<(TemplateId, f64)> {
+        self.omens.worst(news)
+    }
+
+    /// The chance.
+    pub(super) fn say(
+        &self,
+        waiting: &mut VecDeque<Waiting>,
+        now: i64,
+        statement: &Statement,
+    ) -> f64 {
+        let signs = statement.signs();
         let chance = self.learner.chance(&GUESS, &signs);
         waiting.push_back(Waiting {
             until: now.saturating_add(HORIZON_SECS),
             chance: chance as f32,
             signs: signs.map(|sign| sign as f32),
+            omen: statement.omen.map(|(template, _)| template),
         });
+        chance
     }
 
     /// It failed: all that was said of it was about this.
@@ -108,5 +150,8 @@ impl Failures {
     fn learn(&mut self, said: &Waiting, came: bool, ledger: &mut Ledger) {
         ledger.failure(f64::from(said.chance), came);
         self.learner.learn(&GUESS, &said.signs.map(f64::from), came);
+        if let Some(template) = said.omen {
+            self.omens.learn(template, came);
+        }
     }
 }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 /// A step's length at first.
 const RATE: f64 = 0.25;
-/// Part of the distance to the first guess that an outcome pulls back.
-const PULL: f64 = 1e-4;
+/// Pull to the first guess, as a part of the distance to it that is added to each gradient. Steps
+/// shrink as outcomes come, and it with them: otherwise it would in the end outweigh what comes.
+const PULL: f64 = 1e-3;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Learner {
@@ -42,7 +43,7 @@ impl Learner {
             let gradient = error * x;
             *gradients += gradient * gradient;
             let step = RATE / (1.0 + *gradients).sqrt();
-            *moved -= step * gradient + PULL * *moved;
+            *moved -= step * (gradient + PULL * *moved);
         }
     }
 }

@@ -29,6 +29,8 @@ const ABOVE_USUAL: f64 = 0.06;
 const RECOVERED: f64 = 0.8;
 /// … at so many looks.
 const RECOVERED_LOOKS: u8 = 6;
+/// What has failed for so long is the usual.
+const NEW_USUAL_SECS: u64 = 21_600;
 /// Of a stated trend: always, the part of the way that is done, how far it is continued for each time
 /// that it was seen, and how clear it is.
 const ARRIVAL_GUESS: [f64; 4] = [0.0, 2.0, -0.5, 0.6];
@@ -41,10 +43,13 @@ pub(super) struct ApiWatch {
     minute_ago: f64,
     seen: u8,
     calm: u8,
-    failing: bool,
+    /// Since when it has been beyond a limit.
+    failing: Option<Time>,
     recovered: u8,
     open: Option<Box<Open>>,
     waiting: VecDeque<Waiting>,
+    /// Of failing within the horizon, as last said.
+    chance: f64,
 }
 
 /// Where an Api is between usual and its limits.
@@ -78,9 +83,30 @@ impl ApiWatch {
         &mut self.waiting
     }
 
+    /// Of failing within the horizon, as last said; what fails already does so for certain.
+    pub(super) fn chance(&self) -> f64 {
+        match self.failing {
+            Some(_) => 1.0,
+            None => self.chance,
+        }
+    }
+
+    pub(super) fn said(&mut self, chance: Option<f64>) {
+        self.chance = chance.unwrap_or_default();
+    }
+
+    /// How near the time is when its risk is expected to come: 1 at `end`, ½ a horizon later.
+    pub(super) fn due(&self, end: i64) -> f64 {
+        let horizon = HORIZON_SECS as f64;
+        self.open().map_or(0.0, |risk| {
+            let left = risk.expected.since(Time::from_secs(end)).as_secs_f64();
+            horizon / (horizon + left)
+        })
+    }
+
     /// `None` where nothing can be said: it is not judged, has hardly any calls, or fails already.
     pub(super) fn position(&self, api: &ApiTrack) -> Option<Position> {
-        (api.is_foreseeable() && !self.failing).then_some(self.position)?
+        (api.is_foreseeable() && self.failing.is_none()).then_some(self.position)?
     }
 
     /// Looks at what has come until `end`. Whether it crossed a limit just now.
@@ -102,7 +128,7 @@ impl ApiWatch {
             return false;
         }
         let minute = end.rem_euclid(MINUTE_SECS) == 0;
-        if minute || self.lines.is_empty() {
+        if self.lines.is_empty() || (minute && self.is_as_usual(now, api)) {
             self.lines.renew(api);
         }
         let Some(recent) = Recent::of(&api.rollups, end) else {
@@ -114,7 +140,7 @@ impl ApiWatch {
             return false;
         }
         if self.lines.are_crossed(&recent) {
-            self.failing = true;
+            self.failing = Some(now);
             self.recovered = 0;
             self.position = None;
             match self.open.take() {
@@ -157,9 +183,18 @@ impl ApiWatch {
         false
     }
 
+    /// What is there may be learned as usual. A limit that moved along with what grows towards it would
+    /// never be reached.
+    fn is_as_usual(&self, now: Time, api: &ApiTrack) -> bool {
+        match self.failing {
+            Some(since) => now.since(since).as_secs() >= NEW_USUAL_SECS,
+            None => self.open.is_none() && api.open_anomalies().next().is_none(),
+        }
+    }
+
     /// Hysteresis: what crosses its limit to and fro fails once.
     fn is_still_failing(&mut self, recent: &Recent) -> bool {
-        if !self.failing {
+        if self.failing.is_none() {
             return false;
         }
         if self.lines.are_below(recent, RECOVERED) {
@@ -167,8 +202,10 @@ impl ApiWatch {
         } else {
             self.recovered = 0;
         }
-        self.failing = self.recovered < RECOVERED_LOOKS;
-        self.failing
+        if self.recovered >= RECOVERED_LOOKS {
+            self.failing = None;
+        }
+        self.failing.is_some()
     }
 
     /// There is a trend: says so when it has been there at the last look too, or says what has changed.

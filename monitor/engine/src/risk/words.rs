@@ -33,7 +33,8 @@ fn amount(measure: Measure, value: f64) -> String {
         | Measure::ThrottledRatio
         | Measure::UnauthorisedRatio
         | Measure::ClientErrorRatio
-        | Measure::LogFormatRatio => format!("{:.1} %", value * 100.0),
+        | Measure::LogFormatRatio
+        | Measure::NewStatusRatio => format!("{:.1} %", value * 100.0),
         Measure::CallsPerCall => format!("{value:.2} calls for each"),
         Measure::Latency if value < 1.0 => format!("{:.0} ms", value * 1_000.0),
         Measure::Latency => format!("{value:.1} s"),

@@ -51,7 +51,9 @@ fn a_slow_canary_is_named() {
         expect![[r#"
             +126 s latency-spike since +120 s: p95 600 ms against 61.9–133 ms expected (6.6× typical), 34 calls in 2 s; version v42 makes up 100 % of the slow calls (usually 12 %), instance pod-2 75 % (usually 33 %)
             ApiLatencyHigh critical firing
+            +146 s odd-version since +124 s: version v42 is 17.5× slower than its only peer (848 ms against 48.4 ms, usually 1.0×), 9 calls in 5 s
             latency-spike over at +181 s
+            odd-version over at +181 s
             ApiLatencyHigh critical resolved"#]],
     );
 }

@@ -107,7 +107,8 @@ fn an_api_that_heads_for_its_limit_is_at_risk_until_it_is_worse() {
     let mut world = World::new(7);
     world.run(900, &[orders()]);
     let mut states = Vec::new();
-    for at in 0..60 {
+    // Three times the usual is its limit: half an hour on the way, and some minutes beyond.
+    for at in 0..34 {
         let share = f64::from(at) / 60.0;
         world.run(60, &[orders().slower(1.0 + 4.0 * share)]);
         let state = world.api(&orders()).state.as_str();
@@ -116,6 +117,7 @@ fn an_api_that_heads_for_its_limit_is_at_risk_until_it_is_worse() {
         }
     }
     assert_eq!(states.first(), Some(&"ok"));
+    assert!(states.contains(&"at-risk"), "{states:?}");
     assert_eq!(states.last(), Some(&"anomalous"));
 }
 

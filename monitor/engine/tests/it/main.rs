@@ -7,6 +7,7 @@ mod incidents;
 mod laws;
 mod mix;
 mod models;
+mod peers;
 mod quiet;
 mod wanted;
 mod world;

@@ -53,6 +53,18 @@ fn each_kind_of_refusal_is_told_by_its_name() {
 }
 
 #[test]
+fn answers_that_change_without_failing_are_told_and_a_stray_one_is_not() {
+    let mut world = World::new(8);
+    let (found, moved) = (CallStatus::Http(200), CallStatus::Http(302));
+    run_refusing(&mut world, 300, found, 1);
+    run_refusing(&mut world, 60, CallStatus::Http(204), 100);
+    assert_eq!(measures(&world), [], "{}", world.story());
+    run_refusing(&mut world, 60, moved, 2);
+    run_refusing(&mut world, 60, found, 1);
+    expect![[""]].assert_eq(&world.story());
+}
+
+#[test]
 fn throttling_is_told_within_seconds() {
     let mut world = World::new(4);
     run_refusing(&mut world, 300, CallStatus::Http(429), 200);

@@ -108,6 +108,7 @@ pub(crate) fn anomaly(anomaly: &Anomaly, at: Time) -> wire::Anomaly {
         duration_seconds: anomaly.duration(at).as_secs_f64(),
         score: anomaly.score.get(),
         score_percent: anomaly.score.percent(),
+        severity_percent: anomaly.severity_percent(at),
         explanation: wire::Explanation {
             unit: match measure.unit() {
                 "" => "ratio".to_owned(),
@@ -145,6 +146,7 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
         Measure::UnauthorisedRatio => wire::Measure::UnauthorisedRatio,
         Measure::ClientErrorRatio => wire::Measure::ClientErrorRatio,
         Measure::LogFormatRatio => wire::Measure::LogFormatRatio,
+        Measure::NewStatusRatio => wire::Measure::NewStatusRatio,
         Measure::CallsPerCall => wire::Measure::CallsPerCall,
         Measure::LogRate => wire::Measure::LogRate,
     }

@@ -159,6 +159,7 @@ fn trouble(anomaly: &Anomaly) -> &'static str {
         Measure::ThrottledRatio => "throttling",
         Measure::UnauthorisedRatio => "refused credentials",
         Measure::ClientErrorRatio => "client errors",
+        Measure::NewStatusRatio => "new statuses",
         Measure::CallsPerCall => "calls to others",
     }
 }
