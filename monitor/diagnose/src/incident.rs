@@ -149,9 +149,7 @@ impl IncidentBook {
         self.resting
             .iter()
             .filter(|(id, rest)| {
-                now.since(rest.since) < REST
-                    && !self.cases.contains_key(id)
-                    && rest.cause == *cause
+                now.since(rest.since) < REST && !self.cases.contains_key(id) && rest.cause == *cause
             })
             .max_by_key(|(id, rest)| (rest.since, **id))
             .map(|(id, _)| *id)

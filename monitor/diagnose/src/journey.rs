@@ -213,10 +213,9 @@ impl Journeys {
             let Some(found) = self.twins.find(&flight.parts, &self.names, ahead, known) else {
                 continue;
             };
-            let origin = u32::from(flight.origin);
             if self.flights.has(found.trace) {
                 self.flights.doubt(key, found.sure);
-                self.put(&[found.trace, key], None, true, origin);
+                self.flights.join(found.trace, key);
             } else {
                 // What it tells of is over.
                 self.counts.late += self.flights.drop_all_of(key);

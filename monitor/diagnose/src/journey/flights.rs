@@ -44,7 +44,7 @@ pub(super) struct Flight {
     /// Messages that nobody was heard to take, less those that somebody took.
     queued: i32,
     pub(super) is_trace: bool,
-    pub(super) origin: u16,
+    origin: u16,
     serial: u32,
 }
 
@@ -180,6 +180,16 @@ impl Flights {
     /// The journey of `key`, if it is in flight.
     pub(super) fn get(&self, key: u128) -> Option<&Flight> {
         self.slots.get(*self.by_key.get(&key)? as usize)?.as_ref()
+    }
+
+    /// Makes the journey of `from` a part of that of `into`. Nothing was heard of either by that.
+    pub(super) fn join(&mut self, into: u128, from: u128) {
+        let slot = |key: u128| self.by_key.get(&key).copied();
+        if let (Some(into), Some(from)) = (slot(into), slot(from))
+            && into != from
+        {
+            self.merge(into, from);
+        }
     }
 
     /// What the journey of `key` holds so far belongs to it as surely as `sure` says.

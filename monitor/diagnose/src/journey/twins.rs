@@ -144,13 +144,15 @@ impl Twins {
         let queue = self.told.get_mut(&(log.op, log.instance))?;
         let fits = |told: &Told| !told.taken && is_same(told.end, told.length, log);
         let mut best: Option<((usize, i64), usize)> = None;
-        let mut alike = 0_u16;
+        let (mut alike, mut looked_at, mut fitting) = (0_u16, 0_u16, false);
         let near = (0..queue.len()).rev().filter(|place| fits(&queue[*place]));
         for place in near.take(CANDIDATES) {
             let told = &queue[place];
-            let misfits = parts_of(told.trace).map_or(parts.len(), |known| {
+            let known = parts_of(told.trace);
+            let misfits = known.map_or(parts.len(), |known| {
                 misfits(parts, log, known, names, ahead, &self.manners)
             });
+            looked_at += 1;
             let key = (misfits, (told.length - log.length()).abs());
             match best {
                 Some((known, _)) if known < key => {}
@@ -158,10 +160,16 @@ impl Twins {
                 _ => {
                     best = Some((key, place));
                     alike = 1;
+                    // Of one that is over, nothing more is known.
+                    fitting = misfits == 0 || known.is_none();
                 }
             }
         }
         let (_, place) = best?;
+        // Another one's, rather than this one with something missing, when there are others.
+        if !fitting && looked_at > 1 {
+            return None;
+        }
         queue[place].taken = true;
         Some(Found {
             trace: queue[place].trace,

@@ -282,8 +282,11 @@ mod laws {
             workloads in prop::collection::vec(value(), 0..4),
             maintenance in prop::collection::vec(value(), 0..4),
             routing in prop::collection::vec(value(), 0..4),
+            journeys in prop::collection::vec(value(), 0..4),
         ) {
-            let wish = json!({"workloads": workloads, "maintenance": maintenance, "routing": routing});
+            let wish = json!({
+                "workloads": workloads, "maintenance": maintenance, "routing": routing, "journeys": journeys,
+            });
             let once = Understood::read(wish.to_string().as_bytes()).unwrap();
             let kept = serde_json::to_vec(&once.wish).unwrap();
             let again = Understood::read(&kept).unwrap();
