@@ -18,10 +18,49 @@ pub struct Workload {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Suspect {
     pub workload: Workload,
+    /// `service`; or `link` or `environment`: what lies between environments is suspected, and the
+    /// workload is one that is called over it.
+    #[serde(default = "service")]
+    pub kind: String,
     /// 0 to 1. It orders the suspects of one incident and is no probability.
     pub score: f64,
     /// For a person: `changed first, at 10:05:12, 4 s before payments; nothing it calls is unusual`.
     pub why: String,
+}
+
+fn service() -> String {
+    "service".to_owned()
+}
+
+/// What clients have of an incident: of their calls to the services that no other calls. Shares are
+/// from 0 to 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Impact {
+    pub calls_per_second: f64,
+    /// Share of these that failed or were refused in the last half minute …
+    pub affected: f64,
+    /// … and usually.
+    pub usually: f64,
+    /// Of the calls to the incident's services, where they are.
+    pub by_environment: Vec<EnvironmentImpact>,
+    /// What is expected of the next minute.
+    pub next_minute: ImpactForecast,
+    /// All this in a sentence.
+    pub summary: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EnvironmentImpact {
+    pub environment: String,
+    pub affected: f64,
+}
+
+/// A share of calls, with the ends of its interval of 90 %.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ImpactForecast {
+    pub expected: f64,
+    pub low: f64,
+    pub high: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -52,6 +91,13 @@ pub struct Incident {
     pub anomalies: Vec<String>,
     /// The likeliest first.
     pub suspects: Vec<Suspect>,
+    /// Where it is: `only in cloud-a`, `in all 3 environments of shop/orders`, `between cloud-a and
+    /// on-prem`.
+    #[serde(default)]
+    pub scope: String,
+    /// `null` while nothing is known of clients.
+    #[serde(default)]
+    pub impact: Option<Impact>,
     /// What was done to its services near its beginning, the nearest first.
     #[serde(default)]
     pub changes: Vec<Change>,

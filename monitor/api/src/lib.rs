@@ -41,7 +41,9 @@ pub use configuration::{
     Configuration, ConfigurationOutcome, ConfigurationSource, Detection, FieldMetric, Maintenance,
     Objective, Probe, Receiver, Refusal, Route, Select, WorkloadName, WorkloadSettings,
 };
-pub use incidents::{Incident, IncidentsQuery, Suspect, Workload};
+pub use incidents::{
+    EnvironmentImpact, Impact, ImpactForecast, Incident, IncidentsQuery, Suspect, Workload,
+};
 pub use journeys::{
     ClockOffset, JourneyHop, JourneyType, Journeys, LateJourney, TimeSpent, Topology, TopologyEdge,
     TopologyNode, TopologyQuery,

@@ -31,7 +31,7 @@ const HOLDS: f64 = 0.9;
 /// Forecasts that the next are widened by.
 const REMEMBERED: usize = 200;
 /// How far forecasts fall short, until it is known.
-const ASSUMED: [f64; 5] = [0.0, 0.02, 0.05, 0.1, 0.2];
+const ASSUMED: [f64; 5] = [0.0, 0.0, 0.01, 0.02, 0.05];
 /// An incident's first seconds tell too little of what it will be like.
 const FEWEST_SECONDS: Duration = Duration::from_secs(10);
 /// Entries named of one incident.

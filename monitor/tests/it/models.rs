@@ -89,7 +89,10 @@ async fn a_model_is_tried_promoted_taken_back_and_outlives_a_restart() {
     let nothing_yet = asked.begin_trial(&NewTrial::default()).await.unwrap_err();
     assert_eq!(status(nothing_yet), 409);
     let at = site.calls(START, 120, 20, USUAL).await;
-    site.until("an Api", |view| !view.apis.is_empty()).await;
+    // One that is still busy with calls asks to come back later.
+    let late = Duration::from_secs(10);
+    site.until("the calls, judged", |view| view.at + late >= at)
+        .await;
     let wanted = NewTrial {
         recipe: recipe("latency"),
         ..NewTrial::default()

@@ -151,9 +151,12 @@ fn incident(service: &str, suspect: &str, seconds_ago: i64) -> Incident {
         anomalies: Vec::new(),
         suspects: vec![Suspect {
             workload: workload(suspect),
+            kind: "service".to_owned(),
             score: 0.9,
             why: "changed first".to_owned(),
         }],
+        scope: String::new(),
+        impact: None,
         changes: Vec::new(),
     }
 }

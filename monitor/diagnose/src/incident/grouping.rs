@@ -24,12 +24,20 @@ struct Spell {
     start: Time,
     until: Time,
     case: usize,
+    /// Nobody is hurt by it: other numbers of calls, other messages.
+    harmless: bool,
 }
 
 impl Spell {
+    /// What hurts nobody and has lasted for a while is not why something else breaks now.
     fn belongs_to(&self, other: &Spell) -> bool {
         let overlap = self.start <= other.until && other.start <= self.until;
-        overlap || self.apart(other) <= BEGIN_TOGETHER
+        let older = if self.start <= other.start {
+            self
+        } else {
+            other
+        };
+        (overlap && !older.harmless) || self.apart(other) <= BEGIN_TOGETHER
     }
 
     fn apart(&self, other: &Spell) -> Duration {
@@ -58,6 +66,7 @@ impl Groups {
                 start: sign.start,
                 until: sign.lasts_until(keep),
                 case,
+                harmless: matches!(sign.kind, Kind::Load | Kind::Complaining),
             };
             spells.entry(&sign.workload).or_default().push(spell);
             alike

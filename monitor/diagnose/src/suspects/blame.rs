@@ -106,8 +106,10 @@ struct Way<'a> {
     lost: f64,
     /// Of these, those that the callee never saw.
     unseen: f64,
-    /// Seconds a call that it takes longer between the ends.
+    /// Seconds a call that it takes longer between the ends, or at a callee that says nothing.
     slower: f64,
+    /// The callee says nothing of any call.
+    mute: bool,
 }
 
 impl<'a> Way<'a> {
@@ -178,10 +180,17 @@ impl<'a> Sight<'a> {
             unseen += unseen * shown;
             lost += lost * shown;
             // Where calls are lost the ends' times are of different calls.
+            let mute = flow.unserved.usual > 0.5;
             let comparable = flow.unserved.now - flow.unserved.usual < MANY
                 && flow.unserved.now < 0.5
                 && flow.wire.now > 0.0;
-            let slower = if comparable { flow.wire.rise() } else { 0.0 };
+            let slower = if mute {
+                flow.took.rise()
+            } else if comparable {
+                flow.wire.rise()
+            } else {
+                0.0
+            };
             ways.push(Way {
                 caller,
                 callee,
@@ -189,6 +198,7 @@ impl<'a> Sight<'a> {
                 lost,
                 unseen,
                 slower,
+                mute,
             });
         }
         Sight {
@@ -300,7 +310,7 @@ impl<'a> Sight<'a> {
             .nodes
             .get(way.callee)
             .is_some_and(|node| node.own.rise() > 0.0);
-        if link.is_none() && way.crossing().is_some() && !working {
+        if link.is_none() && way.crossing().is_some() && !working && !way.mute {
             return between(way);
         }
         // A caller all whose calls are slower on the way, while those of others are not, is slow
@@ -339,7 +349,7 @@ impl<'a> Sight<'a> {
             // Others reach it.
             Some(share) if share < 1.0 - NEARLY_ALL => (Spot::At(way.caller), true),
             Some(_) => (Spot::At(way.callee), false),
-            None if unseen => (Spot::At(way.callee), false),
+            None if unseen || way.mute => (Spot::At(way.callee), false),
             None => (Spot::At(way.caller), true),
         }
     }
@@ -635,6 +645,40 @@ mod tests {
         let mut flows = platform(&SHOP);
         edge(&mut flows, "payments@cloud-b", "ledger@on-prem").bad = level(0.0, 0.8);
         assert_eq!(told(&flows), "payments 1.00");
+    }
+
+    #[test]
+    fn a_callee_that_says_nothing_is_to_blame_for_what_its_only_caller_loses() {
+        let mut flows = platform(&SHOP);
+        let silent = |flow: &mut EdgeFlow| {
+            flow.served = Level::default();
+            flow.wire = Level::default();
+            flow.unserved = level(1.0, 1.0);
+        };
+        let to_core = ("ledger@on-prem", "core@on-prem");
+        flows.edges.extend(platform(&[to_core]).edges);
+        let failing = edge(&mut flows, to_core.0, to_core.1);
+        silent(failing);
+        failing.bad = level(0.0, 1.0);
+        assert_eq!(told(&flows), "core 1.00");
+
+        let mut flows = platform(&SHOP);
+        flows.edges.extend(platform(&[to_core]).edges);
+        let slow = edge(&mut flows, to_core.0, to_core.1);
+        silent(slow);
+        slow.took = level(0.012, 0.4);
+        assert_eq!(told(&flows), "core 1.00");
+    }
+
+    #[test]
+    fn who_alone_loses_calls_is_to_blame_although_they_cross() {
+        let mut flows = platform(&[
+            ("orders@cloud-a", "stock@on-prem"),
+            ("shipping@cloud-b", "stock@on-prem"),
+            ("checkout@cloud-a", "payments@on-prem"),
+        ]);
+        edge(&mut flows, "orders@cloud-a", "stock@on-prem").bad = level(0.0, 0.9);
+        assert_eq!(told(&flows), "orders 1.00");
     }
 
     #[test]

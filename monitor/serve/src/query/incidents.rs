@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use monitor_api as wire;
 use monitor_api::{IncidentsQuery, Listing, Problem};
-use monitor_core::{Incident, Time, View, Workload};
+use monitor_core::{Culprit, Impact, Incident, Time, View, Workload};
 
 use super::changes::change;
 use super::params::{Paging, Params};
@@ -110,11 +110,42 @@ pub(crate) fn incident(incident: &Incident, at: Time) -> wire::Incident {
             .iter()
             .map(|suspect| wire::Suspect {
                 workload: workload(&suspect.workload),
+                kind: match suspect.culprit {
+                    Culprit::Service => "service",
+                    Culprit::Link { .. } => "link",
+                    Culprit::Environment { .. } => "environment",
+                }
+                .to_owned(),
                 score: or_zero(suspect.score),
                 why: suspect.why.clone(),
             })
             .collect(),
+        scope: incident.scope.clone(),
+        impact: incident.impact.as_ref().map(impact),
         changes: incident.changes.iter().map(change).collect(),
+    }
+}
+
+fn impact(impact: &Impact) -> wire::Impact {
+    let forecast = &impact.next_minute;
+    wire::Impact {
+        calls_per_second: or_zero(impact.calls_per_second),
+        affected: or_zero(impact.affected),
+        usually: or_zero(impact.usually),
+        by_environment: impact
+            .by_environment
+            .iter()
+            .map(|(environment, affected)| wire::EnvironmentImpact {
+                environment: environment.to_string(),
+                affected: or_zero(*affected),
+            })
+            .collect(),
+        next_minute: wire::ImpactForecast {
+            expected: or_zero(forecast.expected),
+            low: or_zero(forecast.low),
+            high: or_zero(forecast.high),
+        },
+        summary: impact.to_string(),
     }
 }
 

@@ -543,8 +543,10 @@ async fn incidents() {
               "duration_seconds": 360.0,
               "ended": "2026-11-21T11:25:58Z",
               "id": "0000000000000070",
+              "impact": null,
               "open": false,
               "opened": "2026-11-21T11:20:58Z",
+              "scope": "only in dc-north",
               "services": [
                 {
                   "environment": "dc-north",
@@ -555,6 +557,7 @@ async fn incidents() {
               ],
               "suspects": [
                 {
+                  "kind": "service",
                   "score": 0.86,
                   "why": "changed at 11:19:58; it calls nobody that we know of",
                   "workload": {

@@ -369,8 +369,18 @@ pub(crate) fn view(now: Time) -> View {
         attributes: vec![("deployment".into(), "tariffs".into())],
     };
     let incident = Incident {
-        scope: "only in cloud-a".to_owned(),
-        impact: None,
+        scope: "in aws-eu-central-1 and dc-north".to_owned(),
+        impact: Some(monitor_core::Impact {
+            calls_per_second: 40.0,
+            affected: 0.125,
+            usually: 0.001,
+            by_environment: vec![("dc-north".into(), 0.5)],
+            next_minute: monitor_core::Forecast {
+                expected: 0.125,
+                low: 0.0,
+                high: 0.35,
+            },
+        }),
         id: IncidentId(0x71),
         began: at - Duration::from_secs(12),
         opened: at - Duration::from_secs(4),
@@ -401,7 +411,7 @@ pub(crate) fn view(now: Time) -> View {
         changes: vec![rollout.clone()],
     };
     let over = Incident {
-        scope: "only in cloud-a".to_owned(),
+        scope: "only in dc-north".to_owned(),
         impact: None,
         id: IncidentId(0x70),
         began: at - Duration::from_mins(40),
