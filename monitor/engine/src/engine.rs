@@ -650,6 +650,10 @@ impl Engine {
     /// A message that is no error may become frequent without waking anyone. Nor does what a
     /// service's own calls meet: those who wait for the service feel it, or nobody does.
     pub(crate) fn pages(&self, anomaly: &Anomaly) -> bool {
+        if anomaly.detector.starts_with("odd-") {
+            // Who differs from its peers is shown and named; the Api's own detectors wake people.
+            return false;
+        }
         if matches!(anomaly.signal.subject, Subject::Dependency { .. }) {
             return anomaly.signal.measure == Measure::CallsPerCall;
         }
