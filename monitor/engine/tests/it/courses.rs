@@ -267,15 +267,21 @@ fn worse_trouble_is_graded_higher() {
             _ => None,
         });
         let opened = weeks.opened();
-        let score = opened.iter().map(|anomaly| anomaly.score.percent());
-        (fired, score.fold(0.0, f64::max))
+        let harm = opened
+            .iter()
+            .map(|anomaly| anomaly.severity_percent(anomaly.start + Duration::from_secs(300)));
+        (fired, harm.fold(0.0, f64::max))
     };
-    let (mild, mild_score) = grade(120.0, 0.0);
-    let (bad, bad_score) = grade(600.0, 0.0);
+    let (mild, mild_harm) = grade(120.0, 0.0);
+    let (bad, bad_harm) = grade(600.0, 0.0);
+    let (failing, failing_harm) = grade(50.0, 0.6);
     assert_eq!(mild, Some(AlertSeverity::Warning));
     assert_eq!(bad, Some(AlertSeverity::Critical));
-    assert!(mild_score > 50.0 && bad_score >= mild_score);
-    assert_eq!(grade(50.0, 0.6).0, Some(AlertSeverity::Critical));
+    assert_eq!(failing, Some(AlertSeverity::Critical));
+    assert!(
+        0.0 < mild_harm && mild_harm < bad_harm && bad_harm < failing_harm,
+        "{mild_harm} {bad_harm} {failing_harm}"
+    );
 }
 
 #[test]

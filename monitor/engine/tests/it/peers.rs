@@ -108,13 +108,18 @@ fn one_slow_replica_of_six_is_named() {
 }
 
 #[test]
-fn one_failing_replica_of_six_is_named() {
+fn one_failing_replica_of_six_is_named_once_it_is_known_how_failures_come() {
     let mut world = World::new(29);
-    run(&mut world, 300, &six());
-    let mut replicas = six();
+    let usual = six().into_iter().map(|replica| Replica {
+        failing: 0.03,
+        ..replica
+    });
+    let usual: Vec<Replica> = usual.collect();
+    run(&mut world, 900, &usual);
+    let mut replicas = usual.clone();
     replicas[1].failing = 0.5;
-    run(&mut world, 60, &replicas);
-    run(&mut world, 60, &six());
+    run(&mut world, 120, &replicas);
+    run(&mut world, 60, &usual);
     let said = odd(&world);
     assert!(
         said.contains("of calls to replica checkout-1 failed"),
