@@ -16,6 +16,8 @@ pub struct CallEnd {
     pub at: Time,
     pub took: Duration,
     pub outcome: Outcome,
+    /// Its end was an answer from the other side, not a timeout or a connection that broke.
+    pub answered: bool,
 }
 
 /// Whom a call was made to.

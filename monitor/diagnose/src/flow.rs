@@ -70,6 +70,9 @@ pub struct EdgeFlow {
     pub served_bad: Level,
     /// Share of calls of which the callee says nothing.
     pub unserved: Level,
+    /// Share of calls that ended in a bad answer, as the caller has it; the others that failed had
+    /// none.
+    pub refused: Level,
 }
 
 /// Of an incident's surroundings. What is not known well enough to be compared is not in here.

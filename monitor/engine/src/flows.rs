@@ -51,7 +51,7 @@ impl Sum {
 }
 
 /// Of a node: its own calls, those it made of workloads, those it made of others.
-/// Of an edge: as its caller has it, as its callee has it, nothing.
+/// Of an edge: as its caller has it, as its callee has it, what its caller was answered.
 type Sums = [Sum; 3];
 
 /// What one second brought, by place.
@@ -134,7 +134,11 @@ impl FlowBook {
         }
         let took = micros(end.took);
         let side = usize::from(end.side == Side::Callee);
-        bucket.edges.entry(place).or_default()[side].add(took, end.outcome);
+        let sums = bucket.edges.entry(place).or_default();
+        sums[side].add(took, end.outcome);
+        if end.side == Side::Caller && end.answered {
+            sums[2].add(took, end.outcome);
+        }
         if end.side == Side::Caller {
             let inside = matches!(end.callee, Callee::Workload(_));
             let key = (end.caller.service.clone(), end.caller.environment.clone());
@@ -324,6 +328,11 @@ impl Track {
                 0.0,
             ),
             unserved: level(unserved(&now.calls), unserved(&usual.calls), 0.0),
+            refused: level(
+                share(now.bad[2], now.calls[0]),
+                share(usual.bad[2], usual.calls[0]),
+                0.0,
+            ),
         })
     }
 }

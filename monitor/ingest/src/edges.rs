@@ -213,6 +213,7 @@ impl Edges {
             at,
             took,
             outcome,
+            answered: record.facts.status.is_some_and(is_answer),
         })));
     }
 
@@ -246,6 +247,7 @@ impl Edges {
                 at,
                 took: Duration::from_micros(own.micros.into()),
                 outcome: own.outcome,
+                answered: true,
             })));
         }
     }
@@ -360,6 +362,16 @@ impl Half {
             outcome: OUTCOMES[(bits >> PLACE_BITS & 3) as usize],
             waits: bits >> (PLACE_BITS + 2) & 1 == 1,
         }
+    }
+}
+
+/// Statuses that the caller's own library sets when nobody answers it: gRPC's CANCELLED,
+/// DEADLINE_EXCEEDED and UNAVAILABLE are not told apart from a server's.
+fn is_answer(status: CallStatus) -> bool {
+    match status {
+        CallStatus::Http(_) => true,
+        CallStatus::Grpc(code) => !matches!(code, 1 | 4 | 14),
+        _ => false,
     }
 }
 

@@ -106,6 +106,9 @@ struct Way<'a> {
     lost: f64,
     /// Of these, those that the callee never saw.
     unseen: f64,
+    /// Of these, those that were answered, though the callee does not say so: something in front of
+    /// it answers for it.
+    refused: f64,
     /// Seconds a call that it takes longer between the ends, or at a callee that says nothing.
     slower: f64,
     /// The callee says nothing of any call.
@@ -174,6 +177,7 @@ impl<'a> Sight<'a> {
             }
             let mut unseen =
                 ((flow.unserved.now - flow.unserved.usual).max(0.0) * flow.rate.now).min(lost);
+            let refused = (flow.refused.now * flow.rate.now - theirs).clamp(0.0, lost);
             // An open breaker stands for the calls that it spares; whose fault they would have
             // been, those that were made tell.
             let shown = if failed > 0.0 { missing / failed } else { 0.0 };
@@ -197,6 +201,7 @@ impl<'a> Sight<'a> {
                 flow,
                 lost,
                 unseen,
+                refused,
                 slower,
                 mute,
             });
@@ -341,6 +346,9 @@ impl<'a> Sight<'a> {
             return (Spot::At(self.slow_root(way.callee)), false);
         }
         let unseen = way.unseen >= 0.5 * way.lost;
+        if way.refused >= 0.5 * way.lost {
+            return (Spot::At(way.callee), false);
+        }
         let others = self.share(
             |other| other.callee == way.callee && other.caller != way.caller,
             Way::is_lossy,
@@ -668,6 +676,14 @@ mod tests {
         silent(slow);
         slow.took = level(0.012, 0.4);
         assert_eq!(told(&flows), "core 1.00");
+    }
+
+    #[test]
+    fn who_is_answered_badly_does_not_give_up() {
+        let mut flows = platform(&SHOP);
+        let refused = edge(&mut flows, "payments@cloud-b", "ledger@on-prem");
+        (refused.bad, refused.refused) = (level(0.0, 0.8), level(0.0, 0.8));
+        assert_eq!(told(&flows), "ledger 1.00");
     }
 
     #[test]
