@@ -28,6 +28,13 @@ const MEMORY: f64 = 120.0;
 /// The rate itself follows the tide of the day: it remembers an hour, but at least so many windows.
 const RATE_SECS: f64 = 3600.0;
 const RATE_WINDOWS: f64 = 8.0;
+/// Where tides are faster than that, a rate that remembers so many windows only errs less …
+const QUICK_WINDOWS: f64 = 8.0;
+/// … and is believed once its squared error has been so much smaller over hours: a single slow
+/// outage does not make a rate that follows it.
+const QUICKER: f64 = 0.8;
+const ERRORS_SECS: f64 = 4.0 * 3600.0;
+const FEWEST_ERRORS: f64 = 60.0;
 /// Overdispersion before any was seen: windows vary by a fifth beyond Poisson.
 const PRIOR_DISPERSION: f64 = 0.04;
 const PRIOR_WINDOWS: f64 = 10.0;
@@ -88,8 +95,13 @@ struct Begun {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Model {
-    /// Calls a second.
-    rate: f64,
+    /// Calls a second, over the last hour.
+    steady: f64,
+    /// Over the last few windows.
+    quick: f64,
+    /// Mean squared errors of the two, in parts of what was expected, and of how many windows.
+    errors: [f64; 2],
+    erred: f64,
     dispersion: f64,
     windows: f64,
 }
@@ -181,11 +193,11 @@ impl TrafficDetector {
         self.rule
             .progress(self.active_secs, self.calls)
             .is_none()
-            .then_some(self.model.rate)
+            .then_some(self.model.rate())
     }
 
     fn choose_span(&mut self) {
-        let expected = self.model.rate * f64::from(self.span);
+        let expected = self.model.rate() * f64::from(self.span);
         if (KEEP.0..=KEEP.1).contains(&expected) {
             return;
         }
@@ -193,7 +205,7 @@ impl TrafficDetector {
         let best = SPANS
             .into_iter()
             .filter(|span| *span >= self.shortest_span)
-            .find(|span| self.model.rate * f64::from(*span) >= ENOUGH)
+            .find(|span| self.model.rate() * f64::from(*span) >= ENOUGH)
             .unwrap_or(longest.max(self.shortest_span));
         if best != self.span {
             self.span = best;
@@ -204,7 +216,7 @@ impl TrafficDetector {
     }
 
     fn is_sparse(&self) -> bool {
-        self.model.rate * f64::from(self.span) < KEEP.0
+        self.model.rate() * f64::from(self.span) < KEEP.0
     }
 
     fn judge_window(&mut self, window: Begun) -> Verdict {
@@ -243,7 +255,7 @@ impl TrafficDetector {
                 self.choose_span();
             }
         }
-        let rates = (self.model.rate, actual);
+        let rates = (self.model.rate(), actual);
         self.verdict((window.start, end), rates, learned_from, (score, phase, p))
     }
 
@@ -254,9 +266,10 @@ impl TrafficDetector {
         };
         let span = f64::from(window.seconds);
         // Where the hour says nothing that the last hour does not say, it decides nothing.
-        if (window.calls as f64) < self.model.rate * span && low < self.model.rate / REMARKABLE {
+        if (window.calls as f64) < self.model.rate() * span && low < self.model.rate() / REMARKABLE
+        {
             count_at_most(window.calls, low * span, SEASONAL_DISPERSION)
-        } else if high > self.model.rate * REMARKABLE {
+        } else if high > self.model.rate() * REMARKABLE {
             count_at_least(window.calls, high * span, SEASONAL_DISPERSION)
         } else {
             0.0
@@ -291,15 +304,15 @@ impl TrafficDetector {
     fn by_the_rate(&self, window: Begun) -> f64 {
         let span = f64::from(window.seconds);
         let actual = window.calls as f64 / span;
-        let mean = self.model.rate * span;
+        let mean = self.model.rate() * span;
         let dispersion = self.dispersion(window.seconds);
         let surge = 1.0 + (self.surge - 1.0) * self.options.interest;
-        let calm = actual > self.model.rate && actual < surge * self.model.rate;
+        let calm = actual > self.model.rate() && actual < surge * self.model.rate();
         if !self.options.in_range(actual) {
             f64::MIN_POSITIVE
-        } else if self.is_sparse() || calm || !self.options.concerns(actual, self.model.rate) {
+        } else if self.is_sparse() || calm || !self.options.concerns(actual, self.model.rate()) {
             1.0
-        } else if actual < self.model.rate {
+        } else if actual < self.model.rate() {
             count_at_most(window.calls, mean, dispersion)
         } else {
             count_at_least(window.calls, mean, dispersion)
@@ -316,7 +329,7 @@ impl TrafficDetector {
 
     /// Whether what is gathered of a window shows enough not to wait for the rest.
     fn is_urgent(&self, window: Begun) -> bool {
-        let expected = self.model.rate * f64::from(window.seconds);
+        let expected = self.model.rate() * f64::from(window.seconds);
         if window.seconds < PRESSING_SECS
             || self.shortest_span > SPANS[0]
             || expected.max(window.calls as f64) < PRESSING_CALLS
@@ -346,7 +359,7 @@ impl TrafficDetector {
             (*since, *model) = fresh();
         }
         model.learn(window.calls, f64::from(window.seconds));
-        let wait = if model.rate > 0.0 {
+        let wait = if model.rate() > 0.0 {
             self.shift_after
         } else {
             GONE
@@ -393,9 +406,9 @@ impl TrafficDetector {
         let (rates, p) = if silent {
             // What was learned of the hours before may be next to nothing.
             let usual = self.season.usual(sample.start).map_or(0.0, |[low, _]| low);
-            ((self.model.rate.max(usual), 0.0), 0.0)
+            ((self.model.rate().max(usual), 0.0), 0.0)
         } else {
-            ((self.model.rate, self.model.rate), 1.0)
+            ((self.model.rate(), self.model.rate()), 1.0)
         };
         Some(self.verdict((start, end), rates, self.calls, (score, phase, p)))
     }
@@ -554,10 +567,10 @@ impl Gaps {
 impl Model {
     /// Whether the window could be another of those that it learned from.
     fn agrees(&self, window: Begun) -> bool {
-        if self.rate == 0.0 {
+        if self.rate() == 0.0 {
             return window.calls == 0 || self.windows == 0.0;
         }
-        let (mean, dispersion) = (self.rate * f64::from(window.seconds), self.predictive());
+        let (mean, dispersion) = (self.rate() * f64::from(window.seconds), self.predictive());
         self.windows < STABLE_WINDOWS
             || (count_at_most(window.calls, mean, dispersion) > UNSTABLE
                 && count_at_least(window.calls, mean, dispersion) > UNSTABLE)
@@ -575,13 +588,38 @@ impl Model {
         let calls = calls as f64;
         self.windows += 1.0;
         let weight = 1.0 / self.windows.min(MEMORY);
-        let mean = self.rate * span_secs;
+        let mean = self.rate() * span_secs;
         if self.windows > 1.0 && mean >= 1.0 {
             let residual = calls - mean;
             let shown = ((residual * residual - mean) / (mean * mean)).min(1.0);
             self.dispersion = (self.dispersion + (shown - self.dispersion) * weight).max(0.0);
         }
+        let rate = calls / span_secs;
         let memory = (RATE_SECS / span_secs).clamp(RATE_WINDOWS, MEMORY);
-        self.rate += (calls / span_secs - self.rate) / self.windows.min(memory);
+        if self.windows > memory && self.steady > 0.0 {
+            self.compare(rate, ERRORS_SECS / span_secs);
+        }
+        self.steady += (rate - self.steady) / self.windows.min(memory);
+        self.quick += (rate - self.quick) / self.windows.min(QUICK_WINDOWS);
+    }
+
+    /// Which of the two rates has foretold this one better.
+    fn compare(&mut self, rate: f64, memory: f64) {
+        self.erred += 1.0;
+        let weight = 1.0 / self.erred.min(memory.max(FEWEST_ERRORS));
+        for (error, foretold) in self.errors.iter_mut().zip([self.steady, self.quick]) {
+            let shown = ((rate - foretold) / self.steady).powi(2).min(1.0);
+            *error += (shown - *error) * weight;
+        }
+    }
+
+    /// Calls a second that are expected now.
+    fn rate(&self) -> f64 {
+        let [steady, quick] = self.errors;
+        if self.erred >= FEWEST_ERRORS && quick < QUICKER * steady {
+            self.quick
+        } else {
+            self.steady
+        }
     }
 }

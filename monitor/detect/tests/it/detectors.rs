@@ -1,5 +1,6 @@
 //! Each detector on its own: what it finds, what it leaves alone, and that it is deterministic.
 
+use std::f64::consts::TAU;
 use std::time::Duration;
 
 use monitor_core::{Sketch, Time};
@@ -166,6 +167,37 @@ fn traffic_that_halves_is_found_and_its_scatter_is_not() {
         Fed::Count(random.binomial(400, 0.12))
     });
     assert!(anomalous(&half) > 5, "{half:?}");
+}
+
+#[test]
+fn tides_faster_than_an_hour_are_followed_and_an_outage_on_them_is_not() {
+    let mut random = Random(16);
+    let mut detector = traffic();
+    // Up and down between 40 and 160 in 24 minutes.
+    let tide = |at: i64| 0.25 * (1.0 + 0.6 * (at as f64 * 5.0 / 1440.0 * TAU).sin());
+    let usual = feed(&mut detector, 0..2_000, |at| {
+        Fed::Count(random.binomial(400, tide(at)))
+    });
+    assert_eq!(anomalous(&usual[360..]), 0);
+    let outage = feed(&mut detector, 2_000..2_010, |at| {
+        Fed::Count(random.binomial(400, 0.4 * tide(at)))
+    });
+    assert!(anomalous(&outage) > 5, "{outage:?}");
+}
+
+#[test]
+fn traffic_that_goes_away_slowly_is_not_taken_for_a_tide() {
+    let mut random = Random(17);
+    let mut detector = traffic();
+    feed(&mut detector, 0..3_600, |_| {
+        Fed::Count(random.binomial(400, 0.25))
+    });
+    // Nearly all of it within ten minutes.
+    let fading = feed(&mut detector, 3_600..3_720, |at| {
+        let left = 1.0 - 0.9 * (at - 3_600) as f64 / 120.0;
+        Fed::Count(random.binomial(400, 0.25 * left))
+    });
+    assert!(anomalous(&fading) > 10, "{fading:?}");
 }
 
 #[test]
