@@ -357,9 +357,21 @@ impl<'a> Sight<'a> {
             // Others reach it.
             Some(share) if share < 1.0 - NEARLY_ALL => (Spot::At(way.caller), true),
             Some(_) => (Spot::At(way.callee), false),
+            // By its own logs it serves as many as ever.
+            None if self.serves_as_usual(way.callee) => (Spot::At(way.caller), true),
             None if unseen || way.mute => (Spot::At(way.callee), false),
             None => (Spot::At(way.caller), true),
         }
+    }
+
+    fn serves_as_usual(&self, workload: &Workload) -> bool {
+        self.flows.nodes.get(workload).is_some_and(|node| {
+            node.calls >= FEWEST_CALLS
+                && node.rate.usual > 0.0
+                && node.rate.ratio() >= NEARLY_ALL
+                && node.bad.now - node.bad.usual < MANY
+                && node.own.rise() <= 0.0
+        })
     }
 
     /// Who makes this one slow: itself, or whom it waits for.
@@ -669,6 +681,13 @@ mod tests {
         silent(failing);
         failing.bad = level(0.0, 1.0);
         assert_eq!(told(&flows), "core 1.00");
+
+        // Unless its logs say that it serves: then its caller does not wait for it.
+        let mut serving = flows.clone();
+        serving.nodes.extend(platform(&[to_core]).nodes);
+        assert_eq!(told(&serving), "ledger 1.00");
+        node(&mut serving, to_core.1).rate = level(10.0, 0.0);
+        assert_eq!(told(&serving), "core 1.00");
 
         let mut flows = platform(&SHOP);
         flows.edges.extend(platform(&[to_core]).edges);
