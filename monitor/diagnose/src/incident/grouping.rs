@@ -23,21 +23,26 @@ pub(super) struct Groups {
 struct Spell {
     start: Time,
     until: Time,
+    /// `until` is later by as long as it may be continued.
+    closed: Option<Time>,
     case: usize,
     /// [`Sign::is_harmless`].
     harmless: bool,
 }
 
 impl Spell {
-    /// What hurts nobody and has lasted for a while is not why something else breaks now.
+    /// What hurts nobody and has lasted for a while is not why something else breaks now; and what
+    /// hurts nobody and begins when the other is over does not continue it.
     fn belongs_to(&self, other: &Spell) -> bool {
         let overlap = self.start <= other.until && other.start <= self.until;
-        let older = if self.start <= other.start {
-            self
+        let (older, younger) = if self.start <= other.start {
+            (self, other)
         } else {
-            other
+            (other, self)
         };
-        (overlap && !older.harmless) || self.apart(other) <= BEGIN_TOGETHER
+        let after = older.closed.is_some_and(|closed| closed < younger.start);
+        let continues = !older.harmless && !(younger.harmless && after);
+        (overlap && continues) || self.apart(other) <= BEGIN_TOGETHER
     }
 
     fn apart(&self, other: &Spell) -> Duration {
@@ -65,6 +70,7 @@ impl Groups {
             let spell = Spell {
                 start: sign.start,
                 until: sign.lasts_until(keep),
+                closed: sign.closed,
                 case,
                 harmless: sign.is_harmless(),
             };
