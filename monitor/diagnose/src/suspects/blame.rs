@@ -357,8 +357,8 @@ impl<'a> Sight<'a> {
             // Others reach it.
             Some(share) if share < 1.0 - NEARLY_ALL => (Spot::At(way.caller), true),
             Some(_) => (Spot::At(way.callee), false),
-            // By its own logs it serves as many as ever.
-            None if self.serves_as_usual(way.callee) => (Spot::At(way.caller), true),
+            // It sends no spans, but by its logs it serves as many as ever.
+            None if way.mute && self.serves_as_usual(way.callee) => (Spot::At(way.caller), true),
             None if unseen || way.mute => (Spot::At(way.callee), false),
             None => (Spot::At(way.caller), true),
         }

@@ -117,6 +117,29 @@ fn the_same_trouble_that_is_back_shortly_after_is_the_same_incident() {
 }
 
 #[test]
+fn what_hurts_nobody_after_an_outage_is_not_part_of_it() {
+    let mut story = Story::new("web -> search");
+    story
+        .until("10:05:10")
+        .found("search", "failing", "10:05:00")
+        .until("10:07:00")
+        .recovered("search")
+        .until("10:07:20")
+        .found("search", "complaining", "10:07:15")
+        .until("10:08:00");
+    check(
+        &story,
+        expect![[r#"
+        10:05:15 incident 1 opened: search
+          1. search 0.86: changed at 10:05:00; it calls nobody that we know of
+        10:07:25 incident 2 opened: search
+          1. search 0.86: changed at 10:07:15; it calls nobody that we know of
+        10:07:30 incident 1 closed: search
+    "#]],
+    );
+}
+
+#[test]
 fn an_edge_that_becomes_known_puts_two_incidents_together() {
     let mut story = Story::new("web -> cart\npartner -> inventory");
     story
