@@ -37,6 +37,8 @@ pub enum Measure {
     CallsPerCall,
     /// Log records a second.
     LogRate,
+    /// How full something is by the warnings of the service itself.
+    Saturation,
 }
 
 /// What is expected, in the signal's unit. `null`: not bounded on that side.

@@ -43,9 +43,10 @@ impl Anomaly {
             Measure::LogRate if self.direction == Direction::Below => {
                 (fewer(typical, actual), LOG_SHARE)
             }
-            Measure::LogErrorRatio | Measure::LogFormatRatio | Measure::NewStatusRatio => {
-                (more, LOG_SHARE)
-            }
+            Measure::LogErrorRatio
+            | Measure::LogFormatRatio
+            | Measure::NewStatusRatio
+            | Measure::Saturation => (more, LOG_SHARE),
             Measure::TemplateRate(_) | Measure::LogRate => (longer, LOG_SHARE),
         };
         let minutes = self.duration(now).as_secs_f64() / 60.0;

@@ -97,6 +97,8 @@ pub enum Measure {
     CallsPerCall,
     /// Log records a second.
     LogRate,
+    /// How full something is by the service's own warnings, 0 to 1.
+    Saturation,
 }
 
 impl Measure {
@@ -114,6 +116,7 @@ impl Measure {
             Measure::NewStatusRatio => "new_status_ratio",
             Measure::CallsPerCall => "calls_per_call",
             Measure::LogRate => "log_rate",
+            Measure::Saturation => "saturation",
         }
     }
 
@@ -128,7 +131,8 @@ impl Measure {
             | Measure::UnauthorisedRatio
             | Measure::ClientErrorRatio
             | Measure::LogFormatRatio
-            | Measure::NewStatusRatio => "",
+            | Measure::NewStatusRatio
+            | Measure::Saturation => "",
             Measure::CallsPerCall => "calls/call",
             Measure::TemplateRate(_) | Measure::LogRate => "records/s",
         }
@@ -161,6 +165,8 @@ pub enum Observation {
         template: Option<TemplateId>,
         /// The name of its format; `None` when it was not recognised.
         format: Option<Name>,
+        /// How full it warns that something is, 0 to 1.
+        fill: Option<f32>,
     },
     /// One finished request of a service to somebody else, as it saw it.
     Dependency {

@@ -58,6 +58,7 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::LogFormatRatio => share(facts, "records are in a format not seen before"),
         Measure::NewStatusRatio => share(facts, "calls ended in a status not seen before"),
         Measure::CallsPerCall => calls_per_call(facts),
+        Measure::Saturation => share(facts, "is in use"),
     };
     let noun = match facts.measure {
         Measure::Latency => "the slow calls",
@@ -68,7 +69,7 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::ThrottledRatio | Measure::UnauthorisedRatio | Measure::ClientErrorRatio => {
             "the refusals"
         }
-        Measure::NewStatusRatio => "them",
+        Measure::NewStatusRatio | Measure::Saturation => "them",
         Measure::CallsPerCall => "the calls",
     };
     for (at, contribution) in facts.contributions.iter().enumerate() {

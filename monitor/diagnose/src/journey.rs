@@ -26,7 +26,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use monitor_core::{
-    CallSource, Hop, JourneyCounts, JourneyTypeId, JourneyWish, SpanKind, Time, TraceId,
+    ApiKey, CallSource, Hop, JourneyCounts, JourneyTypeId, JourneyWish, SpanKind, Time, TraceId,
 };
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -309,6 +309,12 @@ impl Journeys {
             types: self.kinds.len() as u64,
             ..self.counts
         }
+    }
+
+    /// Of each Api that journeys begin at, those that they pass besides it, with the share that does.
+    /// Only entries that enough journeys are known of. O(types · hops).
+    pub fn ways(&self) -> impl Iterator<Item = (&ApiKey, Vec<(&ApiKey, f64)>)> {
+        self.kinds.ways(&self.names)
     }
 
     /// The types whose journeys pass a workload, with the share that does.

@@ -25,7 +25,8 @@ pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
         | Measure::LogFormatRatio
         | Measure::NewStatusRatio
         | Measure::LogRate
-        | Measure::CallsPerCall => false,
+        | Measure::CallsPerCall
+        | Measure::Saturation => false,
     };
     if critical {
         AlertSeverity::Critical
@@ -70,5 +71,6 @@ pub(crate) fn alert_name(anomaly: &Anomaly) -> &'static str {
         Measure::LogRate => "ServiceLogsMissing",
         Measure::LogErrorRatio => "ServiceLogErrorsHigh",
         Measure::TemplateRate(_) => "ServiceLogMessageUnusual",
+        Measure::Saturation => "ServiceSaturationHigh",
     }
 }

@@ -55,7 +55,9 @@ impl Sign {
             {
                 Kind::Silent
             }
-            Measure::Rate | Measure::LogRate | Measure::CallsPerCall => Kind::Load,
+            Measure::Rate | Measure::LogRate | Measure::CallsPerCall | Measure::Saturation => {
+                Kind::Load
+            }
         };
         let confined_to = anomaly
             .explanation

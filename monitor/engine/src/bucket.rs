@@ -119,6 +119,17 @@ pub(crate) struct TemplateCount {
     pub(crate) warned: u64,
     /// Of these, at ERROR or above.
     pub(crate) errors: u64,
+    /// How full the fullest was that it warned of, in ten-thousandths and one more; 0 when of none.
+    fullest: u16,
+}
+
+impl TemplateCount {
+    /// How full the fullest was that it warned of, 0 to 1.
+    pub(crate) fn fullest(&self) -> Option<f32> {
+        self.fullest
+            .checked_sub(1)
+            .map(|parts| f32::from(parts) / 10_000.0)
+    }
 }
 
 /// Log records of one service in one environment.
@@ -140,6 +151,7 @@ impl LogBucket {
         severity: Option<Severity>,
         template: Option<TemplateId>,
         format: Option<&Name>,
+        fill: Option<f32>,
     ) {
         let error = severity.is_some_and(|severity| severity >= Severity::Error);
         self.records += 1;
@@ -150,6 +162,10 @@ impl LogBucket {
             count.records += 1;
             count.warned += u64::from(severity.is_some_and(|severity| severity >= Severity::Warn));
             count.errors += u64::from(error);
+            #[expect(clippy::cast_possible_truncation, reason = "from 1 to 10001")]
+            #[expect(clippy::cast_sign_loss, reason = "from 1 to 10001")]
+            let parts = fill.map_or(0, |share| (share.clamp(0.0, 1.0) * 10_000.0) as u16 + 1);
+            count.fullest = count.fullest.max(parts);
             if self.templates.len() > MAX_TEMPLATES {
                 self.templates.pop_last();
             }
@@ -178,6 +194,7 @@ impl LogBucket {
             mine.records += count.records;
             mine.warned += count.warned;
             mine.errors += count.errors;
+            mine.fullest = mine.fullest.max(count.fullest);
             if self.templates.len() > MAX_TEMPLATES {
                 self.templates.pop_last();
             }

@@ -177,6 +177,7 @@ impl Engine {
                 severity,
                 template,
                 format,
+                fill,
                 ..
             } => {
                 let key = (service.clone(), environment.clone());
@@ -188,11 +189,12 @@ impl Engine {
                     self.state.counts.overflowed += 1;
                     return;
                 };
-                second
-                    .logs
-                    .entry(place)
-                    .or_default()
-                    .add(*severity, *template, format.as_ref());
+                second.logs.entry(place).or_default().add(
+                    *severity,
+                    *template,
+                    format.as_ref(),
+                    *fill,
+                );
             }
             Observation::Dependency {
                 service,
@@ -503,12 +505,14 @@ impl Engine {
             apis,
             services,
             dependencies,
+            journeys,
             ..
         } = &mut self.state;
         let watched = Watched {
             apis,
             services,
             dependencies,
+            journeys,
         };
         let changes = foresight.step(second, &watched, self.config.max_forecast);
         effects.extend(changes.into_iter().map(|change| match change {

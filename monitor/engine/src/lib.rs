@@ -14,6 +14,7 @@ mod dimensions;
 mod engine;
 mod episode;
 mod feedback;
+mod fills;
 mod flows;
 mod ledger;
 mod lineage;

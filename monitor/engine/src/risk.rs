@@ -9,19 +9,24 @@
 
 mod budget;
 mod failures;
+mod filling;
 mod learner;
 mod omens;
 mod signals;
 mod watch;
 mod words;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use monitor_core::{ApiState, ApiView, Name, Risk, RiskId, ServiceKey, SignalKey, Subject, Time};
+use monitor_core::{
+    ApiKey, ApiState, ApiView, Name, Risk, RiskId, ServiceKey, SignalKey, Subject, Time,
+};
+use monitor_diagnose::Journeys;
 use serde::{Deserialize, Serialize};
 
 use self::budget::Budgets;
 use self::failures::{Failures, Precursors, Statement};
+use self::filling::Fillings;
 use self::learner::Learner;
 use self::signals::Signals;
 use self::watch::ApiWatch;
@@ -37,6 +42,8 @@ const ENDED_KEPT: usize = 100;
 /// Seconds between two looks at the trends.
 const LOOK_SECS: i64 = 10;
 const MINUTE_SECS: i64 = 60;
+/// Of an entry's journeys, so many pass what all of them depend on.
+const MANY_PASS: f64 = 0.2;
 
 /// What it looks at.
 #[derive(Debug)]
@@ -44,6 +51,7 @@ pub(crate) struct Watched<'a> {
     pub(crate) apis: &'a [ApiTrack],
     pub(crate) services: &'a [ServiceTrack],
     pub(crate) dependencies: &'a [DependencyTrack],
+    pub(crate) journeys: &'a Journeys,
 }
 
 /// A risk that opened, changed or ended.
@@ -60,6 +68,7 @@ pub(crate) struct Foresight {
     apis: Vec<ApiWatch>,
     signals: Vec<Signals>,
     budgets: Budgets,
+    fillings: Fillings,
     /// How likely a stated trend arrives, learned from those that ended.
     arrivals: Learner,
     failures: Failures,
@@ -85,12 +94,16 @@ impl Foresight {
         let minute = end.rem_euclid(MINUTE_SECS) == 0;
         let mut changes = Vec::new();
         self.apis.resize_with(apis.len(), ApiWatch::default);
+        let mut failed: BTreeSet<(&ServiceKey, &Name)> = BTreeSet::new();
         for (watch, api) in self.apis.iter_mut().zip(apis) {
             let crossed = watch.look(end, api, &mut self.arrivals, &mut self.ledger, &mut changes);
             if crossed {
                 self.failures.came(watch.pending(), end, &mut self.ledger);
+                failed.insert((&api.key.service, &api.key.environment));
             }
         }
+        self.fillings
+            .step(end, seen.services, &failed, &mut self.ledger, &mut changes);
         if minute {
             self.foresee_failures(end, seen);
             self.signals
@@ -148,11 +161,17 @@ impl Foresight {
                 below.1 = Some(below.1.unwrap_or_default().max(*share));
             }
         }
+        let passed = self.passed(seen, &omens);
         for (watch, api) in self.apis.iter_mut().zip(seen.apis) {
             let place = (&api.key.service, &api.key.environment);
             let service = services.get(&place);
             let own = usize::from(watch.open().is_some());
-            let (chance_below, omen_below) = below.get(&place).copied().unwrap_or_default();
+            // What its own journeys pass, where that is known, and not all that its service calls.
+            let (chance_below, omen_below) = passed
+                .get(&*api.key)
+                .or_else(|| below.get(&place))
+                .copied()
+                .unwrap_or_default();
             let statement = watch.position(api).map(|position| Statement {
                 precursors: Precursors {
                     arrives: position.arrives,
@@ -165,6 +184,9 @@ impl Foresight {
                     sibling: growing.get(&place).is_some_and(|growing| *growing > own),
                     due: watch.due(end),
                     below: chance_below,
+                    filling: service.map_or(0.0, |service| {
+                        filling::nearness(service.fills.next(end), end)
+                    }),
                 },
                 omen: service.and_then(|service| self.failures.omen(service.warnings.news(end))),
                 omen_below,
@@ -182,12 +204,42 @@ impl Foresight {
         }
     }
 
+    /// Of each Api that journeys begin at, the worst chance and the worst omen of what they pass.
+    fn passed<'a>(
+        &self,
+        seen: &Watched<'a>,
+        omens: &BTreeMap<&str, f64>,
+    ) -> BTreeMap<&'a ApiKey, (f64, Option<f64>)> {
+        let chances: BTreeMap<&ApiKey, f64> = seen
+            .apis
+            .iter()
+            .zip(&self.apis)
+            .map(|(api, watch)| (&*api.key, watch.chance()))
+            .collect();
+        let worst = |hops: &[(&ApiKey, f64)]| {
+            let mut worst = (0.0_f64, None::<f64>);
+            for (hop, share) in hops {
+                // What so few pass does not make the entry's percentiles fail.
+                let weight = (share / MANY_PASS).min(1.0);
+                let chance = chances.get(hop).copied().unwrap_or_default();
+                worst.0 = worst.0.max(chance * weight);
+                if let Some(omen) = omens.get(&*hop.service.name).filter(|_| weight >= 1.0) {
+                    worst.1 = Some(worst.1.unwrap_or_default().max(*omen));
+                }
+            }
+            worst
+        };
+        let ways = seen.journeys.ways();
+        ways.map(|(entry, hops)| (entry, worst(&hops))).collect()
+    }
+
     /// What is open, by Api.
     pub(crate) fn open(&self) -> impl Iterator<Item = &Risk> {
         self.apis
             .iter()
             .filter_map(ApiWatch::open)
             .chain(self.budgets.open())
+            .chain(self.fillings.open())
     }
 
     /// For the view: open ones, the soonest first, then those that ended, the latest first.

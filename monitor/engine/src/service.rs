@@ -15,6 +15,7 @@ use crate::api::{NOT_JUDGED, PAUSED, VIEW_SECS};
 use crate::bucket::{LogBucket, TemplateCount};
 use crate::config::EngineConfig;
 use crate::episode::{Change, Episode, Origin};
+use crate::fills::Fills;
 use crate::log_format::Formats;
 use crate::models;
 use crate::vitals::Pulse;
@@ -46,6 +47,7 @@ pub(crate) struct ServiceTrack {
     rate_model: TrafficDetector,
     rate: Episode,
     pub(crate) warnings: Warnings,
+    pub(crate) fills: Fills,
     /// Seconds with records, and records, that windows have judged.
     judged_secs: u32,
     judged: u64,
@@ -88,6 +90,7 @@ impl ServiceTrack {
             rate_model: models::log_rate(config),
             rate: Episode::default(),
             warnings: Warnings::default(),
+            fills: Fills::default(),
             judged_secs: 0,
             judged: 0,
             own: None,
@@ -147,6 +150,7 @@ impl ServiceTrack {
             self.recent
                 .push_back((second, bucket.records, bucket.errors));
             self.warnings.add(second, bucket);
+            self.fills.add(second, bucket);
         }
         if self.is_paused() {
             self.rest(second, changes);

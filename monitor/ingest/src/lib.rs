@@ -12,6 +12,7 @@ pub mod container;
 pub mod decoded;
 mod dependencies;
 mod edges;
+mod fill;
 pub mod formats;
 mod gauges;
 mod hops;

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::calls;
 use crate::dependencies::dependency_of;
 use crate::edges::{Edges, Place};
+use crate::fill;
 use crate::formats::{self, Recognizer};
 use crate::gauges::Gauges;
 use crate::hops;
@@ -372,6 +373,7 @@ impl Pipeline {
                     let known = self.formats.entry(format);
                     Arc::clone(known.or_insert_with(|| Name::from(format)))
                 }),
+                fill: fill::warned(record),
             });
         }
     }

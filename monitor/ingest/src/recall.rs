@@ -14,6 +14,7 @@ use monitor_core::{
 
 use crate::calls::{attribute, call_of};
 use crate::dependencies::dependency_of;
+use crate::fill;
 
 /// The observations of one stored record: of a log its message and the Call that it tells of, of a
 /// span the Call. Empty for what is neither.
@@ -31,6 +32,7 @@ pub fn observations(hit: &Hit) -> Vec<Observation> {
             severity: hit.severity,
             template: hit.template.as_deref().map(template_id),
             format: hit.format.clone(),
+            fill: fill::warned(&record),
         });
     }
     observations

@@ -16,11 +16,11 @@ use crate::ledger::Ledger;
 /// Ahead.
 pub(crate) const FAILURE_HORIZON_SECS: u32 = 300;
 pub(super) const HORIZON_SECS: i64 = FAILURE_HORIZON_SECS as i64;
-const SIGNS: usize = 14;
+const SIGNS: usize = 15;
 /// What was seen before failures of the simulated platform, half believed: hardly ever without a sign,
 /// likely when a trend arrives in time or goes most of the way.
 const GUESS: [f64; SIGNS] = [
-    -5.5, 2.2, 2.2, 1.0, 1.5, 1.7, 2.0, 0.8, 0.5, 0.0, 2.0, 1.0, 2.4, 1.0,
+    -5.5, 2.2, 2.2, 1.0, 1.5, 1.7, 2.0, 0.8, 0.5, 0.0, 0.5, 1.0, 1.2, 0.6, 2.0,
 ];
 
 /// What may precede a failure.
@@ -43,6 +43,8 @@ pub(super) struct Precursors {
     pub(super) due: f64,
     /// The worst chance of what it calls, as said a minute ago.
     pub(super) below: f64,
+    /// How near the time is when something of its service is full: ½ at the horizon.
+    pub(super) filling: f64,
 }
 
 /// What is known when a chance is said.
@@ -92,6 +94,7 @@ impl Statement {
             known.below.clamp(0.0, 1.0),
             self.omen.map_or(0.0, |(_, share)| omens::sign(share)),
             self.omen_below.map_or(0.0, omens::sign),
+            known.filling,
         ]
     }
 }

@@ -26,6 +26,20 @@ pub(super) fn why(risk: &Risk, statistic: &str, seen_secs: f64) -> String {
     )
 }
 
+/// `by its own warnings 80 % is full, after 70 % 100 s before; it is full in 3 min if it goes on (…)`.
+pub(super) fn filling(risk: &Risk, seen_secs: f64) -> String {
+    let remaining = risk.expected.since(risk.updated).as_secs_f64();
+    format!(
+        "by its own warnings it is {:.0} % full, {:.0} % {} before, and full in {} if it goes on \
+         ({:.0} % likely)",
+        risk.actual * 100.0,
+        risk.typical * 100.0,
+        length(seen_secs),
+        length(remaining),
+        risk.probability * 100.0,
+    )
+}
+
 fn amount(measure: Measure, value: f64) -> String {
     match measure {
         Measure::ErrorRatio
@@ -34,7 +48,8 @@ fn amount(measure: Measure, value: f64) -> String {
         | Measure::UnauthorisedRatio
         | Measure::ClientErrorRatio
         | Measure::LogFormatRatio
-        | Measure::NewStatusRatio => format!("{:.1} %", value * 100.0),
+        | Measure::NewStatusRatio
+        | Measure::Saturation => format!("{:.1} %", value * 100.0),
         Measure::CallsPerCall => format!("{value:.2} calls for each"),
         Measure::Latency if value < 1.0 => format!("{:.0} ms", value * 1_000.0),
         Measure::Latency => format!("{value:.1} s"),

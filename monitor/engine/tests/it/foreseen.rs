@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use monitor_core::{Measure, Name, Objective, Risk, RiskOutcome, ServiceKey, Settings, Watching};
+use expect_test::expect;
+use monitor_core::{
+    Measure, Name, Objective, Observation, Risk, RiskOutcome, ServiceKey, Settings, Severity,
+    TemplateId, Time, Watching,
+};
 use monitor_engine::{Effect, Engine, EngineConfig};
 
 use crate::world::{START, Traffic, World, orders};
@@ -201,4 +205,50 @@ fn nothing_is_foreseen_of_what_is_not_watched() {
     // It ends without an outcome: nobody looked.
     assert_eq!(ended(&world).first().map(|end| end.0), Some(None));
     assert_eq!(world.engine.view().track_record.risks.came, 0);
+}
+
+/// The service warns of how full its memory is.
+fn warn_of(world: &mut World, share: f32) {
+    world.engine.observe(&Observation::Log {
+        service: ServiceKey::new("shop", "orders"),
+        environment: "cloud-a".into(),
+        time: Time::from_secs(world.now),
+        severity: Some(Severity::Warn),
+        template: Some(TemplateId(7)),
+        format: None,
+        fill: Some(share),
+    });
+}
+
+#[test]
+fn what_fills_up_by_its_own_warnings_is_said_at_the_second_one() {
+    let mut world = World::new(8);
+    world.run(900, &[orders()]);
+    warn_of(&mut world, 0.7);
+    world.run(200, &[orders()]);
+    assert!(stated(&world).is_empty(), "{:?}", stated(&world));
+    warn_of(&mut world, 0.8);
+    world.run(30, &[orders()]);
+    let risks = stated(&world);
+    let [risk] = risks.as_slice() else {
+        panic!("{risks:?}");
+    };
+    assert_eq!(risk.signal.measure, Measure::Saturation);
+    let full = risk.first_expected.as_secs() - START;
+    assert!((full - 1_500).abs() <= 20, "{full}");
+    expect!["by its own warnings it is 80 % full, 70 % 3 min before, and full in 6 min if it goes on (67 % likely)"].assert_eq(&risk.why);
+    // It fails before it is full.
+    world.run(200, &[orders()]).run(60, &[orders().slower(5.0)]);
+    assert_eq!(ended(&world)[0].0, Some(RiskOutcome::Came));
+}
+
+#[test]
+fn what_is_emptied_in_time_was_averted() {
+    let mut world = World::new(9);
+    world.run(900, &[orders()]);
+    for share in [0.7, 0.8, 0.3] {
+        warn_of(&mut world, share);
+        world.run(100, &[orders()]);
+    }
+    assert_eq!(ended(&world)[0].0, Some(RiskOutcome::Averted));
 }

@@ -106,6 +106,7 @@ fn line(world: &mut World, format: Option<&str>, template: u64) {
         severity: Some(Severity::Info),
         template: Some(TemplateId(template)),
         format: format.map(Into::into),
+        fill: None,
     });
 }
 

@@ -171,6 +171,7 @@ pub(crate) fn log(service: &str, at: Time, severity: Severity, template: u64) ->
         severity: Some(severity),
         template: Some(TemplateId(template)),
         format: None,
+        fill: None,
     }
 }
 

@@ -149,6 +149,7 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
         Measure::NewStatusRatio => wire::Measure::NewStatusRatio,
         Measure::CallsPerCall => wire::Measure::CallsPerCall,
         Measure::LogRate => wire::Measure::LogRate,
+        Measure::Saturation => wire::Measure::Saturation,
     }
 }
 

@@ -156,6 +156,7 @@ fn trouble(anomaly: &Anomaly) -> &'static str {
         | Measure::TemplateRate(_)
         | Measure::LogFormatRatio
         | Measure::LogRate => "logs",
+        Measure::Saturation => "saturation",
         Measure::ThrottledRatio => "throttling",
         Measure::UnauthorisedRatio => "refused credentials",
         Measure::ClientErrorRatio => "client errors",
