@@ -62,7 +62,7 @@ pub use settings::{
     Select, Sense, Settings, Tuning, Watching, Window,
 };
 pub use signal::{Measure, Observation, SignalKey, Subject};
-pub use sketch::Sketch;
+pub use sketch::{Bin, Sketch};
 pub use time::{Time, TimeError};
 pub use view::{
     ApiState, ApiView, EdgeCounts, EngineCounts, FieldView, IngestView, LogsView, ObjectiveView,

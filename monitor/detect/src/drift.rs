@@ -43,7 +43,7 @@ pub struct DriftDetector {
     calls: u64,
     begun: Option<Block>,
     evidence: Evidence,
-    candidate: Option<(Time, Level)>,
+    candidate: Option<Box<(Time, Level)>>,
     held: bool,
 }
 
@@ -117,9 +117,9 @@ impl DriftDetector {
         if self.held {
             self.candidate = None;
         } else if self.evidence.is_anomalous() {
-            let (since, level) = self
+            let (since, level) = &mut **self
                 .candidate
-                .get_or_insert_with(|| (block.start, Level::new(FLOOR)));
+                .get_or_insert_with(|| Box::new((block.start, Level::new(FLOOR))));
             level.learn(value, 0.0);
             if end.since(*since) >= self.shift_after {
                 self.level = std::mem::replace(level, Level::new(FLOOR));

@@ -75,7 +75,7 @@ pub struct RatioDetector {
     seconds: u32,
     model: Model,
     evidence: Evidence,
-    candidate: Option<(Time, Model)>,
+    candidate: Option<Box<(Time, Model)>>,
     held: bool,
 }
 
@@ -220,9 +220,9 @@ impl Detector for RatioDetector {
         if self.held {
             self.candidate = None;
         } else if self.evidence.is_anomalous() {
-            let (since, model) = self
+            let (since, model) = &mut **self
                 .candidate
-                .get_or_insert_with(|| (sample.start, Model::default()));
+                .get_or_insert_with(|| Box::new((sample.start, Model::default())));
             model.learn(part, whole);
             if sample.end().since(*since) >= self.shift_after {
                 self.model = std::mem::take(model);

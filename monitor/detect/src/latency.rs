@@ -52,7 +52,7 @@ pub struct LatencyDetector {
     evidence: Evidence,
     /// Faster than learned: nobody's trouble, but a level to re-learn.
     faster: Evidence,
-    candidate: Option<Candidate>,
+    candidate: Option<Box<Candidate>>,
     /// Median and 95th percentile over the day and the week, in seconds.
     season: Season,
     held: bool,
@@ -201,7 +201,7 @@ impl LatencyDetector {
             calls: 0,
             model: Model::new(),
         };
-        let candidate = self.candidate.get_or_insert_with(fresh);
+        let candidate = self.candidate.get_or_insert_with(|| Box::new(fresh()));
         let [median, tail] = candidate.model.expect(quantiles);
         let unstable = |expected: Expected, value: f64| {
             let p = expected.above(value);
@@ -210,7 +210,7 @@ impl LatencyDetector {
         if candidate.model.windows >= STABLE_WINDOWS
             && (unstable(median, quantiles.median) || unstable(tail, quantiles.tail))
         {
-            *candidate = fresh();
+            **candidate = fresh();
         }
         candidate.model.learn(quantiles);
         candidate.calls += quantiles.calls;

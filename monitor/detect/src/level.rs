@@ -12,7 +12,7 @@ use crate::tails::{student_above, student_one_percent};
 /// Windows remembered; 200 windows of 5 s are 17 minutes, so the daily tide is followed.
 const MEMORY: f64 = 200.0;
 /// The first values are summed up by their median.
-const EARLY: usize = 7;
+const EARLY: f64 = 7.0;
 /// Prior weight of κ = 1, in windows.
 const PRIOR: f64 = 8.0;
 /// Where a residual is cut off for learning, in predictive deviations.
@@ -26,6 +26,7 @@ const CUT_CORRECTION: f64 = 1.0 / 0.958;
 pub(crate) struct Level {
     /// Spread between windows that is taken for granted, in the value's unit.
     floor: f64,
+    /// The first values; empty again once there are enough.
     early: Vec<f64>,
     location: f64,
     /// Weighted mean of squared residuals in units of the expected variance.
@@ -97,11 +98,14 @@ impl Level {
         let expected = self.expect(sampling_variance);
         self.windows += 1.0;
         let weight = 1.0 / self.windows.min(MEMORY);
-        if self.early.len() < EARLY {
+        if self.windows <= EARLY {
             let residual = value - self.location;
             self.early.push(value);
             self.early.sort_by(f64::total_cmp);
             self.location = self.early[self.early.len() / 2];
+            if self.windows >= EARLY {
+                self.early = Vec::new();
+            }
             if self.windows > 1.0 {
                 let variance = self.floor * self.floor + sampling_variance;
                 let square = (residual * residual / variance).min(CUT * CUT * 4.0);

@@ -46,7 +46,7 @@ pub(crate) enum Outward {
     Up,
 }
 
-/// Two values' course over the day and the week: 2.7 KiB once learned.
+/// Two values' course over the day and the week: 1.5 KiB once learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Season {
     outward: [Outward; 2],
@@ -67,22 +67,18 @@ struct Hour {
     anomalous: bool,
 }
 
+/// What was reached is kept by slot, in columns: 5 bytes a slot. What is pending is kept of the few
+/// slots whose last visit was an anomaly.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Course {
-    /// Empty until the first visit has ended.
-    slots: Vec<Slot>,
+    /// Both empty until the first visit has ended. Logarithms, signed so that more is further out.
+    reached: Vec<[i16; 2]>,
+    visits: Vec<u8>,
+    /// What the visit before reached when it was an anomaly, by slot, ascending.
+    pending: Vec<(u8, [i16; 2])>,
     /// Mean distance of a normal visit from what was kept, in logarithms, and of how many.
     error: f32,
     foretold: f32,
-}
-
-/// Logarithms, signed so that more is further out.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Slot {
-    reached: [i16; 2],
-    /// What the visit before reached when it was an anomaly.
-    pending: [i16; 2],
-    visits: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -230,24 +226,35 @@ impl Visit {
 impl Course {
     /// What is reached in a slot or in its neighbours, as far as they are known.
     fn around(&self, number: i64, slots: i64) -> Option<[i16; 2]> {
-        if self.slots.is_empty() {
+        if self.visits.is_empty() {
             return None;
         }
         let known = |number: i64| {
-            let slot = &self.slots[number.rem_euclid(slots) as usize];
-            (slot.visits >= FEWEST_VISITS).then_some(slot)
+            let slot = number.rem_euclid(slots) as usize;
+            (self.visits[slot] >= FEWEST_VISITS).then_some(self.reached[slot])
         };
         let slots = [known(number - 1), Some(known(number)?), known(number + 1)];
         let known = slots.into_iter().flatten();
-        Some(known.fold([NOTHING; 2], |most, slot| {
-            [0, 1].map(|at| most[at].max(slot.reached[at]))
+        Some(known.fold([NOTHING; 2], |most, reached| {
+            [0, 1].map(|at| most[at].max(reached[at]))
         }))
     }
 
     /// Whether what is known of a slot was an anomaly first, and nothing else since.
     fn was_strange(&self, number: i64, slots: i64) -> bool {
-        let slot = self.slots.get(number.rem_euclid(slots) as usize);
-        slot.is_some_and(|slot| slot.visits >= FEWEST_VISITS && slot.pending[0] != NOTHING)
+        let slot = number.rem_euclid(slots) as usize;
+        let visits = self.visits.get(slot);
+        visits.is_some_and(|visits| *visits >= FEWEST_VISITS) && self.pending(slot).is_some()
+    }
+
+    fn pending(&self, slot: usize) -> Option<[i16; 2]> {
+        let found = self.find(slot).ok()?;
+        Some(self.pending[found].1)
+    }
+
+    fn find(&self, slot: usize) -> Result<usize, usize> {
+        self.pending
+            .binary_search_by_key(&slot, |entry| usize::from(entry.0))
     }
 
     /// Learns an hour of the week. Two days off are known when the second is over: what nobody knew
@@ -256,13 +263,12 @@ impl Course {
         self.learn(hour.number, WEEK_SLOTS, hour.extremes, hour.anomalous, true);
         let at = |number: i64| number.rem_euclid(WEEK_SLOTS) as usize;
         let days = [at(hour.number - DAY_HOURS), at(hour.number)];
-        let pending = days.map(|at| self.slots[at].pending);
-        let new = days.iter().all(|at| self.slots[*at].visits == 0);
-        if new && pending.iter().flatten().all(|value| *value != NOTHING) {
+        if days.iter().all(|slot| self.visits[*slot] == 0)
+            && let [Some(before), Some(now)] = days.map(|slot| self.pending(slot))
+        {
             for slot in days {
-                let slot = &mut self.slots[slot];
-                slot.reached = [0, 1].map(|at| pending[0][at].min(pending[1][at]));
-                slot.visits = FEWEST_VISITS;
+                self.reached[slot] = [0, 1].map(|at| before[at].min(now[at]));
+                self.visits[slot] = FEWEST_VISITS;
             }
         }
     }
@@ -276,62 +282,60 @@ impl Course {
         anomalous: bool,
         schedules: bool,
     ) {
-        if self.slots.is_empty() {
-            self.slots = vec![Slot::default(); slots as usize];
+        if self.visits.is_empty() {
+            self.reached = vec![[NOTHING; 2]; slots as usize];
+            self.visits = vec![0; slots as usize];
         }
-        let slot = &mut self.slots[number.rem_euclid(slots) as usize];
-        if !anomalous && slot.visits > 0 {
-            let distance = |at: usize| (extremes[at] - f32::from(slot.reached[at]) / UNIT).abs();
+        let slot = number.rem_euclid(slots) as usize;
+        if !anomalous && self.visits[slot] > 0 {
+            let reached = self.reached[slot];
+            let distance = |at: usize| (extremes[at] - f32::from(reached[at]) / UNIT).abs();
             self.foretold = (self.foretold + 1.0).min(200.0);
             self.error += (distance(0).max(distance(1)) - self.error) / self.foretold;
         }
         let values = extremes.map(|ln| (ln * UNIT).clamp(-32_000.0, 32_000.0) as i16);
         if !anomalous {
-            slot.visit(values);
-        } else if schedules || slot.pending[0] == NOTHING {
-            slot.disturb(values);
+            self.visit(slot, values);
+        } else if schedules || self.pending(slot).is_none() {
+            self.disturb(slot, values);
         }
     }
-}
 
-impl Default for Slot {
-    fn default() -> Slot {
-        Slot {
-            reached: [NOTHING; 2],
-            pending: [NOTHING; 2],
-            visits: 0,
-        }
-    }
-}
-
-impl Slot {
     /// Nothing was wrong.
-    fn visit(&mut self, values: [i16; 2]) {
+    fn visit(&mut self, slot: usize, values: [i16; 2]) {
         let follow = |old: i16, new: i16, share: f32| {
             (f32::from(old) + share * (f32::from(new) - f32::from(old))) as i16
         };
-        for (reached, value) in self.reached.iter_mut().zip(values) {
+        for (reached, value) in self.reached[slot].iter_mut().zip(values) {
             *reached = match *reached {
                 NOTHING => value,
                 old if value > old => follow(old, value, OPENS),
                 old => follow(old, value, CLOSES),
             };
         }
-        self.pending = [NOTHING; 2];
-        self.visits = self.visits.saturating_add(1);
+        if let Ok(found) = self.find(slot) {
+            self.pending.remove(found);
+        }
+        self.visits[slot] = self.visits[slot].saturating_add(1);
     }
 
     /// There was an anomaly. What came here the last time as well is a schedule, and two anomalies of
     /// the same hour are two visits.
-    fn disturb(&mut self, values: [i16; 2]) {
-        let again = self.pending[0] != NOTHING;
-        if again {
-            for (at, value) in values.into_iter().enumerate() {
-                self.reached[at] = self.reached[at].max(value.min(self.pending[at]));
+    fn disturb(&mut self, slot: usize, values: [i16; 2]) {
+        match self.find(slot) {
+            Ok(found) => {
+                let before = std::mem::replace(&mut self.pending[found].1, values);
+                for (reached, (value, before)) in self.reached[slot]
+                    .iter_mut()
+                    .zip(values.into_iter().zip(before))
+                {
+                    *reached = (*reached).max(value.min(before));
+                }
+                self.visits[slot] = self.visits[slot].saturating_add(1).max(FEWEST_VISITS);
             }
-            self.visits = self.visits.saturating_add(1).max(FEWEST_VISITS);
+            // A day has 96 slots and a week 168.
+            Err(place) => self.pending.insert(place, (slot as u8, values)),
         }
-        self.pending = values;
     }
 }
 

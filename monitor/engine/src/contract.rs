@@ -4,8 +4,6 @@
 //! fails by our books, and whoever calls may no longer understand. Failures and refusals have detectors of
 //! their own.
 
-use std::collections::BTreeMap;
-
 use monitor_core::{Contribution, Measure, Subject, Time, Watching};
 use monitor_detect::{Detector, Phase, RatioDetector, Reading};
 use serde::{Deserialize, Serialize};
@@ -22,8 +20,8 @@ const MAX_KNOWN: usize = 32;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Statuses {
-    /// With the calls seen of each.
-    known: BTreeMap<Label, u64>,
+    /// With the calls seen of each, by label. Most Apis have two.
+    known: Vec<(Label, u64)>,
     model: RatioDetector,
     pub(crate) episode: Episode,
     held: bool,
@@ -32,7 +30,7 @@ pub(crate) struct Statuses {
 impl Statuses {
     pub(crate) fn new(config: &EngineConfig) -> Statuses {
         Statuses {
-            known: BTreeMap::new(),
+            known: Vec::new(),
             model: models::new_status(config),
             episode: Episode::default(),
             held: false,
@@ -64,6 +62,10 @@ impl Statuses {
         self.model.skip_to(time);
     }
 
+    fn find(&self, status: &Label) -> Result<usize, usize> {
+        self.known.binary_search_by(|(known, _)| known.cmp(status))
+    }
+
     /// The status not known that most calls ended in, its calls, and the calls of all such.
     fn strange<'a>(&self, window: &'a CallWindow) -> Option<(&'a Label, u64, u64)> {
         if self.known.is_empty() || self.known.len() >= MAX_KNOWN {
@@ -71,7 +73,7 @@ impl Statuses {
         }
         let strange = || {
             let answers = window.dimensions.answers();
-            answers.filter(|(status, _)| !self.known.contains_key(*status))
+            answers.filter(|(status, _)| self.find(status).is_err())
         };
         let all = strange().map(|(_, calls)| calls).sum();
         let (status, calls) = strange().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(a.0)))?;
@@ -115,9 +117,15 @@ impl Statuses {
         let normal = verdict.phase == Phase::Normal && verdict.score.get() == 0.0;
         if !self.held && (learning || normal || verdict.phase == Phase::Shifted) {
             for (status, calls) in window.dimensions.answers() {
-                if self.known.len() < MAX_KNOWN || self.known.contains_key(status) {
-                    let seen = self.known.entry(status.clone()).or_default();
-                    *seen = seen.saturating_add(calls);
+                match self.find(status) {
+                    Ok(found) => {
+                        let seen = &mut self.known[found].1;
+                        *seen = seen.saturating_add(calls);
+                    }
+                    Err(place) if self.known.len() < MAX_KNOWN => {
+                        self.known.insert(place, (status.clone(), calls));
+                    }
+                    Err(_) => {}
                 }
             }
         }

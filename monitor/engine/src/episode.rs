@@ -28,7 +28,8 @@ pub(crate) enum Change {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Episode {
     pub(crate) seen: SignalView,
-    pub(crate) open: Option<Open>,
+    /// Boxed: nearly all signals have none.
+    pub(crate) open: Option<Box<Open>>,
     pub(crate) lineage: Lineage,
 }
 
@@ -101,13 +102,13 @@ impl Episode {
                 score: verdict.score,
                 explanation,
             };
-            self.open = Some(Open {
+            self.open = Some(Box::new(Open {
                 anomaly: anomaly.clone(),
                 last_outside: verdict.end,
                 last_heard: verdict.end,
                 told_score: verdict.score.get(),
                 told_deviation: deviation(verdict),
-            });
+            }));
             return Some(Change::Opened(anomaly));
         };
         open.last_heard = verdict.end;

@@ -24,15 +24,55 @@ pub(super) struct Horizon {
     quantiles: Quantiles,
 }
 
+/// Eight wait at each horizon, so they are 40 bytes each: what was said is kept as distances from the
+/// value then, to four thousandths.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Made {
     target: f64,
-    /// The first is the value when it was made: the naive forecast that we are compared with.
-    views: [f32; VIEWS],
-    quantiles: [f32; 5],
+    /// The value when it was made: the first view, and the naive forecast that we are compared with.
+    now: f32,
+    /// Of the other views.
+    views: [Rough; VIEWS - 1],
+    quantiles: [Rough; 5],
     usual: f32,
     /// Whether the interval rests on enough to be held to it.
     counts: bool,
+}
+
+impl Made {
+    fn views(&self) -> [f32; VIEWS] {
+        let mut views = [self.now; VIEWS];
+        for (view, from_now) in views[1..].iter_mut().zip(self.views) {
+            *view += from_now.value();
+        }
+        views
+    }
+
+    fn quantiles(&self) -> [f64; 5] {
+        self.quantiles
+            .map(|from_now| f64::from(self.now) + f64::from(from_now.value()))
+    }
+}
+
+/// The upper half of a single-precision number, rounded ("bfloat16"): all of its range, and eight
+/// binary digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Rough(u16);
+
+impl Rough {
+    fn of(value: f32) -> Rough {
+        if value.is_nan() {
+            return Rough((f32::NAN.to_bits() >> 16) as u16);
+        }
+        let bits = value.to_bits();
+        // Half of the last digit that stays, and ties to even; infinity is left as it is.
+        let half = 0x7fff + ((bits >> 16) & 1);
+        Rough((bits.saturating_add(half) >> 16) as u16)
+    }
+
+    fn value(self) -> f32 {
+        f32::from_bits(u32::from(self.0) << 16)
+    }
 }
 
 /// One forecast, and what came.
@@ -111,14 +151,15 @@ impl Horizon {
             }
             scored.push(Scored {
                 horizon: self.secs,
-                quantiles: made.quantiles.map(|quantile| f64::from(quantile) + origin),
+                quantiles: made.quantiles().map(|quantile| quantile + origin),
                 actual: f64::from(value) + origin,
-                naive: f64::from(made.views[0]) + origin,
+                naive: f64::from(made.now) + origin,
                 counts: made.counts,
             });
-            let point = self.combine(&made.views);
+            let views = made.views();
+            let point = self.combine(&views);
             let weight = (1.0 / (self.compared as f32 + 1.0)).max(1.0 / MEMORY);
-            for (error, view) in self.errors.iter_mut().zip(made.views) {
+            for (error, view) in self.errors.iter_mut().zip(views) {
                 let new = (value - view).abs();
                 // One that could not say starts where the others are.
                 if new.is_nan() {
@@ -145,10 +186,12 @@ impl Horizon {
         }
         let all = views.at(target, self.secs());
         let (quantiles, seen) = self.quantiles(&all, usual, views.least());
+        let [now, others @ ..] = all;
         self.waiting.push_back(Made {
             target,
-            views: all,
-            quantiles: quantiles.map(|quantile| quantile as f32),
+            now,
+            views: others.map(|view| Rough::of(view - now)),
+            quantiles: quantiles.map(|quantile| Rough::of((quantile - f64::from(now)) as f32)),
             usual,
             counts: seen >= 5,
         });
@@ -195,5 +238,27 @@ impl Horizon {
             weights += weight;
         }
         if weights > 0.0 { sum / weights } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_kept_roughly_is_within_four_thousandths(value in -1e30f32..1e30) {
+            let kept = Rough::of(value).value();
+            prop_assert!((kept - value).abs() <= value.abs() / 256.0 + 1e-38, "{} {}", kept, value);
+        }
+    }
+
+    #[test]
+    fn nothing_and_what_cannot_be_said_are_kept_as_they_are() {
+        assert_eq!(Rough::of(0.0).value(), 0.0);
+        assert!(Rough::of(f32::NAN).value().is_nan());
+        assert_eq!(Rough::of(f32::INFINITY).value(), f32::INFINITY);
+        assert_eq!(size_of::<Made>(), 40);
     }
 }

@@ -38,11 +38,12 @@ pub(super) struct Views {
     week: Slots,
 }
 
-/// A robust mean for each part of a period.
+/// A robust mean for each part of a period, in columns: 5 bytes a part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Slots {
-    /// Mean, and how many values it rests on.
-    means: Vec<(f32, u8)>,
+    means: Vec<f32>,
+    /// How many values each rests on.
+    seen: Vec<u8>,
 }
 
 impl Default for Views {
@@ -69,7 +70,7 @@ impl Default for Views {
 
 impl Views {
     pub(super) fn bytes(&self) -> usize {
-        (self.day.means.capacity() + self.week.means.capacity()) * size_of::<(f32, u8)>()
+        self.day.bytes() + self.week.bytes()
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -194,12 +195,18 @@ impl Views {
 }
 
 impl Slots {
+    fn bytes(&self) -> usize {
+        self.means.capacity() * size_of::<f32>() + self.seen.capacity()
+    }
+
     /// A value beyond `limit` from the mean moves it no further.
     fn learn(&mut self, secs: f64, period: f64, count: usize, value: f32, limit: f32) {
         if self.means.is_empty() {
-            self.means = vec![(0.0, 0); count];
+            self.means = vec![0.0; count];
+            self.seen = vec![0; count];
         }
-        let (mean, seen) = &mut self.means[slot(secs, period, count)];
+        let slot = slot(secs, period, count);
+        let (mean, seen) = (&mut self.means[slot], &mut self.seen[slot]);
         if *seen == 0 {
             *mean = value;
         } else {
@@ -223,9 +230,9 @@ impl Slots {
         let low = place.floor();
         let part = (place - low) as f32;
         let low = (low as isize).rem_euclid(count as isize) as usize;
-        let (before, seen_before) = self.means[low];
-        let (after, seen_after) = self.means[(low + 1) % count];
-        match (seen_before > 0, seen_after > 0) {
+        let high = (low + 1) % count;
+        let (before, after) = (self.means[low], self.means[high]);
+        match (self.seen[low] > 0, self.seen[high] > 0) {
             (true, true) => before + part * (after - before),
             (true, false) => before,
             (false, true) => after,
