@@ -15,6 +15,7 @@ mod engine;
 mod episode;
 mod feedback;
 mod flows;
+mod journey_risk;
 mod ledger;
 mod lineage;
 mod log_format;

@@ -22,7 +22,6 @@ use serde::{Deserialize, Serialize};
 
 use self::budget::Budgets;
 use self::failures::{Failures, Precursors, Statement};
-use self::learner::Learner;
 use self::signals::Signals;
 use self::watch::ApiWatch;
 use crate::api::ApiTrack;
@@ -31,6 +30,7 @@ use crate::ledger::Ledger;
 use crate::service::ServiceTrack;
 
 pub(crate) use self::failures::FAILURE_HORIZON_SECS;
+pub(crate) use self::learner::Learner;
 
 /// Ended risks that the view still shows.
 const ENDED_KEPT: usize = 100;
@@ -180,6 +180,11 @@ impl Foresight {
             };
             watch.said(chance);
         }
+    }
+
+    /// How likely each Api fails, in the order of the engine's Apis, as was last said.
+    pub(crate) fn chances(&self) -> impl Iterator<Item = f64> {
+        self.apis.iter().map(ApiWatch::chance)
     }
 
     /// What is open, by Api.

@@ -514,6 +514,7 @@ async fn incidents() {
         "0000000000000071" true 12.0 "post/tariffs @ aws-eu-central-1" ["0000000000000051","0000000000000052"] "tariffs" "changed first, at 11:59:46, 4 s before labels; nothing it calls is unusual"
         "0000000000000070" false 360.0 "post/depots @ dc-north" ["0000000000000053"] "depots" "changed at 11:19:58; it calls nobody that we know of"
     "#]]).await;
+    check_items("/api/v1/incidents?open=true", &["/impact"], expect![[""]]).await;
     check_items(
         "/api/v1/incidents?open=true&service=post/labels",
         &["/id"],
