@@ -1615,7 +1615,7 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
           get("journeys")
         ]);
         note("journeys", all.late.length);
-        journeyPart.update([{ types: types2.items, ...all }]);
+        journeyPart.update([{ ...all, types: types2.items }]);
         break;
       }
       case "incidents": {

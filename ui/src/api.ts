@@ -95,7 +95,7 @@ export interface LateJourney {
   trace_id: string | null; type: string | null; name: string | null; began: string;
   age_seconds: number; p99_seconds: number | null; hops: number; last: string;
 }
-export interface Journeys { late: LateJourney[]; in_flight: number }
+export interface Journeys { late: LateJourney[]; in_flight: number; types: number }
 export interface Forecast { expected: number; low: number; high: number }
 export interface JourneyImpact {
   type: string; name: string; journeys_per_second: number; hurt: number; usually: number;

@@ -99,7 +99,8 @@ async function refresh(): Promise<void> {
       const [types, all] = await Promise.all([
         get<Listing<JourneyType>>("journeys/types"), get<Journeys>("journeys")]);
       note("journeys", all.late.length);
-      journeyPart.update([{ types: types.items, ...all }]);
+      // Those of `all` are only counted.
+      journeyPart.update([{ ...all, types: types.items }]);
       break;
     }
     case "incidents": {
