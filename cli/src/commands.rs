@@ -16,3 +16,4 @@ pub(crate) mod replay;
 pub(crate) mod search;
 pub(crate) mod sim;
 pub(crate) mod templates;
+pub(crate) mod what_if;

@@ -27,12 +27,14 @@ pub struct Report {
     /// About no fault.
     pub false_risks: u64,
     pub failures: Failures,
+    /// The same for types of journeys.
+    pub journeys: Failures,
     pub stated: Stated,
     pub forecasts: Vec<Coverage>,
     pub by_ramp: Vec<Ramp>,
 }
 
-/// Chances that an Api fails within the horizon, one an Api and minute.
+/// Chances that an Api, or a type of journeys, fails within the horizon, one a minute of each.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Failures {
     pub horizon_seconds: u32,
@@ -137,6 +139,20 @@ impl Report {
                 format!("came {:.1} % of {}", bin.came * 100.0, bin.judged),
             );
         }
+        let journeys = &self.journeys;
+        line(
+            "minutes of journeys judged, then failing",
+            format!("{}, {}", journeys.judged, journeys.failed),
+        );
+        line(
+            "Brier score, that of the base rate, skill",
+            format!(
+                "{}, {}, {}",
+                maybe(journeys.brier),
+                maybe(journeys.base_brier),
+                percent(journeys.skill)
+            ),
+        );
         for of in &self.forecasts {
             line(
                 &format!(

@@ -469,10 +469,10 @@
       });
     }
     show() {
-      const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const words2 = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
       const found = this.apis.filter((api) => {
         const text = `${service(api)} ${operation(api)} ${api.environment} ${api.state}`.toLowerCase();
-        return words.every((word) => text.includes(word));
+        return words2.every((word) => text.includes(word));
       });
       const by = COLUMNS[this.sorted]?.by;
       found.sort(by ? (a, b) => compare(by(a), by(b)) || byTrouble(a, b) : byTrouble);
@@ -493,7 +493,7 @@
         revealed.reveal();
       }
       const beyond = this.total > this.apis.length ? ` (the first ${count(this.apis.length)} of ${count(this.total)})` : "";
-      setText(this.shown, words.length ? `${count(found.length)} of ${count(this.apis.length)} match` : `${count(found.length)} Apis${beyond}`);
+      setText(this.shown, words2.length ? `${count(found.length)} of ${count(this.apis.length)} match` : `${count(found.length)} Apis${beyond}`);
     }
   };
   var Row = class {
@@ -821,6 +821,81 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     return text.charAt(0).toUpperCase() + text.slice(1);
   }
 
+  // src/incidents.ts
+  function incidents() {
+    return new Part("incidents", "Incidents", (items) => items.length === 0 ? [h("p", { class: "calm" }, "No incident now, and none of late.")] : items.map(incident));
+  }
+  function incident(item) {
+    const first = item.suspects[0];
+    const title = first ? first.workload.name : item.services.map((one) => one.name).join(", ");
+    const when = item.open ? `for ${lasting(item.duration_seconds)}, since ${clock(item.began)}` : `lasted ${lasting(item.duration_seconds)}, ${clock(item.began)} to ${clock(item.ended ?? "")}`;
+    return h(
+      "details",
+      { class: "alert", "data-key": item.id, open: item.open },
+      h(
+        "summary",
+        {},
+        badge(item.open ? "anomalous" : "resolved"),
+        h("strong", {}, title),
+        h("span", { class: "muted" }, ` ${[item.scope, when].filter(Boolean).join("; ")}`)
+      ),
+      item.impact && h("ul", { class: "words" }, ...words(item.impact, item.open).map((text) => h("li", {}, text))),
+      item.impact?.users && item.impact.users.journeys.length > 0 && hurt(item.impact.users.journeys),
+      item.suspects.length > 0 && h(
+        "section",
+        {},
+        h("h3", {}, "What may be to blame"),
+        h("ol", { class: "words" }, ...item.suspects.map((suspect) => h("li", {}, h("strong", {}, suspect.workload.name), `: ${suspect.why}`)))
+      ),
+      item.changes.length > 0 && h(
+        "p",
+        { class: "muted" },
+        `What was done there: ${item.changes.map((change) => `${clock(change.at)} ${change.summary}`).join("; ")}`
+      )
+    );
+  }
+  function words(impact, open) {
+    const said = [`${percent(impact.affected)} of clients' calls (${rate(impact.calls_per_second)} a second) ${open ? "go" : "went"} wrong; usually ${percent(impact.usually)}.`];
+    const { users } = impact;
+    if (users) {
+      if (users.journeys_so_far > 0) said.push(`${count(users.journeys_so_far)} journeys have failed or were late because of it.`);
+      if (users.apdex !== null && users.apdex_usually !== null) {
+        said.push(`Users' satisfaction (Apdex) ${open ? "is" : "was"} ${users.apdex.toFixed(2)}; usually ${users.apdex_usually.toFixed(2)}.`);
+      }
+      for (const budget of users.budgets) said.push(spent(budget));
+    }
+    if (open) {
+      said.push(`In the next minute ${between(impact.next_minute)} of calls will go wrong.`);
+      for (const later of impact.later) {
+        said.push(`In ${lasting(later.horizon_seconds)} it lasts still with a chance of ${percent(later.lasts_ratio)}; then ${between(later.affected)} go wrong.`);
+      }
+    }
+    return said;
+  }
+  function between(forecast) {
+    return `${percent(forecast.low)} to ${percent(forecast.high)} (${percent(forecast.expected)} is expected)`;
+  }
+  function spent(budget) {
+    const whose = `the error budget “${budget.objective}” of ${service(budget)}, ${budget.environment}`;
+    const left = budget.left <= 0 ? "nothing is left" : budget.gone !== null ? `${percent(budget.left)} is left, and nothing by ${clock(budget.gone)} if it goes on so` : `${percent(budget.left)} is left`;
+    return `It has spent ${percent(budget.spent)} of ${whose}; ${left}.`;
+  }
+  function hurt(items) {
+    return table(
+      [["Journey", false], ["Rate", true], ["Fail or late", true], ["Usually", true], ["Apdex", true], ["So far", true]],
+      items.map((item) => h(
+        "tr",
+        { role: "row", "data-state": "anomalous" },
+        cell("Journey", h("a", { href: "#/journeys" }, item.name)),
+        cell("Rate", `${rate(item.journeys_per_second)}/s`, true),
+        cell("Fail or late", percent(item.hurt), true),
+        cell("Usually", percent(item.usually), true),
+        cell("Apdex", `${item.apdex.toFixed(2)} (${item.apdex_usually.toFixed(2)})`, true),
+        cell("So far", count(item.so_far), true)
+      ))
+    );
+  }
+
   // src/journeys.ts
   var SLIVER = 0.01;
   var WIDTH2 = 200;
@@ -854,7 +929,7 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
   }
   function types(items) {
     return table(
-      [["Journey", false], ["Rate", true], ["Well", true], ["p50", true], ["p99", true], ["Waits for", false], ["Not whole", false]],
+      [["Journey", false], ["Rate", true], ["Well", true], ["p50", true], ["p99", true], ["Apdex", true], ["May fail", true], ["Waits for", false], ["Not whole", false]],
       items.map((item) => h(
         "tr",
         { role: "row" },
@@ -869,10 +944,18 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
         cell("Well", percent(item.success), true),
         cell("p50", seconds(item.p50_seconds), true),
         cell("p99", seconds(item.p99_seconds), true),
+        cell("Apdex", apdex(item), true),
+        cell("May fail", percent(item.failure_chance), true),
         cell("Waits for", way2(item)),
         cell("Not whole", troubles(item))
       ))
     );
+  }
+  function apdex({ experience }) {
+    if (experience === null) return NOT_KNOWN;
+    const usually = experience.apdex_usually.toFixed(2);
+    const now = experience.apdex?.toFixed(2) ?? NOT_KNOWN;
+    return now === usually ? now : `${now} (${usually})`;
   }
   function troubles(item) {
     const said = [
@@ -885,9 +968,9 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     return said.join(", ") || "none";
   }
   function way2(item) {
-    const spent = [...item.time].sort((a, b) => b.seconds - a.seconds);
-    const whole2 = spent.reduce((sum, part) => sum + part.seconds, 0);
-    const shown = spent.filter((part) => whole2 > 0 && part.seconds / whole2 >= SLIVER);
+    const spent2 = [...item.time].sort((a, b) => b.seconds - a.seconds);
+    const whole2 = spent2.reduce((sum, part) => sum + part.seconds, 0);
+    const shown = spent2.filter((part) => whole2 > 0 && part.seconds / whole2 >= SLIVER);
     return h(
       "details",
       { "data-key": item.id },
@@ -1232,8 +1315,8 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     }
     narrow(field, value) {
       const term = `${field}:${/^[\w.]+$/.test(value) ? value : `"${value.replace(/["\\]/g, "\\$&")}"`}`;
-      const words = this.words.value.trim();
-      this.words.value = words ? words.includes(term) ? words : `${words} AND ${term}` : term;
+      const words2 = this.words.value.trim();
+      this.words.value = words2 ? words2.includes(term) ? words2 : `${words2} AND ${term}` : term;
       this.go();
     }
     say(text, wrong = false) {
@@ -1241,8 +1324,8 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
       this.message.classList.toggle("error", wrong);
     }
   };
-  function line(record) {
-    const attributes = Object.entries(record.attributes);
+  function line(record2) {
+    const attributes = Object.entries(record2.attributes);
     return h(
       "li",
       {},
@@ -1252,22 +1335,22 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
         h(
           "summary",
           {},
-          h("time", { datetime: record.time, title: record.time }, clock(record.time, true)),
-          h("span", { class: "severity", "data-severity": record.severity ?? "" }, record.severity ?? record.kind),
-          h("span", { class: "who" }, service(record)),
-          h("span", { class: "text" }, record.text)
+          h("time", { datetime: record2.time, title: record2.time }, clock(record2.time, true)),
+          h("span", { class: "severity", "data-severity": record2.severity ?? "" }, record2.severity ?? record2.kind),
+          h("span", { class: "who" }, service(record2)),
+          h("span", { class: "text" }, record2.text)
         ),
         h(
           "dl",
           { class: "facts" },
-          pair("environment", record.environment),
-          pair("instance", record.instance),
-          pair("format", record.format ?? "not recognised"),
-          record.template ? pair("template", record.template) : null,
-          record.trace_id ? h("div", {}, h("dt", {}, "trace"), h(
+          pair("environment", record2.environment),
+          pair("instance", record2.instance),
+          pair("format", record2.format ?? "not recognised"),
+          record2.template ? pair("template", record2.template) : null,
+          record2.trace_id ? h("div", {}, h("dt", {}, "trace"), h(
             "dd",
             {},
-            h("a", { href: `#/trace/${encodeURIComponent(record.trace_id)}` }, record.trace_id)
+            h("a", { href: `#/trace/${encodeURIComponent(record2.trace_id)}` }, record2.trace_id)
           )) : null,
           ...attributes.map(([name, value]) => pair(name, String(value)))
         )
@@ -1325,9 +1408,9 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
         const more = trace2.total > trace2.records.length ? `, the first ${count(trace2.records.length)} shown` : "";
         bar2.append(h("span", { class: "muted" }, `${count(trace2.total)} records of ${trace2.services.join(", ")} in ${seconds(trace2.duration_seconds)}, ${clock(trace2.start, true)}${more}`));
         const start = Date.parse(trace2.start);
-        this.element.replaceChildren(bar2, h("ol", { class: "records trace" }, ...trace2.records.map((record) => {
-          const after = Math.max(0, (Date.parse(record.time) - start) / 1e3);
-          const item = line(record);
+        this.element.replaceChildren(bar2, h("ol", { class: "records trace" }, ...trace2.records.map((record2) => {
+          const after = Math.max(0, (Date.parse(record2.time) - start) / 1e3);
+          const item = line(record2);
           const share2 = trace2.duration_seconds > 0 ? Math.min(1, after / trace2.duration_seconds) : 0;
           item.prepend(
             s(
@@ -1346,8 +1429,114 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     }
   };
 
+  // src/predictions.ts
+  var ENDED_SHOWN = 20;
+  function predictions() {
+    return new Part("predictions", "Predictions", ([all]) => {
+      if (all === void 0) return [];
+      const open = all.risks.filter((risk) => risk.open);
+      const ended = all.risks.filter((risk) => !risk.open).slice(0, ENDED_SHOWN);
+      return [
+        h("h3", {}, "Foreseen"),
+        open.length === 0 ? h("p", { class: "calm" }, "Nothing is foreseen to break.") : risks(open),
+        likely(all.journeys),
+        h("h3", {}, "What was said, and what came"),
+        record(all.track_record),
+        ended.length > 0 ? h("h3", {}, "Ended lately") : h("span", {}),
+        ended.length > 0 ? past(ended) : h("span", {})
+      ];
+    });
+  }
+  var LIKELY = 0.05;
+  function likely(items) {
+    const named = items.filter((item) => item.probability >= LIKELY);
+    if (named.length === 0) return h("p", { class: "muted" }, `No type of journeys is likely to fail within five minutes (${count(items.length)} are watched).`);
+    return h("ul", { class: "words" }, ...named.map((item) => h("li", {}, h("strong", {}, item.name), item.probability >= 1 ? ": its journeys fail or are late now" : `: its journeys fail within five minutes with a chance of ${percent(item.probability)}`)));
+  }
+  function risks(items) {
+    return table(
+      [["What", false], ["When", false], ["Between", false], ["Chance", true], ["Now", true], ["Limit", true]],
+      items.map((risk) => h(
+        "tr",
+        { role: "row", "data-state": "at-risk" },
+        cell("What", what(risk)),
+        cell("When", clock(risk.expected)),
+        cell("Between", `${clock(risk.earliest)} and ${risk.latest === null ? "never" : clock(risk.latest)}`),
+        cell("Chance", percent(risk.probability), true),
+        cell("Now", inUnit(risk.actual, risk.unit), true),
+        cell("Limit", inUnit(risk.limit, risk.unit), true)
+      ))
+    );
+  }
+  function what(risk) {
+    return h("span", {}, h("strong", {}, `${risk.subject.name}: ${risk.statistic}`), h("br"), h("small", {}, risk.why));
+  }
+  var OUTCOMES = { came: "hit: it came", averted: "false: it stopped growing", "not-come": "false: it did not come" };
+  function past(items) {
+    return table(
+      [["What", false], ["Said at", false], ["Expected", false], ["Chance", true], ["Came", false]],
+      items.map((risk) => h(
+        "tr",
+        { role: "row" },
+        cell("What", `${risk.subject.name}: ${risk.statistic}`),
+        cell("Said at", clock(risk.stated)),
+        cell("Expected", clock(risk.first_expected)),
+        cell("Chance", percent(risk.first_probability), true),
+        cell("Came", h(
+          "span",
+          {},
+          badge(risk.outcome === "came" ? "anomalous" : "resolved"),
+          ` ${OUTCOMES[risk.outcome ?? ""] ?? "could not be told"}${risk.ended ? `, ${clock(risk.ended)}` : ""}`
+        ))
+      ))
+    );
+  }
+  function record(all) {
+    const { risks: stated, failures } = all;
+    const ended = stated.came + stated.averted + stated.not_come;
+    const score = (value) => value === null ? NOT_KNOWN : value.toFixed(4);
+    const said = [
+      `Risks: ${count(stated.stated)} stated; of ${count(ended)} that ended ${count(stated.came)} hit (${count(stated.in_time)} when they were expected) and ${count(ended - stated.came)} false; ${count(stated.missed)} limits were crossed unforeseen.${stated.mean_lead_seconds === null ? "" : ` They were said ${lasting(stated.mean_lead_seconds)} ahead on average.`} Brier score ${score(stated.brier)}.`,
+      ...[["an Api fails", failures], ["a type of journeys fails", all.journeys]].filter(([, of]) => of.judged > 0).map(([what2, of]) => `That ${what2} within ${lasting(of.horizon_seconds)}: said ${count(of.judged)} times, came ${count(of.failed)} times. Brier score ${score(of.brier)}; who always says how often it happens has ${score(of.base_brier)}.`)
+    ];
+    const chances = failures.reliability.filter((bin) => bin.judged > 0);
+    return h(
+      "div",
+      {},
+      h("ul", { class: "words" }, ...said.map((text) => h("li", {}, text))),
+      chances.length > 0 && table(
+        [["Chance said", false], ["Times", true], ["Came", true]],
+        chances.map((bin) => h(
+          "tr",
+          { role: "row" },
+          cell("Chance said", percent(bin.said_ratio)),
+          cell("Times", count(bin.judged), true),
+          cell("Came", percent(bin.came_ratio), true)
+        ))
+      ),
+      all.forecasts.length > 0 && table(
+        [["Forecast of", false], ["Ahead", false], ["Times", true], ["Within its 90 %", true], ["Error, of “as now”", true]],
+        all.forecasts.map((of) => h(
+          "tr",
+          { role: "row" },
+          cell("Forecast of", MEASURES2[of.measure] ?? of.measure),
+          cell("Ahead", lasting(of.horizon_seconds)),
+          cell("Times", count(of.scored), true),
+          cell("Within its 90 %", percent(of.coverage_ratio), true),
+          cell("Error, of “as now”", percent(of.relative_error), true)
+        ))
+      )
+    );
+  }
+  var MEASURES2 = {
+    rate: "traffic",
+    latency: "response time",
+    impact: "calls that go wrong in an incident"
+  };
+
   // src/main.ts
   var MOST_APIS = 2e3;
+  var MOST_INCIDENTS = 50;
   var main = byId("main");
   var apiTable = new ApiTable();
   var logs = new Logs();
@@ -1355,6 +1544,8 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
   var servicePart = services();
   var environmentPart = environments();
   var journeyPart = journeys();
+  var incidentPart = incidents();
+  var predictionPart = predictions();
   var alertPart = alerts();
   var streamPart = streams();
   var emptyPart = empty();
@@ -1363,6 +1554,8 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     services: servicePart.element,
     environments: environmentPart.element,
     journeys: journeyPart.element,
+    incidents: incidentPart.element,
+    predictions: predictionPart.element,
     alerts: alertPart.element,
     logs: logs.element,
     streams: streamPart.element,
@@ -1422,7 +1615,19 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
           get("journeys")
         ]);
         note("journeys", all.late.length);
-        journeyPart.update([{ types: types2.items, ...all }]);
+        journeyPart.update([{ ...all, types: types2.items }]);
+        break;
+      }
+      case "incidents": {
+        const { items } = await get("incidents", { limit: MOST_INCIDENTS });
+        note("incidents", items.filter((item) => item.open).length);
+        incidentPart.update(items);
+        break;
+      }
+      case "predictions": {
+        const all = await get("predictions");
+        note("predictions", all.risks.filter((risk) => risk.open).length);
+        predictionPart.update([all]);
         break;
       }
       case "alerts":

@@ -89,12 +89,61 @@ export interface JourneyType {
   p50_seconds: number | null; p95_seconds: number | null; p99_seconds: number | null;
   incomplete: number; stuck: number; retried: number; duplicated: number; inferred: number;
   confidence: number; hops: JourneyHop[]; time: TimeSpent[]; total: number;
+  experience: { apdex: number | null; apdex_usually: number } | null; failure_chance: number | null;
 }
 export interface LateJourney {
   trace_id: string | null; type: string | null; name: string | null; began: string;
   age_seconds: number; p99_seconds: number | null; hops: number; last: string;
 }
-export interface Journeys { late: LateJourney[]; in_flight: number }
+export interface Journeys { late: LateJourney[]; in_flight: number; types: number }
+export interface Forecast { expected: number; low: number; high: number }
+export interface JourneyImpact {
+  type: string; name: string; journeys_per_second: number; hurt: number; usually: number;
+  apdex: number; apdex_usually: number; so_far: number;
+}
+export interface BudgetImpact {
+  environment: string; namespace: string; service: string; objective: string; weight: number;
+  spent: number; left: number; gone: string | null;
+}
+export interface Impact {
+  calls_per_second: number; affected: number; usually: number; next_minute: Forecast;
+  later: { horizon_seconds: number; lasts_ratio: number; affected: Forecast }[];
+  users: {
+    journeys_so_far: number; apdex: number | null; apdex_usually: number | null;
+    journeys: JourneyImpact[]; budgets: BudgetImpact[];
+  } | null;
+}
+export interface Incident {
+  id: string; open: boolean; began: string; ended: string | null; duration_seconds: number;
+  services: { name: string }[]; suspects: { workload: { name: string }; why: string }[];
+  scope: string; impact: Impact | null; changes: { at: string; summary: string }[];
+}
+export interface Risk {
+  id: string; subject: { name: string }; statistic: string; unit: string; limit: number | null;
+  actual: number | null; open: boolean; stated: string; expected: string; earliest: string;
+  latest: string | null; probability: number; first_expected: string; first_probability: number;
+  ended: string | null; outcome: string | null; why: string;
+}
+export interface FailureRecord {
+  horizon_seconds: number; judged: number; failed: number; brier: number | null;
+  base_brier: number | null;
+  reliability: { judged: number; said_ratio: number | null; came_ratio: number | null }[];
+}
+export interface TrackRecord {
+  risks: {
+    stated: number; came: number; averted: number; not_come: number; missed: number;
+    in_time: number; mean_lead_seconds: number | null; brier: number | null;
+  };
+  failures: FailureRecord; journeys: FailureRecord;
+  forecasts: {
+    measure: string; horizon_seconds: number; scored: number; coverage_ratio: number | null;
+    relative_error: number | null;
+  }[];
+}
+export interface Predictions {
+  risks: Risk[]; journeys: { type: string; name: string; probability: number }[];
+  track_record: TrackRecord;
+}
 export interface LogRecord {
   id: string; kind: "log" | "span"; time: string; environment: string; namespace: string;
   service: string; instance: string; severity: string | null; format: string | null;

@@ -41,7 +41,7 @@ function late(items: LateJourney[]): HTMLElement {
 
 function types(items: JourneyType[]): HTMLElement {
   return table(
-    [["Journey", false], ["Rate", true], ["Well", true], ["p50", true], ["p99", true], ["Waits for", false], ["Not whole", false]],
+    [["Journey", false], ["Rate", true], ["Well", true], ["p50", true], ["p99", true], ["Apdex", true], ["May fail", true], ["Waits for", false], ["Not whole", false]],
     items.map((item) => h("tr", { role: "row" },
       cell("Journey", h("span", {}, h("strong", {}, item.name), h("br"),
         h("small", {}, `enters at ${item.service}, ${item.environment}`))),
@@ -49,8 +49,18 @@ function types(items: JourneyType[]): HTMLElement {
       cell("Well", percent(item.success), true),
       cell("p50", seconds(item.p50_seconds), true),
       cell("p99", seconds(item.p99_seconds), true),
+      cell("Apdex", apdex(item), true),
+      cell("May fail", percent(item.failure_chance), true),
       cell("Waits for", way(item)),
       cell("Not whole", troubles(item)))));
+}
+
+/** Now, with the usual beside it when it is another. */
+function apdex({ experience }: JourneyType): string {
+  if (experience === null) return NOT_KNOWN;
+  const usually = experience.apdex_usually.toFixed(2);
+  const now = experience.apdex?.toFixed(2) ?? NOT_KNOWN;
+  return now === usually ? now : `${now} (${usually})`;
 }
 
 function troubles(item: JourneyType): string {

@@ -1,19 +1,22 @@
 // The page: one sentence on top, then the Apis by trouble, and what leads to why.
 
-import type { Alert, Api, Environment, JourneyType, Journeys, Listing, LiveCall, Service, Status, Stream } from "./api.ts";
+import type { Alert, Api, Environment, Incident, JourneyType, Journeys, Listing, LiveCall, Predictions, Service, Status, Stream } from "./api.ts";
 import { get, token } from "./api.ts";
 import { ApiTable } from "./apis.ts";
 import { byId, h, setAttribute, setText } from "./dom.ts";
 import { empty } from "./empty.ts";
 import { clock, count, lasting, operation, seconds, service } from "./format.ts";
+import { incidents } from "./incidents.ts";
 import { journeys } from "./journeys.ts";
 import type { Connection } from "./live.ts";
 import { Live } from "./live.ts";
 import { Logs, TraceView } from "./logs.ts";
 import { alerts, environments, services, streams } from "./places.ts";
+import { predictions } from "./predictions.ts";
 import { icon, worst } from "./state.ts";
 
 const MOST_APIS = 2_000;
+const MOST_INCIDENTS = 50;
 
 const main = byId("main");
 const apiTable = new ApiTable();
@@ -22,6 +25,8 @@ const trace = new TraceView();
 const servicePart = services();
 const environmentPart = environments();
 const journeyPart = journeys();
+const incidentPart = incidents();
+const predictionPart = predictions();
 const alertPart = alerts();
 const streamPart = streams();
 const emptyPart = empty();
@@ -32,6 +37,8 @@ const VIEWS: Record<string, HTMLElement> = {
   services: servicePart.element,
   environments: environmentPart.element,
   journeys: journeyPart.element,
+  incidents: incidentPart.element,
+  predictions: predictionPart.element,
   alerts: alertPart.element,
   logs: logs.element,
   streams: streamPart.element,
@@ -92,7 +99,20 @@ async function refresh(): Promise<void> {
       const [types, all] = await Promise.all([
         get<Listing<JourneyType>>("journeys/types"), get<Journeys>("journeys")]);
       note("journeys", all.late.length);
-      journeyPart.update([{ types: types.items, ...all }]);
+      // Those of `all` are only counted.
+      journeyPart.update([{ ...all, types: types.items }]);
+      break;
+    }
+    case "incidents": {
+      const { items } = await get<Listing<Incident>>("incidents", { limit: MOST_INCIDENTS });
+      note("incidents", items.filter((item) => item.open).length);
+      incidentPart.update(items);
+      break;
+    }
+    case "predictions": {
+      const all = await get<Predictions>("predictions");
+      note("predictions", all.risks.filter((risk) => risk.open).length);
+      predictionPart.update([all]);
       break;
     }
     case "alerts": alertPart.update((await get<Listing<Alert>>("alerts")).items); break;

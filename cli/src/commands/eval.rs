@@ -7,6 +7,7 @@ mod journeys;
 mod nezha;
 mod petshop;
 mod quiet;
+mod what_if;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ enum Benchmark {
     Forecast(forecast::Args),
     Failures(failures::Args),
     Quiet(quiet::Args),
+    WhatIf(what_if::Args),
     Petshop(petshop::PetshopArgs),
     Nezha(nezha::NezhaArgs),
 }
@@ -71,6 +73,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
         Benchmark::Forecast(args) => forecast::run(args),
         Benchmark::Failures(args) => failures::run(args),
         Benchmark::Quiet(args) => quiet::run(args),
+        Benchmark::WhatIf(args) => what_if::run(args),
         Benchmark::Petshop(args) => petshop::run(args),
         Benchmark::Nezha(args) => nezha::run(args),
     }

@@ -221,7 +221,19 @@ fn print(kind: &JourneyType) {
     .filter(|(_, n)| *n > 0)
     .map(|(word, n)| format!("{n} {word}"))
     .collect();
-    for line in [parts, troubles] {
+    let mut users: Vec<String> = Vec::new();
+    if let Some(known) = &kind.experience {
+        let apdex = known.apdex.unwrap_or(known.apdex_usually);
+        users.push(format!(
+            "Apdex {apdex:.2} (T {}), {:.2} usually",
+            millis(Some(known.satisfied_seconds)),
+            known.apdex_usually
+        ));
+    }
+    if let Some(chance) = kind.failure_chance {
+        users.push(format!("{:.1} % to fail within 5 min", chance * 100.0));
+    }
+    for line in [parts, users, troubles] {
         if !line.is_empty() {
             anstream::println!("  {}", line.join(", ").dimmed());
         }

@@ -17,7 +17,8 @@ use crate::{
     Listing, Model, ModelDetail, NewBacktest, NewFeedback, NewTrial, PREFIX, Predictions,
     PredictionsQuery, Problem, Promotion, Scores, SearchPage, SearchQuery, Series, SeriesForecasts,
     Service, ServicesQuery, Status, Stream, StreamsQuery, TailMessage, TailQuery, Template,
-    TemplatesQuery, Topology, TopologyQuery, Trace, TraceQuery, Workloads, WorkloadsQuery,
+    TemplatesQuery, Topology, TopologyQuery, Trace, TraceQuery, WhatIf, WhatIfQuery, Workloads,
+    WorkloadsQuery,
 };
 
 /// An answer longer than this is refused rather than read into memory.
@@ -201,6 +202,11 @@ impl Client {
     /// The most frequent first.
     pub async fn journey_types(&self) -> Result<Listing<JourneyType>, ClientError> {
         self.get(&["journeys", "types"], &()).await
+    }
+
+    /// What happens to journeys if something is taken away.
+    pub async fn what_if(&self, query: &WhatIfQuery) -> Result<WhatIf, ClientError> {
+        self.get(&["what-if"], query).await
     }
 
     /// Who calls whom, in the minutes up to a moment.

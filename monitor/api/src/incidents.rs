@@ -45,6 +45,12 @@ pub struct Impact {
     pub by_environment: Vec<EnvironmentImpact>,
     /// What is expected of the next minute.
     pub next_minute: ImpactForecast,
+    /// What is expected later, the soonest first.
+    #[serde(default)]
+    pub later: Vec<ImpactOutlook>,
+    /// `null` while no type of journeys that passes its services is known well enough.
+    #[serde(default)]
+    pub users: Option<UserImpact>,
     /// All this in a sentence.
     pub summary: String,
 }
@@ -53,6 +59,65 @@ pub struct Impact {
 pub struct EnvironmentImpact {
     pub environment: String,
     pub affected: f64,
+}
+
+/// The share of clients' calls that go wrong in the minute that ends so much later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ImpactOutlook {
+    pub horizon_seconds: u32,
+    /// The chance that the incident lasts until then, as others have lasted; 0 to 1.
+    pub lasts_ratio: f64,
+    pub affected: ImpactForecast,
+}
+
+/// What an incident is to those who use the platform.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct UserImpact {
+    /// Journeys beyond the usual that failed or were late since it began.
+    pub journeys_so_far: f64,
+    /// Apdex of all journeys that pass its services, over the last minute; `null` without any.
+    pub apdex: Option<f64>,
+    pub apdex_usually: Option<f64>,
+    /// The types it hurts, the worst first.
+    pub journeys: Vec<JourneyImpact>,
+    /// Of objectives of its services and of those where these journeys enter, the most spent first.
+    pub budgets: Vec<BudgetImpact>,
+}
+
+/// What an incident is to journeys of one type. Shares are from 0 to 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JourneyImpact {
+    /// The `id` of the type in `GET /journeys/types`.
+    pub r#type: String,
+    pub name: String,
+    pub journeys_per_second: f64,
+    /// The share that failed or was late in the last minute …
+    pub hurt: f64,
+    /// … and usually is.
+    pub usually: f64,
+    pub apdex: f64,
+    pub apdex_usually: f64,
+    /// Journeys hurt beyond the usual since the incident began.
+    pub so_far: f64,
+}
+
+/// What is spent of an objective's error budget. 1 is all that its window allows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BudgetImpact {
+    pub environment: String,
+    pub namespace: String,
+    pub service: String,
+    pub objective: String,
+    /// How much the service counts beside others: 4 when it is `critical`, 2 when `high`, ½ when `low`.
+    pub weight: f64,
+    /// Since the incident began.
+    pub spent: f64,
+    /// Of the whole window; less than 0 when more was spent.
+    pub left: f64,
+    /// When nothing is left if it goes on as in the last five minutes; `null` when it lasts for longer
+    /// than its window.
+    #[schema(format = DateTime)]
+    pub gone: Option<String>,
 }
 
 /// A share of calls, with the ends of its interval of 90 %.

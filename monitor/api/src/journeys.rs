@@ -31,6 +31,23 @@ pub struct TimeSpent {
     pub seconds: f64,
 }
 
+/// How users have journeys: the index of the Apdex Alliance (technical specification 1.1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Experience {
+    /// Apdex's T: up to here users are satisfied, up to four times this they tolerate it.
+    pub satisfied_seconds: f64,
+    /// An objective says so; otherwise T is what nine of ten journeys usually take.
+    pub stated: bool,
+    /// 99 % usually take no longer.
+    pub late_seconds: f64,
+    /// Of the last minute; `null` without journeys.
+    pub apdex: Option<f64>,
+    pub apdex_usually: f64,
+    /// Share that failed or was late in the last minute, and usually.
+    pub hurt: Option<f64>,
+    pub hurt_usually: f64,
+}
+
 /// Journeys that enter by one Api and take about the same way, over the last minutes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JourneyType {
@@ -60,6 +77,13 @@ pub struct JourneyType {
     /// The most of the critical path first.
     pub hops: Vec<JourneyHop>,
     pub time: Vec<TimeSpent>,
+    /// `null` while it is not known what is usual.
+    #[serde(default)]
+    pub experience: Option<Experience>,
+    /// The chance that the type fails within the next five minutes, 0 to 1; 1 while it does. `null`
+    /// while it is not known what is usual.
+    #[serde(default)]
+    pub failure_chance: Option<f64>,
     pub total: u64,
     #[schema(format = DateTime)]
     pub first_seen: String,

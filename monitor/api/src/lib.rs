@@ -27,6 +27,7 @@ mod problem;
 mod search;
 mod status;
 mod streams;
+mod what_if;
 mod workloads;
 
 pub use alerts::{Alert, AlertSeverity, AlertState, AlertsQuery};
@@ -43,11 +44,12 @@ pub use configuration::{
     WorkloadSettings,
 };
 pub use incidents::{
-    EnvironmentImpact, Impact, ImpactForecast, Incident, IncidentsQuery, Suspect, Workload,
+    BudgetImpact, EnvironmentImpact, Impact, ImpactForecast, ImpactOutlook, Incident,
+    IncidentsQuery, JourneyImpact, Suspect, UserImpact, Workload,
 };
 pub use journeys::{
-    ClockOffset, JourneyHop, JourneyType, Journeys, LateJourney, TimeSpent, Topology, TopologyEdge,
-    TopologyNode, TopologyQuery,
+    ClockOffset, Experience, JourneyHop, JourneyType, Journeys, LateJourney, TimeSpent, Topology,
+    TopologyEdge, TopologyNode, TopologyQuery,
 };
 pub use listing::Listing;
 pub use live::{LiveCall, LiveKind, LiveMessage, LiveQuery};
@@ -59,8 +61,8 @@ pub use models::{
 };
 pub use places::{Environment, Service, ServicesQuery};
 pub use predictions::{
-    FailureRecord, ForecastRecord, Predictions, PredictionsQuery, ReliabilityBin, Risk, RiskRecord,
-    TrackRecord,
+    FailureRecord, ForecastRecord, JourneyChance, Predictions, PredictionsQuery, ReliabilityBin,
+    Risk, RiskRecord, TrackRecord,
 };
 pub use problem::Problem;
 pub use search::{
@@ -69,6 +71,7 @@ pub use search::{
 };
 pub use status::{IngestCounts, Status, StatusCounts};
 pub use streams::{ReasonCount, Stream, StreamsQuery, Template, TemplatesQuery, Unrecognised};
+pub use what_if::{AffectedCaller, JourneyLoss, WhatIf, WhatIfQuery};
 pub use workloads::{IncidentRef, ProbeView, RouteView, WorkloadView, Workloads, WorkloadsQuery};
 
 /// Every path below is relative to this.

@@ -63,7 +63,21 @@ pub struct Predictions {
     pub at: Option<String>,
     /// Open ones, the soonest first, then those that ended lately.
     pub risks: Vec<Risk>,
+    /// How likely types of journeys fail within the next minutes, the likeliest first; filters hold
+    /// for where they enter.
+    #[serde(default)]
+    pub journeys: Vec<JourneyChance>,
     pub track_record: TrackRecord,
+}
+
+/// How likely a type of journeys fails: many more of its journeys fail or are late than usually.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JourneyChance {
+    /// The `id` of the type in `GET /journeys/types`.
+    pub r#type: String,
+    pub name: String,
+    /// 0 to 1; 1 while it fails.
+    pub probability: f64,
 }
 
 /// Since the monitor first started on its data.
@@ -71,6 +85,9 @@ pub struct Predictions {
 pub struct TrackRecord {
     pub risks: RiskRecord,
     pub failures: FailureRecord,
+    /// The same for types of journeys.
+    #[serde(default)]
+    pub journeys: FailureRecord,
     /// Of forecasts' intervals, by measure and horizon.
     pub forecasts: Vec<ForecastRecord>,
 }
@@ -94,8 +111,9 @@ pub struct RiskRecord {
     pub brier: Option<f64>,
 }
 
-/// Probabilities that an Api fails in the next minutes, said once a minute of each.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+/// Probabilities that an Api, or a type of journeys, fails in the next minutes, said once a minute of
+/// each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FailureRecord {
     pub horizon_seconds: u32,
     pub judged: u64,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AnomalyId, Change, Name, Time, Workload};
+use crate::{AnomalyId, Change, JourneyTypeId, Name, ServiceKey, Time, Workload};
 
 /// The hash of the anomaly that began it: the same input gives the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,6 +64,70 @@ pub struct Impact {
     pub by_environment: Vec<(Name, f64)>,
     /// Of the clients' calls.
     pub next_minute: Forecast,
+    /// The same later on, the soonest first.
+    #[serde(default)]
+    pub later: Vec<Outlook>,
+    /// `None` while no type of journeys that passes its services is known well enough.
+    #[serde(default)]
+    pub users: Option<UserImpact>,
+}
+
+/// What share of clients' calls will go wrong, in the minute that ends so much later.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outlook {
+    pub horizon_secs: u32,
+    /// The chance that the incident lasts until then, as others have lasted.
+    pub lasts: f64,
+    pub affected: Forecast,
+}
+
+/// What an incident is to those who use the platform. Shares are from 0 to 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UserImpact {
+    /// Journeys beyond the usual that failed or were late since it began.
+    pub journeys_so_far: f64,
+    /// Of all journeys that pass its services, each type weighted by its rate and by how critical
+    /// its entry's service is; `None` without any in the last minute.
+    pub apdex: Option<f64>,
+    pub apdex_usually: Option<f64>,
+    /// The types it hurts, the worst first.
+    pub journeys: Vec<JourneyImpact>,
+    /// Of objectives of its services and of those where these journeys enter.
+    pub budgets: Vec<BudgetImpact>,
+}
+
+/// What it is to journeys of one type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JourneyImpact {
+    pub kind: JourneyTypeId,
+    pub name: Name,
+    /// Journeys a second.
+    pub rate: f64,
+    /// The share that fails or is late, over the last minute …
+    pub hurt: f64,
+    /// … and usually.
+    pub usually: f64,
+    pub apdex: f64,
+    pub apdex_usually: f64,
+    /// Beyond the usual, since it began.
+    pub so_far: f64,
+}
+
+/// What is spent of an objective's error budget. 1 is all that its window allows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BudgetImpact {
+    pub service: ServiceKey,
+    pub environment: Name,
+    pub objective: Name,
+    /// How much its service counts beside others; 1 unless someone said how critical it is.
+    pub weight: f64,
+    /// Since the incident began.
+    pub spent: f64,
+    /// Of the whole window; less than nothing when more was spent.
+    pub left: f64,
+    /// When nothing is left if it goes on as in the last five minutes; `None` when it lasts for
+    /// longer than its window.
+    pub gone: Option<Time>,
 }
 
 /// `12.5 % of clients' calls go wrong, 0.1 % usually; up to 35 % in the next minute`
@@ -83,6 +147,48 @@ impl fmt::Display for Impact {
                 "; {:.1} % at its services in {environment}",
                 share * 100.0
             )?;
+        }
+        if let Some(users) = &self.users {
+            write!(f, "{users}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Types named in a sentence.
+const NAMED: usize = 3;
+
+/// `; 212 journeys so far; POST /orders: 35 % fail or are late, 1 % usually; Apdex 0.61, 0.97 usually`
+impl fmt::Display for UserImpact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.journeys_so_far >= 1.0 {
+            write!(f, "; {:.0} journeys hurt so far", self.journeys_so_far)?;
+        }
+        for hurt in self.journeys.iter().take(NAMED) {
+            write!(
+                f,
+                "; {}: {:.0} % fail or are late, {:.0} % usually",
+                hurt.name,
+                hurt.hurt * 100.0,
+                hurt.usually * 100.0
+            )?;
+        }
+        if let (Some(apdex), Some(usually)) = (self.apdex, self.apdex_usually) {
+            write!(f, "; Apdex {apdex:.2}, {usually:.2} usually")?;
+        }
+        for budget in self.budgets.iter().take(NAMED) {
+            write!(
+                f,
+                "; {:.1} % of the error budget `{}` of {} spent, ",
+                budget.spent * 100.0,
+                budget.objective,
+                budget.service
+            )?;
+            match budget.gone {
+                _ if budget.left <= 0.0 => write!(f, "nothing left")?,
+                Some(gone) => write!(f, "all gone at {gone} at this rate")?,
+                None => write!(f, "{:.0} % left", budget.left * 100.0)?,
+            }
         }
         Ok(())
     }

@@ -87,6 +87,54 @@ pub struct JourneyHop {
     pub budget_used: Option<f64>,
 }
 
+/// What journeys may need, from the smallest to the largest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Need {
+    Api(Arc<ApiKey>),
+    /// A workload, or a database, a queue or a third party that is called.
+    Node(Node),
+    Environment(Name),
+}
+
+/// How much a type's journeys need something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JourneyNeed {
+    pub what: Need,
+    /// Of the journeys that end well, how many wait for it; what is told to a queue is not waited
+    /// for.
+    pub share: f64,
+    /// Journeys whose last call to it failed and that failed …
+    pub lost: u64,
+    /// … or went well all the same, by another way or without it.
+    pub spared: u64,
+}
+
+/// How users have journeys, over some time. Shares are from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fare {
+    pub journeys: f64,
+    /// Failed or refused.
+    pub failed: f64,
+    /// Failed, refused, or late: longer than 99 % usually take.
+    pub hurt: f64,
+    /// From 0 to 1: the satisfied and half of those who tolerate it.
+    pub apdex: f64,
+}
+
+/// How users have journeys of one type.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Experience {
+    /// Seconds: up to here users are satisfied (Apdex's T), up to four times this they tolerate it.
+    pub satisfied: f64,
+    /// An objective says so; otherwise it is what nine of ten journeys usually take.
+    pub stated: bool,
+    /// Seconds: 99 % usually take no longer.
+    pub late: f64,
+    /// Over the last minute.
+    pub now: Fare,
+    pub usual: Fare,
+}
+
 /// Journeys of one kind, over the last minutes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JourneyTypeView {
@@ -118,6 +166,13 @@ pub struct JourneyTypeView {
     pub environments: Vec<(Name, f64)>,
     /// Mean seconds on the wire, from one environment to another.
     pub wire: Vec<(Name, Name, f64)>,
+    /// What its journeys wait for, that which most need first.
+    pub needs: Vec<JourneyNeed>,
+    /// `None` while it is not known what is usual.
+    pub experience: Option<Experience>,
+    /// That it fails within the next five minutes, from 0 to 1; 1 while it does. `None` while it is
+    /// not known what is usual.
+    pub failure_chance: Option<f64>,
     pub total: u64,
     pub first_seen: Time,
     pub last_seen: Time,

@@ -36,10 +36,14 @@ pub use change::Change;
 pub use hop::{Hop, Peer};
 pub use identity::{ApiKey, Environment, EnvironmentKind, Resource, ServiceKey, UNKNOWN, Workload};
 pub use ids::{IdError, SpanId, TraceId};
-pub use incident::{Culprit, Forecast, Impact, Incident, IncidentId, Suspect};
+pub use incident::{
+    BudgetImpact, Culprit, Forecast, Impact, Incident, IncidentId, JourneyImpact, Outlook, Suspect,
+    UserImpact,
+};
 pub use journey::{
-    EdgeSample, GraphMinute, GraphView, JourneyCounts, JourneyHop, JourneyTypeId, JourneyTypeView,
-    JourneyWish, JourneysView, LateJourney, Node, NodeView, SkewView,
+    EdgeSample, Experience, Fare, GraphMinute, GraphView, JourneyCounts, JourneyHop, JourneyNeed,
+    JourneyTypeId, JourneyTypeView, JourneyWish, JourneysView, LateJourney, Need, Node, NodeView,
+    SkewView,
 };
 pub use model::{
     Alarm, Answer, Backtested, Comparison, Feedback, Fold, Learned, LearnedSignal, Model, ModelId,

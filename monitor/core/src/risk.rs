@@ -83,6 +83,8 @@ pub struct Risk {
 pub struct TrackRecord {
     pub risks: ScoredRisks,
     pub failures: ScoredFailures,
+    /// The same for types of journeys.
+    pub journeys: ScoredFailures,
     /// Of forecasts' intervals, by measure and horizon.
     pub coverage: Vec<Coverage>,
 }
@@ -104,7 +106,8 @@ pub struct ScoredRisks {
     pub brier: Option<f64>,
 }
 
-/// Probabilities that an Api fails within the next minutes, one an Api and minute.
+/// Probabilities that an Api, or a type of journeys, fails within the next minutes, one a minute of
+/// each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScoredFailures {
     pub horizon_secs: u32,

@@ -121,6 +121,17 @@ pub struct Watching {
 }
 
 impl Watching {
+    /// How much the service counts beside others: each level twice the one below, and 1 when
+    /// nobody said how critical it is, as for `medium`.
+    pub fn weight(&self) -> f64 {
+        match self.criticality.as_deref() {
+            Some("critical") => 4.0,
+            Some("high") => 2.0,
+            Some("low") => 0.5,
+            _ => 1.0,
+        }
+    }
+
     /// Takes over what the other one says; of lists, the whole list.
     fn overrule(&mut self, other: Watching) {
         fn option<T>(mine: &mut Option<T>, other: Option<T>) {

@@ -6,20 +6,28 @@
 //! by what so many calls leave to chance (Wilson, JASA 22, 1927, with a quarter of the calls, as
 //! failures come in clusters), and by as much as past intervals fell short of what came (conformalized
 //! quantile regression: Romano, Patterson and Candès, NeurIPS 2019). What was forecast is compared
-//! with what came, incident or no.
+//! with what came, incident or no. What is later than that is in [`outlook`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use monitor_core::{Forecast, Impact, Name, Time, Workload};
+use monitor_core::{Coverage, Forecast, Impact, Name, Time, Workload};
 use serde::{Deserialize, Serialize};
 
 use crate::flow::{Flows, NodeFlow};
 use crate::incident::Look;
+use crate::survival::Survival;
+
+mod outlook;
+
+use outlook::Outlooks;
 
 /// How far ahead is looked, and how far back for how it is.
-const AHEAD: Duration = Duration::from_secs(60);
+const AHEAD_SECS: u32 = 60;
+const AHEAD: Duration = Duration::from_secs(AHEAD_SECS as u64);
 const BACK: Duration = Duration::from_secs(30);
+/// Under which forecasts are in the ledger.
+const MEASURE: &str = "impact";
 /// Forecasts that wait for what comes; more are not made.
 const MOST_PENDING: usize = 256;
 /// Of a normal distribution, 90 % are within so many standard deviations.
@@ -46,6 +54,8 @@ pub(crate) struct ImpactLedger {
     /// By how much each of the latest fell short of what came, before it was widened; the oldest
     /// first.
     short: VecDeque<f64>,
+    survival: Survival,
+    outlooks: Outlooks,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,7 +70,27 @@ struct Pending {
 
 impl ImpactLedger {
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.pending.is_empty()
+        !self.pending.is_empty() || self.outlooks.is_waiting()
+    }
+
+    /// An incident has lasted for so many seconds; it is over, or was swallowed by another.
+    pub(crate) fn lasted(&mut self, secs: f64, over: bool) {
+        self.survival.learn(secs, over);
+    }
+
+    /// Of forecasts of the share of calls that go wrong, how many held what came: by horizon.
+    pub(crate) fn coverage(&self) -> Vec<Coverage> {
+        let next_minute = Coverage {
+            measure: Name::from(MEASURE),
+            horizon_secs: AHEAD_SECS,
+            scored: self.scored,
+            inside: self.inside,
+            relative_error: 1.0,
+        };
+        let mut all = self.outlooks.coverage();
+        all.insert(0, next_minute);
+        all.retain(|of| of.scored > 0);
+        all
     }
 
     /// Compares what is due with what came.
@@ -87,6 +117,9 @@ impl ImpactLedger {
             let outside = (low - came).max(came - high);
             self.short.push_back((outside + pending.widened).max(0.0));
         }
+        self.outlooks.settle(now, &|entries, since| {
+            Some(Suffering::of(entries, &look(entries, since))?.share())
+        });
     }
 
     /// How much wider than by theory an interval has to be to hold what comes in nine of ten cases.
@@ -121,6 +154,9 @@ impl ImpactLedger {
         let was = Suffering::of(&entries, &before).unwrap_or(is);
         let widened = self.widening();
         let forecast = is.forecast(was, widened);
+        let age = now.since(began).as_secs_f64();
+        let lasts = |more| self.survival.lasts(age, more);
+        let later = self.outlooks.say(now, &entries, &is.ends(was), lasts);
         if self.pending.len() < MOST_PENDING {
             self.pending.push_back(Pending {
                 due: now + AHEAD,
@@ -147,6 +183,8 @@ impl ImpactLedger {
                 .map(|(name, there)| (name.clone(), rounded(there.share())))
                 .collect(),
             next_minute: forecast,
+            later,
+            users: None,
         })
     }
 }
@@ -169,6 +207,20 @@ fn entries(flows: &Flows) -> BTreeSet<Workload> {
         .take(MOST_ENTRIES)
         .cloned()
         .collect()
+}
+
+/// Shares of calls that may go wrong, as far as chance takes them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Ends {
+    is: f64,
+    usually: f64,
+    /// Whatever comes.
+    low: f64,
+    high: f64,
+    /// If it is over.
+    over: (f64, f64),
+    /// At least, if it is not.
+    going_on: f64,
 }
 
 /// Calls a second, and how many of them go wrong.
@@ -217,14 +269,24 @@ impl Suffering {
     }
 
     /// `was` is over twice the time.
-    fn forecast(&self, was: Suffering, widened: f64) -> Forecast {
+    fn ends(&self, was: Suffering) -> Ends {
         let (is, usually) = (self.share(), self.usually());
         // Over the first half of that time it was this.
         let earlier = (2.0 * was.share() - is).clamp(0.0, 1.0);
         let growing = (is + (is - earlier).max(0.0)).min(1.0);
         let chance = (self.seen / CLUSTER).max(1.0);
-        let (low, _) = wilson(is.min(usually), chance);
-        let (_, high) = wilson(growing.max(usually), chance);
+        Ends {
+            is,
+            usually,
+            low: wilson(is.min(usually), chance).0,
+            high: wilson(growing.max(usually), chance).1,
+            over: wilson(usually, chance),
+            going_on: wilson(is, chance).0,
+        }
+    }
+
+    fn forecast(&self, was: Suffering, widened: f64) -> Forecast {
+        let Ends { is, low, high, .. } = self.ends(was);
         let (low, high) = ((low - widened).max(0.0), (high + widened).min(1.0));
         Forecast {
             expected: rounded(is),

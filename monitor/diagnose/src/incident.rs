@@ -25,8 +25,11 @@ use crate::suspects::{Scene, Vitals, rank};
 use crate::topology::Topology;
 
 mod grouping;
+mod users;
 
 use grouping::{BEGIN_TOGETHER, Groups};
+
+pub use users::Budgets;
 
 /// Anomalies kept of one incident; more only as long as they are open.
 const MAX_SIGNS: usize = 256;
@@ -65,6 +68,9 @@ pub struct IncidentBook {
     book: ChangeBook,
     #[serde(default)]
     ledger: ImpactLedger,
+    /// Of each incident, what users had had of it before it began.
+    #[serde(default)]
+    before: BTreeMap<IncidentId, users::Before>,
 }
 
 /// What an incident was about that ended just now.

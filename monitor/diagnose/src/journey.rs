@@ -7,18 +7,21 @@
 //! same hops in the same order give the same journeys.
 
 mod critical;
+mod fares;
 mod finished;
 mod flights;
 mod graph;
 mod kinds;
 mod loose;
 mod names;
+mod needs;
 mod part;
 mod skew;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod twins;
+mod users;
 mod view;
 mod wishes;
 
@@ -32,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 pub use finished::{Journey, Stop};
+pub use users::{Exposed, TypeHops};
 
 use flights::{Flight, Flights, Put};
 use graph::Graph;

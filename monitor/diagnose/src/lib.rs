@@ -17,14 +17,16 @@ pub mod origin;
 mod scope;
 mod severity;
 mod sign;
+mod survival;
 mod suspects;
 mod topology;
+pub mod what_if;
 
 pub use alert_book::{AlertBook, AlertConfig, AlertCounts, Cause};
 pub use explain::{Facts, Peers, duration_text, why};
 pub use flow::{EdgeFlow, Flows, Level, NodeFlow};
 pub use identity::{alert_id, anomaly_id};
-pub use incident::{IncidentBook, IncidentChange, Look};
-pub use journey::{Journey, Journeys, Stop};
+pub use incident::{Budgets, IncidentBook, IncidentChange, Look};
+pub use journey::{Exposed, Journey, Journeys, Stop, TypeHops};
 pub use suspects::Vitals;
 pub use topology::{Seen, Topology};

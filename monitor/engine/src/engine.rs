@@ -11,8 +11,8 @@ use monitor_core::{
 };
 use monitor_detect::Discoveries;
 use monitor_diagnose::{
-    AlertBook, AlertConfig, AlertCounts, Cause, IncidentBook, IncidentChange, Journeys, Seen,
-    Topology,
+    AlertBook, AlertConfig, AlertCounts, Budgets, Cause, IncidentBook, IncidentChange, Journeys,
+    Seen, Topology,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ use crate::dependency::{DependencyBucket, DependencyTrack};
 use crate::episode::Change;
 use crate::feedback::FeedbackBook;
 use crate::flows::FlowBook;
+use crate::journey_risk::JourneyRisks;
 use crate::peers::PeerBook;
 use crate::places::Places;
 use crate::risk::{Foresight, RiskChange, Watched};
@@ -105,6 +106,7 @@ pub(crate) struct State {
     /// The latest last.
     pub(crate) closed: VecDeque<Anomaly>,
     pub(crate) foresight: Foresight,
+    pub(crate) journey_risks: JourneyRisks,
     discoveries: Discoveries,
     /// The open anomalies that are worth telling.
     pub(crate) told: BTreeSet<AnomalyId>,
@@ -437,6 +439,9 @@ impl Engine {
         let mut logs = self.route_logs(second, bucket.logs).into_iter().peekable();
         let held = self.state.incidents.members();
         self.state.flows.step(second, &bucket.flows, &held);
+        let settings = &self.settings;
+        let stated = |api: &ApiKey| crate::objectives::response_time(settings, api);
+        (self.state.journeys).age(Time::from_secs(second), &held, &stated);
         let mut asked = self
             .route_dependencies(bucket.dependencies)
             .into_iter()
@@ -502,10 +507,11 @@ impl Engine {
     fn foresee(&mut self, second: i64, effects: &mut Vec<Effect>) {
         let State {
             foresight,
+            journey_risks,
+            journeys,
             apis,
             services,
             dependencies,
-            journeys,
             ..
         } = &mut self.state;
         let watched = Watched {
@@ -515,6 +521,12 @@ impl Engine {
             journeys,
         };
         let changes = foresight.step(second, &watched, self.config.max_forecast);
+        let end = second.saturating_add(1);
+        if end.rem_euclid(60) == 0 {
+            let apis = apis.iter().map(|api| Arc::clone(&api.key));
+            let chances = apis.zip(foresight.chances()).collect();
+            journey_risks.step(end, &journeys.types_with_hops(), &chances);
+        }
         effects.extend(changes.into_iter().map(|change| match change {
             RiskChange::Opened(risk) => Effect::RiskOpened(risk),
             RiskChange::Updated(risk) => Effect::RiskUpdated(risk),
@@ -571,6 +583,14 @@ impl Engine {
         let changes = state
             .incidents
             .advance_with(now, &config, &state.topology, &vitals, &look);
+        let (apis, settings) = (&state.apis, &self.settings);
+        let budgets = Budgets {
+            since: &|concerned, began| {
+                crate::objectives::spent_since(apis, settings, concerned, began, end)
+            },
+            weight: &|workload| crate::objectives::weight(settings, workload),
+        };
+        (state.incidents).weigh(now, &config, &changes, &state.journeys, &budgets);
         state.counts.incidents_opened += changes
             .iter()
             .filter(|change| matches!(change, IncidentChange::Opened(_)))

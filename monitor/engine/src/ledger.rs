@@ -133,6 +133,7 @@ impl Ledger {
                     })
                     .collect(),
             },
+            journeys: ScoredFailures::default(),
             coverage: self
                 .forecasts
                 .iter()

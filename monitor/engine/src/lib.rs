@@ -16,6 +16,7 @@ mod episode;
 mod feedback;
 mod fills;
 mod flows;
+mod journey_risk;
 mod ledger;
 mod lineage;
 mod log_format;

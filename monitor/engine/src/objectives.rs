@@ -4,10 +4,13 @@
 //! The burn rate is how many times faster than evenly it is spent (Beyer, Murphy, Rensin, Kawahara,
 //! Thorne: "The Site Reliability Workbook", chapter 5). Known and shown here; nobody is told of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use monitor_core::{ApiKey, Name, Objective, ObjectiveView, ServiceKey, Watching};
+use monitor_core::{
+    ApiKey, BudgetImpact, Name, Objective, ObjectiveView, ServiceKey, Settings, Time, Watching,
+    Workload,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiTrack;
@@ -130,6 +133,90 @@ pub(crate) fn ledgers(before: Vec<Ledger>, own: Option<&Watching>, key: &ApiKey)
             }
         })
         .collect()
+}
+
+/// Of the objectives of these workloads: what was spent since `began`, what is left, and when nothing
+/// will be. Of what began over an hour ago, the whole hour counts.
+pub(crate) fn spent_since(
+    apis: &[ApiTrack],
+    settings: &Settings,
+    concerned: &BTreeSet<Workload>,
+    began: Time,
+    now: i64,
+) -> Vec<BudgetImpact> {
+    let workload = |api: &ApiTrack| Workload {
+        service: api.key.service.clone(),
+        environment: Name::clone(&api.key.environment),
+    };
+    let watched = || {
+        let with = apis.iter().filter(|api| !api.is_retired());
+        with.filter(|api| api.objectives().next().is_some() && concerned.contains(&workload(api)))
+    };
+    let lasted = now.saturating_sub(began.as_secs()).max(0);
+    let mut bad: BTreeMap<(&ServiceKey, &Name, &Name), u64> = BTreeMap::new();
+    for api in watched() {
+        for (_, ledger) in api.objectives() {
+            let since = if lasted <= MINUTES * MINUTE_SECS {
+                sum(&ledger.minutes, MINUTE_SECS, now, lasted + MINUTE_SECS)
+            } else {
+                sum(&ledger.hours, HOUR_SECS, now, lasted + HOUR_SECS)
+            };
+            let key = (&api.key.service, &api.key.environment, &ledger.objective);
+            *bad.entry(key).or_default() += since.bad;
+        }
+    }
+    let states = view(watched(), now).into_iter();
+    states
+        .filter_map(|state| {
+            let window = state.window.as_secs_f64();
+            let seen = state.seen.as_secs_f64().max(1.0);
+            let bad = bad.get(&(&state.service, &state.environment, &state.name))?;
+            #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+            let (calls, bad) = (state.calls as f64, *bad as f64);
+            // Were calls to come as they have so far.
+            let allowed = calls * window / seen * (1.0 - state.ratio);
+            (allowed > 0.0 && window > 0.0).then_some(())?;
+            let left = 1.0 - (1.0 - state.budget_remaining?) * seen / window;
+            let burn = state.burn_5m.unwrap_or_default();
+            let secs = left.max(0.0) * window / burn;
+            let weight = weight(
+                settings,
+                &Workload {
+                    service: state.service.clone(),
+                    environment: Name::clone(&state.environment),
+                },
+            );
+            Some(BudgetImpact {
+                service: state.service,
+                environment: state.environment,
+                objective: state.name,
+                weight,
+                spent: (bad / allowed * 1e6).round() / 1e6,
+                left: (left * 1e6).round() / 1e6,
+                gone: (secs.is_finite() && secs < window)
+                    .then(|| Time::from_secs(now) + std::time::Duration::from_secs_f64(secs)),
+            })
+        })
+        .collect()
+}
+
+/// How much a workload counts beside others.
+pub(crate) fn weight(settings: &Settings, workload: &Workload) -> f64 {
+    let own = settings.of(&workload.service, &workload.environment);
+    own.map_or(1.0, |own| own.weight())
+}
+
+/// The response time that an objective allows an Api, in seconds; the shortest of several.
+pub(crate) fn response_time(settings: &Settings, api: &ApiKey) -> Option<f64> {
+    let own = settings.of(&api.service, &api.environment)?;
+    let method = Some(&*api.method).filter(|method| !method.is_empty());
+    let concerned = own.objectives.iter().filter(|objective| {
+        let route = objective.route.as_ref();
+        route.is_none_or(|route| route.matches(method, &api.route))
+    });
+    concerned
+        .filter_map(|objective| objective.latency_threshold)
+        .min_by(f64::total_cmp)
 }
 
 /// Each objective of each workload, summed over the Apis that it is about.

@@ -27,7 +27,6 @@ use serde::{Deserialize, Serialize};
 use self::budget::Budgets;
 use self::failures::{Failures, Precursors, Statement};
 use self::filling::Fillings;
-use self::learner::Learner;
 use self::signals::Signals;
 use self::watch::ApiWatch;
 use crate::api::ApiTrack;
@@ -36,6 +35,7 @@ use crate::ledger::Ledger;
 use crate::service::ServiceTrack;
 
 pub(crate) use self::failures::FAILURE_HORIZON_SECS;
+pub(crate) use self::learner::Learner;
 
 /// Ended risks that the view still shows.
 const ENDED_KEPT: usize = 100;
@@ -231,6 +231,11 @@ impl Foresight {
         };
         let ways = seen.journeys.ways();
         ways.map(|(entry, hops)| (entry, worst(&hops))).collect()
+    }
+
+    /// How likely each Api fails, in the order of the engine's Apis, as was last said.
+    pub(crate) fn chances(&self) -> impl Iterator<Item = f64> {
+        self.apis.iter().map(ApiWatch::chance)
     }
 
     /// What is open, by Api.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use monitor_core::{Anomaly, ApiState, Environment, Name, Time, View};
+use monitor_core::{Anomaly, ApiState, Environment, Name, Time, TrackRecord, View};
 
 use crate::config::EngineConfig;
 use crate::engine::State;
@@ -43,6 +43,8 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
         })
         .collect();
     services.sort_by(|a, b| (&a.service, &a.environment).cmp(&(&b.service, &b.environment)));
+    let mut journeys = state.journeys.view();
+    state.journey_risks.mark(&mut journeys.types);
     let names: BTreeSet<Name> = state
         .apis
         .iter()
@@ -79,11 +81,19 @@ pub(crate) fn view(state: &State, config: &EngineConfig) -> View {
         incidents: state.incidents.incidents(),
         alerts: state.book.alerts(Time::from_secs(watermark)),
         risks: state.foresight.risks(),
-        track_record: state.foresight.ledger().track_record(),
+        track_record: track_record(state),
         changes: state.incidents.changes(),
-        journeys: Arc::new(state.journeys.view()),
+        journeys: Arc::new(journeys),
         counts: state.counts,
     }
+}
+
+/// Also of what was forecast of incidents.
+fn track_record(state: &State) -> TrackRecord {
+    let mut record = state.foresight.ledger().track_record();
+    record.coverage.extend(state.incidents.impact_record());
+    record.journeys = state.journey_risks.record();
+    record
 }
 
 /// Without those that people want to hear nothing of.

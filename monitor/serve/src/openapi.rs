@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 
 use crate::query::{
     alerts, anomalies, apis, changes, configuration, feedback, incidents, journeys, models, places,
-    predictions, search, status, streams, tail, traces, workloads,
+    predictions, search, status, streams, tail, traces, what_if, workloads,
 };
 
 #[derive(OpenApi)]
@@ -42,6 +42,7 @@ use crate::query::{
         journeys::get_journeys,
         journeys::list_journey_types,
         journeys::get_topology,
+        what_if::get_what_if,
         predictions::get_predictions,
         alerts::list_alerts,
         search::search,

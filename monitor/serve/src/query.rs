@@ -24,6 +24,7 @@ pub(crate) mod status;
 pub(crate) mod streams;
 pub(crate) mod tail;
 pub(crate) mod traces;
+pub(crate) mod what_if;
 mod when;
 pub(crate) mod words;
 pub(crate) mod workloads;
@@ -51,6 +52,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/journeys", get(journeys::get_journeys))
         .route("/journeys/types", get(journeys::list_journey_types))
         .route("/topology", get(journeys::get_topology))
+        .route("/what-if", get(what_if::get_what_if))
         .route("/alerts", get(alerts::list_alerts))
         .route("/search", get(search::search))
         .route("/search/histogram", get(search::histogram))

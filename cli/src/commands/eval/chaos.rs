@@ -1,5 +1,6 @@
 //! `crosswatch eval chaos`: campaigns of faults on the simulated platform, as figures with intervals.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
@@ -72,6 +73,8 @@ struct Figures {
     benign_paged: Ratio,
     /// Of forecasts of how many calls will suffer in the next minute, with an interval of 90 %.
     impact_covered: Ratio,
+    /// The same later on: seconds, and the intervals that held.
+    impact_covered_later: Vec<(u32, Ratio)>,
     /// What was not right, for whoever looks for why.
     cases: Vec<Case>,
 }
@@ -95,6 +98,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let topology = topology(args.topology.as_deref())?;
     let mut cards = Vec::new();
     let mut forecasts = Forecasts::default();
+    let mut later: BTreeMap<u32, Forecasts> = BTreeMap::new();
     for (index, &seed) in args.seeds.iter().enumerate() {
         let run = FastRun {
             platform: Setup {
@@ -110,6 +114,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         };
         let outcome = fast::run(run, &CancellationToken::new(), platform::nobody())?;
         forecasts.add(outcome.forecasts);
+        for of in &outcome.track_record.coverage {
+            if &*of.measure == "impact" && of.horizon_secs > 60 {
+                later.entry(of.horizon_secs).or_default().add(Forecasts {
+                    scored: of.scored,
+                    inside: of.inside,
+                });
+            }
+        }
         let card = Scorecard::new(&outcome.timeline, &outcome.said, &Rules::default());
         if let Some(file) = &args.html {
             let file = match index {
@@ -121,7 +133,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         }
         cards.push(card);
     }
-    let figures = figures(args, &cards, forecasts);
+    let figures = figures(args, &cards, forecasts, &later);
     let mut out = anstream::stdout();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &figures)?;
@@ -132,7 +144,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn figures(args: &Args, cards: &[Scorecard], forecasts: Forecasts) -> Figures {
+fn figures(
+    args: &Args,
+    cards: &[Scorecard],
+    forecasts: Forecasts,
+    later: &BTreeMap<u32, Forecasts>,
+) -> Figures {
     let sum = |part: &dyn Fn(&Scorecard) -> Ratio| {
         cards.iter().map(part).fold(Ratio::new(0, 0), |sum, part| {
             Ratio::new(sum.count + part.count, sum.of + part.of)
@@ -182,6 +199,10 @@ fn figures(args: &Args, cards: &[Scorecard], forecasts: Forecasts) -> Figures {
         false_pages: cards.iter().map(|card| card.totals.pages.wrong).sum(),
         benign_paged: sum(&|card| card.totals.benign_paged),
         impact_covered: Ratio::new(forecasts.inside, forecasts.scored),
+        impact_covered_later: later
+            .iter()
+            .map(|(secs, of)| (*secs, Ratio::new(of.inside, of.scored)))
+            .collect(),
         cases: faults
             .iter()
             .filter(|(_, fault)| fault.outcome.is_scored_fault())
@@ -246,6 +267,10 @@ fn table(figures: &Figures) -> String {
     );
     for (name, value) in rows {
         text.push_str(&format!("{name:<28} {value}\n"));
+    }
+    for (secs, covered) in &figures.impact_covered_later {
+        let name = format!("  the same in {} min", secs / 60);
+        text.push_str(&format!("{name:<28} {}\n", share(covered)));
     }
     if !figures.cases.is_empty() {
         text.push_str("\nnot as it should be: one incident, one page, the cause first\n");

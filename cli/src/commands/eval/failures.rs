@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use eval::failures::{Bin, Coverage, Failures, Ramp, Report, Stated, page};
-use monitor_core::TrackRecord;
+use monitor_core::{ScoredFailures, TrackRecord};
 use monitor_engine::EngineConfig;
 use sim_services::chaos::campaign::Campaign;
 use sim_services::random::length;
@@ -85,11 +85,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 
 fn report(seed: u64, card: &Scorecard, record: &TrackRecord) -> Report {
     let predictions = &card.totals.predictions;
-    let (risks, failures) = (&record.risks, &record.failures);
-    let skill = failures
-        .brier
-        .zip(failures.base_brier.filter(|base| *base > 0.0))
-        .map(|(brier, base)| 1.0 - brier / base);
+    let risks = &record.risks;
     Report {
         seed,
         ramps: predictions.predicted.of,
@@ -99,23 +95,8 @@ fn report(seed: u64, card: &Scorecard, record: &TrackRecord) -> Report {
         median_lead_of_ramp: predictions.median_share_of_ramp,
         risks: predictions.risks,
         false_risks: predictions.false_risks,
-        failures: Failures {
-            horizon_seconds: failures.horizon_secs,
-            judged: failures.judged,
-            failed: failures.failed,
-            brier: failures.brier,
-            base_brier: failures.base_brier,
-            skill,
-            reliability: failures
-                .reliability
-                .iter()
-                .map(|bin| Bin {
-                    judged: bin.judged,
-                    said: bin.said,
-                    came: bin.came,
-                })
-                .collect(),
-        },
+        failures: failures(&record.failures),
+        journeys: failures(&record.journeys),
         stated: Stated {
             stated: risks.stated,
             came: risks.came,
@@ -151,6 +132,30 @@ fn report(seed: u64, card: &Scorecard, record: &TrackRecord) -> Report {
                     .prediction
                     .as_ref()
                     .and_then(|said| said.share_of_ramp),
+            })
+            .collect(),
+    }
+}
+
+fn failures(scored: &ScoredFailures) -> Failures {
+    let skill = scored
+        .brier
+        .zip(scored.base_brier.filter(|base| *base > 0.0))
+        .map(|(brier, base)| 1.0 - brier / base);
+    Failures {
+        horizon_seconds: scored.horizon_secs,
+        judged: scored.judged,
+        failed: scored.failed,
+        brier: scored.brier,
+        base_brier: scored.base_brier,
+        skill,
+        reliability: scored
+            .reliability
+            .iter()
+            .map(|bin| Bin {
+                judged: bin.judged,
+                said: bin.said,
+                came: bin.came,
             })
             .collect(),
     }

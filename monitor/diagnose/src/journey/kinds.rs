@@ -7,11 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use monitor_core::{ApiKey, CallSource, JourneyTypeId, Sketch, SpanKind};
+use monitor_core::{ApiKey, CallSource, JourneyTypeId, Outcome, Sketch, SpanKind};
 use serde::{Deserialize, Serialize};
 
 use super::critical::own_times;
+use super::fares::Fares;
 use super::names::{NONE, Names};
+use super::needs::Needs;
 use super::tree::Tree;
 
 const MAX_KINDS: usize = 1_000;
@@ -73,6 +75,8 @@ pub(super) struct Kind {
     pub(super) first: i64,
     pub(super) last: i64,
     pub(super) minutes: VecDeque<Minute>,
+    pub(super) fares: Fares,
+    pub(super) needs: Needs,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -161,6 +165,10 @@ impl Kinds {
         let place = self.kind_of(root.part.op, &ops, names)?;
         let kind = &mut self.kinds[place as usize];
         kind.count(tree, names, &ops, sure);
+        let refused = matches!(root.part.outcome, Outcome::ServerError | Outcome::Throttled);
+        let length = seconds(root.part.length());
+        kind.fares
+            .count(heard.div_euclid(1_000_000_000), length, refused);
         Some(place)
     }
 
@@ -236,6 +244,8 @@ impl Kinds {
             first: i64::MAX,
             last: i64::MIN,
             minutes: VecDeque::new(),
+            fares: Fares::default(),
+            needs: Needs::default(),
         });
         Some(place)
     }
@@ -285,6 +295,7 @@ impl Kind {
         let duplicated = tree.repeated == 0 && serves_twice(tree);
         let inferred = tree.steps.iter().any(|step| step.part.confidence < 1.0);
         let dropped = failed.then(|| drop_off(tree)).flatten();
+        self.needs.count(tree, names, !failed && !incomplete);
         self.total += 1;
         self.whole += u64::from(!failed);
         self.first = self.first.min(root.start);
@@ -391,6 +402,8 @@ impl Kind {
             let mean = (usual(self) * parts[0] + usual(other) * parts[1]) / (parts[0] + parts[1]);
             self.usual.insert(op, mean);
         }
+        self.needs.absorb(&other.needs);
+        self.fares.absorb(&other.fares);
         self.total += other.total;
         self.whole += other.whole;
         self.first = self.first.min(other.first);

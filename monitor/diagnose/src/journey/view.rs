@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use monitor_core::{
-    JourneyHop, JourneyTypeId, JourneyTypeView, JourneysView, LateJourney, Name, Node, Sketch,
-    SkewView, Time, Workload,
+    ApiKey, JourneyHop, JourneyTypeId, JourneyTypeView, JourneysView, LateJourney, Name, Node,
+    Sketch, SkewView, Time, Workload,
 };
 
 use super::flights::Flight;
@@ -65,11 +65,7 @@ impl Journeys {
             _ => 1,
         };
         let window = Duration::from_secs(60 * window.unsigned_abs());
-        let name = match (self.wishes.name(kind.id), kind.ordinal) {
-            (Some(name), _) => name.clone(),
-            (None, 0) => Name::from(entry.operation()),
-            (None, n) => Name::from(format!("{} ({})", entry.operation(), n + 1)),
-        };
+        let name = self.name_of(kind, &entry);
         Some(JourneyTypeView {
             id: kind.id,
             name,
@@ -93,11 +89,22 @@ impl Journeys {
             hops: self.hops(kind, &all),
             environments: self.by_environment(&all),
             wire: self.wire(&all),
+            needs: kind.needs.view(&self.names),
+            experience: kind.fares.experience(self.second, i64::MIN),
+            failure_chance: None,
             total: kind.total,
             first_seen: Time::from_nanos(kind.first),
             last_seen: Time::from_nanos(kind.last),
             entry,
         })
+    }
+
+    pub(super) fn name_of(&self, kind: &Kind, entry: &ApiKey) -> Name {
+        match (self.wishes.name(kind.id), kind.ordinal) {
+            (Some(name), _) => name.clone(),
+            (None, 0) => Name::from(entry.operation()),
+            (None, n) => Name::from(format!("{} ({})", entry.operation(), n + 1)),
+        }
     }
 
     fn hops(&self, kind: &Kind, all: &Minute) -> Vec<JourneyHop> {

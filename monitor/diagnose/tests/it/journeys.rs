@@ -15,7 +15,7 @@ const T0: i64 = 1_772_532_000;
 const MS: i64 = 1_000_000;
 
 /// Milliseconds after the beginning.
-fn at(millis: i64) -> Time {
+pub(crate) fn at(millis: i64) -> Time {
     Time::from_nanos(T0 * 1_000_000_000 + millis * MS)
 }
 
@@ -23,12 +23,12 @@ fn span_id(id: u64) -> Option<SpanId> {
     SpanId::new(id.to_be_bytes())
 }
 
-fn trace_id(id: u64) -> Option<TraceId> {
+pub(crate) fn trace_id(id: u64) -> Option<TraceId> {
     TraceId::new(u128::from(id).to_be_bytes())
 }
 
 /// `service@environment`.
-fn workload(text: &str) -> Workload {
+pub(crate) fn workload(text: &str) -> Workload {
     let (service, environment) = text.split_once('@').unwrap_or((text, "here"));
     Workload {
         service: ServiceKey::new("", service),
@@ -37,7 +37,7 @@ fn workload(text: &str) -> Workload {
 }
 
 /// From and to in milliseconds.
-fn hop(role: SpanKind, place: &str, operation: &str, (from, to): (i64, i64)) -> Hop {
+pub(crate) fn hop(role: SpanKind, place: &str, operation: &str, (from, to): (i64, i64)) -> Hop {
     let workload = workload(place);
     let serves = matches!(role, SpanKind::Server | SpanKind::Consumer);
     let api = serves.then(|| {
@@ -71,11 +71,11 @@ fn hop(role: SpanKind, place: &str, operation: &str, (from, to): (i64, i64)) -> 
     }
 }
 
-fn served(place: &str, operation: &str, when: (i64, i64)) -> Hop {
+pub(crate) fn served(place: &str, operation: &str, when: (i64, i64)) -> Hop {
     hop(SpanKind::Server, place, operation, when)
 }
 
-fn asked(place: &str, callee: &str, operation: &str, when: (i64, i64)) -> Hop {
+pub(crate) fn asked(place: &str, callee: &str, operation: &str, when: (i64, i64)) -> Hop {
     Hop {
         peer: Some(Peer::Service(callee.into())),
         ..hop(SpanKind::Client, place, operation, when)
@@ -83,7 +83,7 @@ fn asked(place: &str, callee: &str, operation: &str, when: (i64, i64)) -> Hop {
 }
 
 /// Of trace, with its own and its parent's span id.
-fn ids(hop: Hop, trace: u64, span: u64, parent: u64) -> Hop {
+pub(crate) fn ids(hop: Hop, trace: u64, span: u64, parent: u64) -> Hop {
     Hop {
         trace: trace_id(trace),
         span: span_id(span),
@@ -93,7 +93,7 @@ fn ids(hop: Hop, trace: u64, span: u64, parent: u64) -> Hop {
 }
 
 /// A purchase: the edge asks web, web asks two others at once.
-fn purchase(trace: u64, from: i64) -> Vec<Hop> {
+pub(crate) fn purchase(trace: u64, from: i64) -> Vec<Hop> {
     let id = |n: u64| trace * 100 + n;
     let when = |a: i64, b: i64| (from + a, from + b);
     vec![
@@ -127,7 +127,7 @@ fn purchase(trace: u64, from: i64) -> Vec<Hop> {
     ]
 }
 
-fn assembled(hops: impl IntoIterator<Item = Hop>) -> (Journeys, Vec<Journey>) {
+pub(crate) fn assembled(hops: impl IntoIterator<Item = Hop>) -> (Journeys, Vec<Journey>) {
     let mut journeys = Journeys::default();
     journeys.keep_finished();
     for hop in hops {

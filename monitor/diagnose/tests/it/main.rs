@@ -8,3 +8,4 @@ mod life;
 mod origin;
 mod pages;
 mod story;
+mod users;

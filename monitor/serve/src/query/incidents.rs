@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use monitor_api as wire;
 use monitor_api::{IncidentsQuery, Listing, Problem};
-use monitor_core::{Culprit, Impact, Incident, Time, View, Workload};
+use monitor_core::{Culprit, Forecast, Impact, Incident, Time, UserImpact, View, Workload};
 
 use super::changes::change;
 use super::params::{Paging, Params};
 use super::problem::Failure;
-use super::words::{Place, or_zero, watermark};
+use super::words::{Place, finite, or_zero, watermark};
 use crate::Shared;
 
 #[utoipa::path(
@@ -127,7 +127,6 @@ pub(crate) fn incident(incident: &Incident, at: Time) -> wire::Incident {
 }
 
 fn impact(impact: &Impact) -> wire::Impact {
-    let forecast = &impact.next_minute;
     wire::Impact {
         calls_per_second: or_zero(impact.calls_per_second),
         affected: or_zero(impact.affected),
@@ -140,12 +139,62 @@ fn impact(impact: &Impact) -> wire::Impact {
                 affected: or_zero(*affected),
             })
             .collect(),
-        next_minute: wire::ImpactForecast {
-            expected: or_zero(forecast.expected),
-            low: or_zero(forecast.low),
-            high: or_zero(forecast.high),
-        },
+        next_minute: forecast(&impact.next_minute),
+        later: impact
+            .later
+            .iter()
+            .map(|outlook| wire::ImpactOutlook {
+                horizon_seconds: outlook.horizon_secs,
+                lasts_ratio: or_zero(outlook.lasts),
+                affected: forecast(&outlook.affected),
+            })
+            .collect(),
+        users: impact.users.as_ref().map(users),
         summary: impact.to_string(),
+    }
+}
+
+fn forecast(forecast: &Forecast) -> wire::ImpactForecast {
+    wire::ImpactForecast {
+        expected: or_zero(forecast.expected),
+        low: or_zero(forecast.low),
+        high: or_zero(forecast.high),
+    }
+}
+
+fn users(users: &UserImpact) -> wire::UserImpact {
+    wire::UserImpact {
+        journeys_so_far: or_zero(users.journeys_so_far),
+        apdex: users.apdex.and_then(finite),
+        apdex_usually: users.apdex_usually.and_then(finite),
+        journeys: users
+            .journeys
+            .iter()
+            .map(|hurt| wire::JourneyImpact {
+                r#type: hurt.kind.to_string(),
+                name: hurt.name.to_string(),
+                journeys_per_second: or_zero(hurt.rate),
+                hurt: or_zero(hurt.hurt),
+                usually: or_zero(hurt.usually),
+                apdex: or_zero(hurt.apdex),
+                apdex_usually: or_zero(hurt.apdex_usually),
+                so_far: or_zero(hurt.so_far),
+            })
+            .collect(),
+        budgets: users
+            .budgets
+            .iter()
+            .map(|budget| wire::BudgetImpact {
+                environment: budget.environment.to_string(),
+                namespace: budget.service.namespace.to_string(),
+                service: budget.service.name.to_string(),
+                objective: budget.objective.to_string(),
+                weight: or_zero(budget.weight),
+                spent: or_zero(budget.spent),
+                left: or_zero(budget.left),
+                gone: budget.gone.map(|gone| gone.to_string()),
+            })
+            .collect(),
     }
 }
 

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use monitor_api as wire;
 use monitor_api::{Listing, Problem, TopologyQuery};
-use monitor_core::{EdgeSample, GraphView, JourneyTypeView, Node, Time, View};
+use monitor_core::{EdgeSample, Experience, GraphView, JourneyTypeView, Node, Time, View};
 
 use super::params::Params;
 use super::problem::Failure;
@@ -149,9 +149,24 @@ fn journey_type(kind: &JourneyTypeView) -> wire::JourneyType {
             })
             .collect(),
         time: places.chain(wires).collect(),
+        experience: kind.experience.as_ref().map(experience),
+        failure_chance: kind.failure_chance.and_then(finite),
         total: kind.total,
         first_seen: kind.first_seen.to_string(),
         last_seen: kind.last_seen.to_string(),
+    }
+}
+
+fn experience(known: &Experience) -> wire::Experience {
+    let any = known.now.journeys > 0.0;
+    wire::Experience {
+        satisfied_seconds: or_zero(known.satisfied),
+        stated: known.stated,
+        late_seconds: or_zero(known.late),
+        apdex: finite(known.now.apdex).filter(|_| any),
+        apdex_usually: or_zero(known.usual.apdex),
+        hurt: finite(known.now.hurt).filter(|_| any),
+        hurt_usually: or_zero(known.usual.hurt),
     }
 }
 

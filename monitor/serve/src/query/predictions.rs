@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use monitor_api as wire;
 use monitor_api::{PredictionsQuery, Problem};
-use monitor_core::{Risk, TrackRecord, View};
+use monitor_core::{Risk, ScoredFailures, TrackRecord, View};
 
 use super::anomalies::{measure, subject};
 use super::params::Params;
@@ -42,8 +42,27 @@ fn predictions(view: &View, query: &PredictionsQuery) -> wire::Predictions {
     wire::Predictions {
         at: watermark(view),
         risks: risks.map(risk).collect(),
+        journeys: journeys(view, &place),
         track_record: track_record(&view.track_record),
     }
+}
+
+fn journeys(view: &View, place: &Place<'_>) -> Vec<wire::JourneyChance> {
+    let mut chances: Vec<wire::JourneyChance> = view
+        .journeys
+        .types
+        .iter()
+        .filter(|kind| place.holds(&kind.entry.service, &kind.entry.environment))
+        .filter_map(|kind| {
+            Some(wire::JourneyChance {
+                r#type: kind.id.to_string(),
+                name: kind.name.to_string(),
+                probability: kind.failure_chance.and_then(finite)?,
+            })
+        })
+        .collect();
+    chances.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    chances
 }
 
 fn risk(risk: &Risk) -> wire::Risk {
@@ -80,7 +99,7 @@ fn risk(risk: &Risk) -> wire::Risk {
 }
 
 fn track_record(record: &TrackRecord) -> wire::TrackRecord {
-    let (risks, failures) = (&record.risks, &record.failures);
+    let risks = &record.risks;
     wire::TrackRecord {
         risks: wire::RiskRecord {
             stated: risks.stated,
@@ -92,22 +111,8 @@ fn track_record(record: &TrackRecord) -> wire::TrackRecord {
             mean_lead_seconds: finite(risks.mean_lead_secs).filter(|_| risks.came > 0),
             brier: risks.brier.and_then(finite),
         },
-        failures: wire::FailureRecord {
-            horizon_seconds: failures.horizon_secs,
-            judged: failures.judged,
-            failed: failures.failed,
-            brier: failures.brier.and_then(finite),
-            base_brier: failures.base_brier.and_then(finite),
-            reliability: failures
-                .reliability
-                .iter()
-                .map(|bin| wire::ReliabilityBin {
-                    judged: bin.judged,
-                    said_ratio: finite(bin.said).filter(|_| bin.judged > 0),
-                    came_ratio: finite(bin.came).filter(|_| bin.judged > 0),
-                })
-                .collect(),
-        },
+        failures: failures(&record.failures),
+        journeys: failures(&record.journeys),
         forecasts: record
             .coverage
             .iter()
@@ -118,6 +123,25 @@ fn track_record(record: &TrackRecord) -> wire::TrackRecord {
                 coverage_ratio: (coverage.scored > 0)
                     .then(|| coverage.inside as f64 / coverage.scored as f64),
                 relative_error: finite(coverage.relative_error),
+            })
+            .collect(),
+    }
+}
+
+fn failures(failures: &ScoredFailures) -> wire::FailureRecord {
+    wire::FailureRecord {
+        horizon_seconds: failures.horizon_secs,
+        judged: failures.judged,
+        failed: failures.failed,
+        brier: failures.brier.and_then(finite),
+        base_brier: failures.base_brier.and_then(finite),
+        reliability: failures
+            .reliability
+            .iter()
+            .map(|bin| wire::ReliabilityBin {
+                judged: bin.judged,
+                said_ratio: finite(bin.said).filter(|_| bin.judged > 0),
+                came_ratio: finite(bin.came).filter(|_| bin.judged > 0),
             })
             .collect(),
     }

@@ -16,6 +16,7 @@ mod page;
 mod predictions;
 mod tail;
 pub(crate) mod two_models;
+mod what_if;
 mod workloads;
 
 use std::sync::Arc;

@@ -514,6 +514,10 @@ async fn incidents() {
         "0000000000000071" true 12.0 "post/tariffs @ aws-eu-central-1" ["0000000000000051","0000000000000052"] "tariffs" "changed first, at 11:59:46, 4 s before labels; nothing it calls is unusual"
         "0000000000000070" false 360.0 "post/depots @ dc-north" ["0000000000000053"] "depots" "changed at 11:19:58; it calls nobody that we know of"
     "#]]).await;
+    check_items("/api/v1/incidents?open=true", &["/impact"], expect![[r#"
+        total 1
+        {"affected":0.125,"by_environment":[{"affected":0.5,"environment":"dc-north"}],"calls_per_second":40.0,"later":[{"affected":{"expected":0.05,"high":0.3,"low":0.0},"horizon_seconds":300,"lasts_ratio":0.4}],"next_minute":{"expected":0.125,"high":0.35,"low":0.0},"summary":"12.5 % of clients' calls go wrong, 0.1 % usually; between 0.0 and 35.0 % in the next minute; 50.0 % at its services in dc-north; 212 journeys hurt so far; POST /parcels: 35 % fail or are late, 1 % usually; Apdex 0.61, 0.97 usually; 4.1 % of the error budget `availability` of post/tariffs spent, all gone at 2026-11-21T13:59:58Z at this rate","users":{"apdex":0.61,"apdex_usually":0.97,"budgets":[{"environment":"aws-eu-central-1","gone":"2026-11-21T13:59:58Z","left":0.55,"namespace":"post","objective":"availability","service":"tariffs","spent":0.041,"weight":2.0}],"journeys":[{"apdex":0.58,"apdex_usually":0.97,"hurt":0.35,"journeys_per_second":12.0,"name":"POST /parcels","so_far":212.0,"type":"0000000000009c1f","usually":0.01}],"journeys_so_far":212.0},"usually":0.001}
+    "#]]).await;
     check_items(
         "/api/v1/incidents?open=true&service=post/labels",
         &["/id"],

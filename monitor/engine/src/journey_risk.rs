@@ -1,0 +1,211 @@
+//! How likely journeys of a type fail in the next five minutes, from the chances of what they pass.
+//!
+//! Said once a minute of each type that does well: from the chances that its hops' Apis fail
+//! ([`Foresight::chances`](crate::risk::Foresight::chances)), each weighed by the share of journeys
+//! that pass it, as if they failed independently (a noisy or: Pearl, "Probabilistic Reasoning in
+//! Intelligent Systems", 1988, section 4.3.2). One regression for all types turns that into a chance
+//! and learns from what came. A type fails when in the last minute so many more of its journeys fail
+//! or are late than usually. It is all held to, in a ledger of its own.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use monitor_core::{ApiKey, JourneyTypeId, JourneyTypeView, ScoredFailures};
+use monitor_diagnose::TypeHops;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::Ledger;
+use crate::risk::{FAILURE_HORIZON_SECS, Learner};
+
+/// A type fails when so many more of its journeys fail or are late than usually …
+const FAILS: f64 = 0.05;
+/// … and so many more than chance has it, in standard deviations, of so many at least.
+const BEYOND: f64 = 3.0;
+const FEWEST: f64 = 10.0;
+/// Types that chances are said of.
+const MOST: usize = 1_000;
+/// Always; that some hop fails; the worst of them; the entry; how far it is on the way to failing.
+const SIGNS: usize = 5;
+/// Hardly ever without a sign, likelier than not when a hop that all pass is about to fail.
+const GUESS: [f64; SIGNS] = [-5.0, 2.0, 3.0, 1.0, 2.0];
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct JourneyRisks {
+    learner: Learner,
+    types: BTreeMap<JourneyTypeId, Watch>,
+    ledger: Ledger,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Watch {
+    /// As last said; 1 while it fails.
+    chance: f64,
+    waiting: VecDeque<Said>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Said {
+    until: i64,
+    chance: f64,
+    signs: [f64; SIGNS],
+}
+
+impl JourneyRisks {
+    /// Looks at all types at the end of a minute. O(types · hops).
+    pub(crate) fn step(
+        &mut self,
+        end: i64,
+        types: &[TypeHops],
+        chances: &FxHashMap<Arc<ApiKey>, f64>,
+    ) {
+        let mut before = std::mem::take(&mut self.types);
+        for known in types.iter().take(MOST) {
+            let mut watch = before.remove(&known.kind).unwrap_or_default();
+            if is_failing(known) {
+                for said in watch.waiting.drain(..) {
+                    // Of what was said longest ago it may have come too late.
+                    self.learn(&said, said.until >= end);
+                }
+                watch.chance = 1.0;
+            } else {
+                while watch.waiting.front().is_some_and(|said| said.until <= end) {
+                    if let Some(said) = watch.waiting.pop_front() {
+                        self.learn(&said, false);
+                    }
+                }
+                let signs = signs(known, chances);
+                watch.chance = self.learner.chance(&GUESS, &signs);
+                // Without journeys nothing could come.
+                if known.experience.now.journeys >= FEWEST {
+                    watch.waiting.push_back(Said {
+                        until: end.saturating_add(i64::from(FAILURE_HORIZON_SECS)),
+                        chance: watch.chance,
+                        signs,
+                    });
+                }
+            }
+            self.types.insert(known.kind, watch);
+        }
+    }
+
+    fn learn(&mut self, said: &Said, came: bool) {
+        self.ledger.failure(said.chance, came);
+        self.learner.learn(&GUESS, &said.signs, came);
+    }
+
+    /// Says of each type in the view how likely it fails.
+    pub(crate) fn mark(&self, types: &mut [JourneyTypeView]) {
+        for kind in types {
+            kind.failure_chance = self.types.get(&kind.id).map(|watch| watch.chance);
+        }
+    }
+
+    /// How chances have done.
+    pub(crate) fn record(&self) -> ScoredFailures {
+        self.ledger.track_record().failures
+    }
+}
+
+fn is_failing(known: &TypeHops) -> bool {
+    let (now, usual) = (&known.experience.now, &known.experience.usual);
+    let noise = (usual.hurt.max(0.005) * (1.0 - usual.hurt) / now.journeys.max(1.0)).sqrt();
+    now.journeys >= FEWEST && now.hurt - usual.hurt > FAILS + BEYOND * noise
+}
+
+fn signs(known: &TypeHops, chances: &FxHashMap<Arc<ApiKey>, f64>) -> [f64; SIGNS] {
+    let (mut none, mut worst) = (1.0, 0.0_f64);
+    for (api, share) in &known.hops {
+        let fails = chances.get(api).copied().unwrap_or_default() * share;
+        none *= 1.0 - fails;
+        worst = worst.max(fails);
+    }
+    let entry = chances.get(&known.entry).copied().unwrap_or_default();
+    let (now, usual) = (&known.experience.now, &known.experience.usual);
+    let way = if now.journeys >= FEWEST {
+        ((now.hurt - usual.hurt) / FAILS).clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
+    [1.0, 1.0 - none, worst, entry, way]
+}
+
+#[cfg(test)]
+mod tests {
+    use monitor_core::{Experience, Fare, Name, ServiceKey};
+
+    use super::*;
+
+    fn api(name: &str) -> Arc<ApiKey> {
+        Arc::new(ApiKey {
+            environment: Name::from("here"),
+            service: ServiceKey::new("", name),
+            method: "GET".into(),
+            route: "/".into(),
+        })
+    }
+
+    fn buying(hurt: f64) -> TypeHops {
+        let fare = |hurt| Fare {
+            journeys: 600.0,
+            failed: 0.0,
+            hurt,
+            apdex: 1.0 - hurt,
+        };
+        TypeHops {
+            kind: JourneyTypeId(1),
+            entry: api("edge"),
+            experience: Experience {
+                satisfied: 0.1,
+                stated: false,
+                late: 0.2,
+                now: fare(hurt),
+                usual: fare(0.01),
+            },
+            hops: vec![(api("edge"), 1.0), (api("stock"), 0.5)],
+        }
+    }
+
+    #[test]
+    fn what_few_pass_makes_failing_less_likely() {
+        let of = |chances: &[(&str, f64)]| {
+            let chances = chances.iter().map(|(name, chance)| (api(name), *chance));
+            signs(&buying(0.01), &chances.collect())
+        };
+        assert_eq!(of(&[]), [1.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(of(&[("stock", 0.8)]), [1.0, 0.4, 0.4, 0.0, 0.0]);
+        let both = of(&[("stock", 0.8), ("edge", 0.5)]);
+        assert_eq!((both[2], both[3]), (0.5, 0.5));
+        assert!((both[1] - 0.7).abs() < 1e-12, "{both:?}");
+        assert_eq!(of(&[("elsewhere", 1.0)])[1], 0.0);
+    }
+
+    /// In every hour it fails for two minutes, after an Api's chance was high for five.
+    #[test]
+    fn chances_are_learned_and_better_than_the_base_rate() {
+        let mut risks = JourneyRisks::default();
+        let mut view = Vec::new();
+        for minute in 0..3_000_i64 {
+            let (warned, failing) = (
+                (50..55).contains(&(minute % 60)),
+                (55..57).contains(&(minute % 60)),
+            );
+            let known = buying(if failing { 0.4 } else { 0.01 });
+            let chance = if warned { 0.6 } else { 0.01 };
+            let chances = FxHashMap::from_iter([(api("stock"), chance)]);
+            risks.step(minute * 60, &[known], &chances);
+            view.push(risks.types[&JourneyTypeId(1)].chance);
+        }
+        assert!(
+            view[2_992] > 0.7 && view[2_960] < 0.05,
+            "{} {}",
+            view[2_992],
+            view[2_960]
+        );
+        assert_eq!(view[2_995], 1.0);
+        let record = risks.record();
+        assert!(record.failed > 100 && record.judged > 2_500, "{record:?}");
+        let (brier, base) = (record.brier.unwrap(), record.base_brier.unwrap());
+        assert!(brier < base / 2.0, "{brier} {base}");
+    }
+}
