@@ -7,6 +7,7 @@
 mod chaos;
 mod crash;
 mod demo;
+mod evals;
 mod help;
 mod kubectl;
 mod own_traces;

@@ -29,7 +29,7 @@ use self::views::Views;
 /// From five minutes to seven days, in seconds.
 pub const HORIZONS: [u32; 6] = [300, 1_800, 7_200, 21_600, 86_400, 604_800];
 
-/// What is known of one signal: about 3 KiB once a week is learned.
+/// What is known of one signal: 3.6 kB once a week is learned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Forecaster {
     /// Subtracted from every value, so that single precision is enough for what is left.

@@ -56,6 +56,8 @@ pub(crate) struct ApiTrack {
     unauthorised: Episode,
     client_errors: Episode,
     statuses: Statuses,
+    /// An anomaly of one of these is open. Kept, because it is asked every second of every Api.
+    any_open: bool,
     /// `None` once there is a verdict.
     learning: Option<Progress>,
     learned_from: u64,
@@ -98,6 +100,7 @@ impl ApiTrack {
             unauthorised: Episode::default(),
             client_errors: Episode::default(),
             statuses: Statuses::new(config),
+            any_open: false,
             learning: Some(nothing_learned(config)),
             learned_from: 0,
             own: None,
@@ -164,6 +167,22 @@ impl ApiTrack {
         config: &EngineConfig,
         changes: &mut Vec<Change>,
     ) {
+        let told = changes.len();
+        self.judge(second, buckets, config, changes);
+        if changes.len() > told {
+            let is_open = |episode: &Episode| episode.open.is_some();
+            let any_open = self.every_episode().into_iter().any(is_open);
+            self.any_open = any_open;
+        }
+    }
+
+    fn judge(
+        &mut self,
+        second: i64,
+        buckets: &[(CallSource, Box<CallBucket>)],
+        config: &EngineConfig,
+        changes: &mut Vec<Change>,
+    ) {
         if !buckets.is_empty() {
             self.choose_source(second, buckets, config);
         }
@@ -208,7 +227,9 @@ impl ApiTrack {
         if self.calls_total > 0 {
             self.judge_traffic(second, bucket, changes);
         }
-        self.expire(second, changes);
+        if self.any_open {
+            self.expire(second, changes);
+        }
     }
 
     /// A second that is counted, but neither judged nor learned from.

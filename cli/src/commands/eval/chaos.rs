@@ -10,6 +10,7 @@ use anyhow::Context;
 use monitor_engine::EngineConfig;
 use serde::Serialize;
 use sim_services::chaos::campaign::Campaign;
+use sim_services::random::length;
 use sim_services::score::{Ratio, Rules, Scorecard, Spread, html};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,10 @@ pub(super) struct Args {
     /// Faults in each campaign; changes that are none come on top.
     #[arg(long, value_name = "NUMBER", default_value_t = 60)]
     faults: usize,
+
+    /// Undisturbed time to learn from before each campaign.
+    #[arg(long, default_value = "10m", value_parser = length::parse, value_name = "LENGTH")]
+    warm_up: Duration,
 
     /// The platform, as a file. [default: the shipped shop]
     #[arg(long, value_name = "FILE")]
@@ -108,7 +113,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
                 constant: false,
             },
             date: campaign_date(),
-            warm_up: Duration::from_secs(600),
+            warm_up: args.warm_up,
             engine: EngineConfig::default(),
             plan: Campaign::new(&topology, seed, args.faults),
         };

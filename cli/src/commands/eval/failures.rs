@@ -12,10 +12,9 @@ use monitor_engine::EngineConfig;
 use sim_services::chaos::campaign::Campaign;
 use sim_services::random::length;
 use sim_services::score::{Rules, Scorecard};
-use sim_services::topology::Topology;
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::chaos::campaign_date;
+use crate::commands::chaos::{campaign_date, topology};
 use crate::stage::fast::{self, FastRun};
 use crate::stage::platform::Setup;
 
@@ -42,6 +41,10 @@ pub(super) struct Args {
     #[arg(long, default_value = "20m", value_parser = length::parse, value_name = "LENGTH")]
     warm_up: Duration,
 
+    /// The platform, as a file. [default: the shipped shop]
+    #[arg(long, value_name = "FILE")]
+    topology: Option<PathBuf>,
+
     /// Also write a page with the reliability diagram.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -52,7 +55,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let topology = Arc::new(Topology::shop());
+    let topology = topology(args.topology.as_deref())?;
     let plan = Campaign::of_ramps(&topology, args.seed, args.faults);
     let run = FastRun {
         platform: Setup {

@@ -3,13 +3,18 @@
 mod mesh;
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use eval::quiet::report::Report;
 use eval::quiet::run::Quiet;
 
+use crate::commands::chaos::topology;
+
 /// In a compressed week of some sixty Apis, fewer would be too few to count.
 const MESH_TARGETS: [f64; 3] = [10.0, 30.0, 100.0];
 const TARGETS: [f64; 3] = [0.5, 2.0, 10.0];
+const DAYS: u32 = 21;
+const MESH_DAYS: u32 = 7;
 
 /// False alarms for each Api in a week, against the sensitivity that was set, when nothing is wrong.
 ///
@@ -31,12 +36,17 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 24, value_name = "NUMBER")]
     apis: usize,
 
-    #[arg(long, default_value_t = 21, value_name = "NUMBER")]
-    days: u32,
+    /// Of the platform each takes 24 minutes. [default: 21; of the platform 7]
+    #[arg(long, value_name = "NUMBER")]
+    days: Option<u32>,
 
     /// The simulated platform instead of synthetic Apis.
-    #[arg(long, conflicts_with_all = ["apis", "days"])]
+    #[arg(long, conflicts_with = "apis")]
     mesh: bool,
+
+    /// The platform, as a file. [default: the shipped shop]
+    #[arg(long, requires = "mesh", value_name = "FILE")]
+    topology: Option<PathBuf>,
 
     /// Of the Apis and their calls.
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
@@ -54,7 +64,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         targets => targets.to_vec(),
     };
     let report = if args.mesh {
-        mesh::run(args.seed, &targets)?
+        let topology = topology(args.topology.as_deref())?;
+        mesh::run(
+            &topology,
+            args.seed,
+            args.days.unwrap_or(MESH_DAYS),
+            &targets,
+        )?
     } else {
         synthetic(args, targets)
     };
@@ -72,7 +88,7 @@ fn synthetic(args: &Args, targets: Vec<f64>) -> Report {
     let quiet = Quiet {
         seed: args.seed,
         apis: args.apis,
-        days: args.days,
+        days: args.days.unwrap_or(DAYS),
         targets,
     };
     let raised = quiet.run(|_| {});

@@ -17,15 +17,21 @@ use crate::stage::fast::{self, Delivery, FastRun};
 use crate::stage::platform::{Setup, nobody};
 use crate::stage::said::time;
 
-/// A simulated day takes this long, so a week takes less than three hours.
-const COMPRESSION: f64 = 60.0;
-const WEEK: Duration = Duration::from_secs(7 * 86_400 / 60);
+/// A simulated day takes 24 minutes, so a week takes less than three hours.
+const COMPRESSION: u32 = 60;
+const DAY: Duration = Duration::from_secs(86_400);
 const WARM_UP: Duration = Duration::from_secs(600);
 
-/// One compressed week of the shipped platform, with the same telemetry for every target.
-pub(super) fn run(seed: u64, targets: &[f64]) -> anyhow::Result<Report> {
-    let mut topology = Topology::shop();
-    topology.load.time_compression = COMPRESSION;
+/// So many compressed days of a platform, with the same telemetry for every target.
+pub(super) fn run(
+    topology: &Topology,
+    seed: u64,
+    days: u32,
+    targets: &[f64],
+) -> anyhow::Result<Report> {
+    let mut topology = topology.clone();
+    topology.load.time_compression = f64::from(COMPRESSION);
+    let length = DAY / COMPRESSION * days;
     let run = FastRun {
         platform: Setup {
             topology: Arc::new(topology),
@@ -34,7 +40,7 @@ pub(super) fn run(seed: u64, targets: &[f64]) -> anyhow::Result<Report> {
             constant: false,
         },
         plan: Plan {
-            length: WEEK,
+            length,
             ..Plan::default()
         },
         date: campaign_date(),
@@ -43,9 +49,12 @@ pub(super) fn run(seed: u64, targets: &[f64]) -> anyhow::Result<Report> {
     };
     let stop = CancellationToken::new();
     let (_, (raised, apis)) = fast::drive(run, &stop, nobody(), |take| listen(targets, take))?;
-    let weeks = WEEK.as_secs_f64() / (7.0 * 86_400.0);
+    let weeks = length.as_secs_f64() / (7.0 * 86_400.0);
     Ok(Report {
-        signals: "simulated platform, a week in 168 minutes".to_owned(),
+        signals: match days {
+            7 => "simulated platform, a week in 168 minutes".to_owned(),
+            days => format!("simulated platform, {days} days in {} minutes", days * 24),
+        },
         apis,
         weeks,
         settings: targets
