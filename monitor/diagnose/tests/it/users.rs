@@ -84,7 +84,8 @@ fn nine_of_ten_are_satisfied_as_usual_and_what_is_slow_or_fails_shows() {
     assert!((0.185..0.195).contains(&known.satisfied), "{known:?}");
     assert!((0.195..0.203).contains(&known.late), "{known:?}");
     assert!((0.93..0.97).contains(&known.usual.apdex), "{known:?}");
-    assert!(known.usual.hurt < 0.03, "{known:?}");
+    // Within the sketch's 1 %, which is a fiftieth of these lengths.
+    assert!(known.usual.hurt < 0.05, "{known:?}");
 
     // A third fails; the others take a second and a half: too long for anybody to tolerate.
     let began = at(900_000);

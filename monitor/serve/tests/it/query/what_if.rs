@@ -81,7 +81,10 @@ async fn what_would_be_lost_is_told_by_type_of_journeys() {
     assert_eq!(loss["name"], "POST /parcels");
     // Three of four that had to do without were, or are taken to be, lost.
     assert_eq!((&loss["lost"], &loss["seen"]), (&0.75.into(), &3.into()));
-    assert_eq!((&loss["usually"], &loss["needs"]), (&0.0.into(), &0.8.into()));
+    assert_eq!(
+        (&loss["usually"], &loss["needs"]),
+        (&0.0.into(), &0.8.into())
+    );
     let fails = told["fails"].as_f64().unwrap();
     assert!((fails - 0.6).abs() < 1e-9, "{told}");
     assert_eq!(told["journeys_per_second"], 10.0);
