@@ -19,7 +19,7 @@ fn run(
 ) {
     for second in from..to {
         for half in 0..2 {
-            let number = u64::try_from(second * 2 + half).unwrap() + 1;
+            let number = (second * 2 + half).unsigned_abs() + 1;
             let mut hops = purchase(number, second * 1_000 + half * 500);
             // Lengths differ, evenly from 100 ms to 199 ms.
             hops[0].duration += Duration::from_millis(number * 37 % 100);
@@ -73,7 +73,10 @@ fn buying(journeys: &Journeys) -> JourneyTypeView {
 }
 
 fn without(journeys: &Journeys, removal: &str) -> Option<WhatIf> {
-    what_if(&journeys.view(), &removal.parse::<Removal>().unwrap())
+    what_if(
+        &journeys.view(),
+        &removal.parse::<Removal>().expect("it names something"),
+    )
 }
 
 #[test]
