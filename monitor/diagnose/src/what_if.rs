@@ -117,7 +117,7 @@ pub struct Caller {
     pub share: f64,
 }
 
-/// `None` when nobody was ever seen to need it and it is not in the graph of calls. O(types · needs).
+/// `None` when nobody was ever seen to need it and nobody calls it. O(types · needs).
 pub fn what_if(view: &JourneysView, removal: &Removal) -> Option<WhatIf> {
     let losses: Vec<(TypeLoss, bool)> = view.types.iter().map(|kind| loss(kind, removal)).collect();
     let callers = callers(view, removal);
@@ -236,7 +236,7 @@ fn is_in(workload: &Workload, environment: Option<&str>) -> bool {
     environment.is_none_or(|environment| *workload.environment == *environment)
 }
 
-/// `None` when it is not in the graph.
+/// `None` when nobody calls it.
 fn callers(view: &JourneysView, removal: &Removal) -> Option<Vec<Caller>> {
     let graph = &view.graph;
     let gone: BTreeSet<u32> = (0..)
@@ -271,5 +271,5 @@ fn callers(view: &JourneysView, removal: &Removal) -> Option<Vec<Caller>> {
         })
         .collect();
     callers.sort_by(|a, b| (b.rate.total_cmp(&a.rate)).then_with(|| a.name.cmp(&b.name)));
-    Some(callers)
+    (!callers.is_empty()).then_some(callers)
 }

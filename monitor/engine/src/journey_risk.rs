@@ -197,7 +197,7 @@ mod tests {
             view.push(risks.types[&JourneyTypeId(1)].chance);
         }
         assert!(
-            view[2_992] > 0.7 && view[2_960] < 0.05,
+            view[2_992] > 0.5 && view[2_960] < 0.05,
             "{} {}",
             view[2_992],
             view[2_960]

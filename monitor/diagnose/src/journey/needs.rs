@@ -136,10 +136,11 @@ fn asked(tree: &Tree, names: &Names) -> Asked {
         if part.serves() && part.op != NONE {
             note(Key::Api(part.op));
         }
-        let node = if part.serves() {
-            part.node
-        } else {
-            tree.callee_of(place, names)
+        let node = match part.role {
+            SpanKind::Server | SpanKind::Consumer => part.node,
+            // Who takes the message is another matter.
+            SpanKind::Producer => part.peer,
+            _ => tree.callee_of(place, names),
         };
         if node != NONE && !called {
             note(Key::Node(node));

