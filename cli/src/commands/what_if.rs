@@ -144,6 +144,7 @@ mod tests {
 
             called by
               shop/orders @ cloud-a 12.2/s, 40.0 % of its calls
-        "#]].assert_eq(&plain);
+        "#]]
+        .assert_eq(&plain);
     }
 }
