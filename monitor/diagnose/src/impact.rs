@@ -217,8 +217,8 @@ struct Ends {
     /// Whatever comes.
     low: f64,
     high: f64,
-    /// If it is over.
-    over: (f64, f64),
+    /// At most, if it is over.
+    over: f64,
     /// At least, if it is not.
     going_on: f64,
 }
@@ -280,7 +280,7 @@ impl Suffering {
             usually,
             low: wilson(is.min(usually), chance).0,
             high: wilson(growing.max(usually), chance).1,
-            over: wilson(usually, chance),
+            over: wilson(usually, chance).1,
             going_on: wilson(is, chance).0,
         }
     }

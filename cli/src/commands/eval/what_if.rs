@@ -34,7 +34,7 @@ const JUDGED: Duration = Duration::from_secs(5);
 
 /// What journeys would do without a service: said beforehand, then tried on the simulated platform.
 ///
-/// Every service but the clients' entry goes down once, and every environment but the entry's is cut
+/// Every service that others call goes down once, and every environment but the entry's is cut
 /// off once. Just before, the monitor is asked what would happen; then the share of clients' calls
 /// that failed at the entry is counted. Evidence of earlier ones is used for later ones, as in life.
 /// The same seed gives the same output.
@@ -62,6 +62,8 @@ pub(super) struct Args {
 struct Figures {
     seed: u64,
     cases: Vec<Case>,
+    /// Those that nobody calls, so that their being down is not a call's failure: brokers, consumers.
+    left_out: Vec<String>,
     /// Means over the cases, in shares of the entry's calls.
     mean_error: Option<f64>,
     /// Of who always says that nothing happens.
@@ -89,7 +91,11 @@ struct Trial {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let topology = topology(args.topology.as_deref())?;
     let warm_up = Duration::from_secs(900);
-    let (plan, trials) = plan(&topology)?;
+    let Planned {
+        plan,
+        trials,
+        left_out,
+    } = planned(&topology)?;
     let date = campaign_date();
     let entry = topology.entry.clone();
     let run = FastRun {
@@ -109,7 +115,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let (_, cases) = fast::drive(run, &stop, platform::nobody(), |take| {
         listen(&trials, &entry, from, take)
     })?;
-    let figures = figures(args.seed, cases);
+    let figures = figures(args.seed, cases, left_out);
     let mut out = anstream::stdout();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &figures)?;
@@ -120,7 +126,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn plan(topology: &Topology) -> anyhow::Result<(Plan, Vec<Trial>)> {
+struct Planned {
+    plan: Plan,
+    trials: Vec<Trial>,
+    left_out: Vec<String>,
+}
+
+fn planned(topology: &Topology) -> anyhow::Result<Planned> {
     let home = topology
         .services
         .get(&topology.entry)
@@ -152,9 +164,11 @@ fn plan(topology: &Topology) -> anyhow::Result<(Plan, Vec<Trial>)> {
         });
     let mut steps = Vec::new();
     let mut trials = Vec::new();
-    for (number, (removed, fault)) in (0_u32..).zip(services.chain(environments)) {
+    let mut left_out = Vec::new();
+    let mut at = Duration::ZERO;
+    for (removed, fault) in services.chain(environments) {
         let experiment = json!({
-            "metadata": { "name": format!("gone-{number}") },
+            "metadata": { "name": format!("gone-{}", trials.len()) },
             "spec": {
                 "description": "It is taken away.",
                 "duration": format!("{}s", AWAY.as_secs()),
@@ -163,19 +177,22 @@ fn plan(topology: &Topology) -> anyhow::Result<(Plan, Vec<Trial>)> {
             },
         });
         let experiment: Experiment = serde_json::from_value(experiment)?;
-        let at = (AWAY + AFTER) * number;
-        match experiment.fit(topology, "") {
-            Ok(experiment) => {
-                steps.push(Step { at, experiment });
-                trials.push(Trial { removed, at });
-            }
-            Err(problems) => {
-                let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                bail!("`{removed}` cannot be taken away: {}", said.join("; "));
-            }
+        if let Ok(experiment) = experiment.fit(topology, "") {
+            steps.push(Step { at, experiment });
+            trials.push(Trial { removed, at });
+            at += AWAY + AFTER;
+        } else {
+            left_out.push(removed);
         }
     }
-    Ok((Plan::new(steps), trials))
+    if trials.is_empty() {
+        bail!("nothing of this platform can be taken away: nobody calls anybody");
+    }
+    Ok(Planned {
+        plan: Plan::new(steps),
+        trials,
+        left_out,
+    })
 }
 
 /// The monitor's side: asked before each, and its counts of the entry's calls read twice.
@@ -244,7 +261,7 @@ fn nanos(length: Duration) -> i64 {
     i64::try_from(length.as_nanos()).unwrap_or(i64::MAX)
 }
 
-fn figures(seed: u64, cases: Vec<Case>) -> Figures {
+fn figures(seed: u64, cases: Vec<Case>, left_out: Vec<String>) -> Figures {
     let mean = |error: &dyn Fn(&Case) -> f64| {
         #[expect(clippy::cast_precision_loss, reason = "some dozens")]
         let n = cases.len() as f64;
@@ -258,6 +275,7 @@ fn figures(seed: u64, cases: Vec<Case>) -> Figures {
         mean_error_of_nothing: mean(&|case| (case.usually - case.came).abs()),
         near: cases.iter().filter(|case| error(case) <= 0.05).count(),
         cases,
+        left_out,
     }
 }
 
@@ -286,5 +304,9 @@ fn table(figures: &Figures) -> String {
         figures.near,
         figures.cases.len()
     ));
+    if !figures.left_out.is_empty() {
+        let names = figures.left_out.join(", ");
+        text.push_str(&format!("left out, as nobody calls them: {names}\n"));
+    }
     text
 }

@@ -3,8 +3,8 @@
 //! By then the incident is over, or it is not: [`Survival`](crate::survival::Survival) tells how
 //! likely. The interval is the shortest that should hold nine of ten cases: only what is usual when it
 //! is surely over, only what it is like now when it surely goes on, and both with all between them
-//! otherwise. Each end is moved by as much as past ones were wrong, in parts of the interval's own
-//! length (asymmetric conformalized quantile regression, normalised: Romano, Patterson and Candès,
+//! otherwise. Each end is moved outwards by as much as past ones were wrong, in parts of the interval's
+//! own length (asymmetric conformalized quantile regression, normalised: Romano, Patterson and Candès,
 //! NeurIPS 2019, section 4 and theorem 2). That also teaches how often something else breaks
 //! meanwhile. What is usual is near nothing, so low ends hardly ever fail, and the high one is given
 //! most of the tenth that may be missed.
@@ -144,20 +144,22 @@ impl Outlooks {
 
 /// Before it is corrected.
 fn interval(ends: &Ends, lasts: f64) -> (f64, f64) {
+    // When it is over, a minute without any failure is nothing special.
     if lasts >= SURE {
         (ends.going_on, ends.high)
     } else if lasts <= 1.0 - SURE {
-        ends.over
+        (0.0, ends.over)
     } else {
-        (ends.low, ends.high)
+        (0.0, ends.high)
     }
 }
 
 impl Horizon {
     fn corrected(&self, low: f64, high: f64) -> Forecast {
         let length = (high - low).max(SHORTEST);
-        let low = (low - quantile(&self.below, 1.0 - BELOW) * length).clamp(0.0, 1.0);
-        let high = (high + quantile(&self.above, 1.0 - ABOVE) * length).clamp(0.0, 1.0);
+        let wider = |known: &VecDeque<f64>, q: f64| quantile(known, q).max(0.0) * length;
+        let low = (low - wider(&self.below, 1.0 - BELOW)).clamp(0.0, 1.0);
+        let high = (high + wider(&self.above, 1.0 - ABOVE)).clamp(0.0, 1.0);
         Forecast {
             expected: 0.0,
             low: (low.min(high) * 1e4).floor() / 1e4,
@@ -217,7 +219,7 @@ mod tests {
             usually: 0.001,
             low: 0.0,
             high: (is * 1.2).min(1.0),
-            over: (0.0, 0.004),
+            over: 0.004,
             going_on: is * 0.8,
         }
     }
