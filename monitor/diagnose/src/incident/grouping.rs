@@ -41,7 +41,7 @@ impl Spell {
             (other, self)
         };
         let after = older.closed.is_some_and(|closed| closed < younger.start);
-        let continues = !older.harmless && !(younger.harmless && after);
+        let continues = !(older.harmless || (younger.harmless && after));
         (overlap && continues) || self.apart(other) <= BEGIN_TOGETHER
     }
 
