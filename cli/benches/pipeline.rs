@@ -152,7 +152,7 @@ fn generated() -> Vec<Batch> {
 fn text(item: &monitor_core::Item) -> Option<&str> {
     match &item.payload {
         Payload::Log(log) => Some(&log.text),
-        Payload::Span(_) | Payload::Histogram(_) => None,
+        Payload::Span(_) | Payload::Histogram(_) | Payload::Level(_) => None,
     }
 }
 

@@ -7,7 +7,7 @@
 use monitor_core::{Origin, Time, View};
 use monitor_engine::{Effect, EngineConfig};
 use monitor_ingest::decoded::Decoded;
-use monitor_ingest::otlp::{self, DecodeError, Encoding};
+use monitor_ingest::otlp::{self, CumulativeState, DecodeError, Encoding};
 use monitor_ingest::redact::{RedactConfig, RedactionCounts, Redactor};
 
 use crate::heart::Heart;
@@ -17,6 +17,7 @@ pub struct Embedded {
     heart: Heart,
     redactor: Redactor,
     redactions: RedactionCounts,
+    cumulative: CumulativeState,
     rejected: u64,
 }
 
@@ -27,6 +28,7 @@ impl Embedded {
             heart: Heart::new(config),
             redactor: Redactor::new(RedactConfig::default())?,
             redactions: RedactionCounts::default(),
+            cumulative: CumulativeState::new(Time::EPOCH),
             rejected: 0,
         })
     }
@@ -40,6 +42,14 @@ impl Embedded {
     /// An `ExportTraceServiceRequest` in protobuf, received at `now`.
     pub fn traces(&mut self, body: &[u8], now: Time) -> Result<Vec<Effect>, DecodeError> {
         let decoded = otlp::decode_traces_bytes(body, Encoding::Protobuf, Origin::OtlpHttp, now)?;
+        Ok(self.take(decoded, now))
+    }
+
+    /// An `ExportMetricsServiceRequest` in protobuf, received at `now`.
+    pub fn metrics(&mut self, body: &[u8], now: Time) -> Result<Vec<Effect>, DecodeError> {
+        let (protobuf, origin) = (Encoding::Protobuf, Origin::OtlpHttp);
+        let cumulative = &mut self.cumulative;
+        let (decoded, _) = otlp::decode_metrics_bytes(body, protobuf, origin, now, cumulative)?;
         Ok(self.take(decoded, now))
     }
 

@@ -266,6 +266,7 @@ fn weight(batch: &Batch) -> usize {
                 Payload::Log(log) => log.text.len() + weight_of(&log.attributes),
                 Payload::Span(span) => span.status_message.len() + weight_of(&span.attributes),
                 Payload::Histogram(point) => point.bounds.len() * 16 + weight_of(&point.attributes),
+                Payload::Level(point) => weight_of(&point.attributes),
             }
         })
         .sum()

@@ -497,6 +497,7 @@ fn time_of(payload: &Payload) -> Option<Time> {
         Payload::Log(log) => log.time,
         Payload::Span(span) => Some(span.start),
         Payload::Histogram(point) => Some(point.end),
+        Payload::Level(point) => Some(point.at),
     }
 }
 

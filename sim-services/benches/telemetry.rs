@@ -113,6 +113,7 @@ fn spans_encoded(bencher: Bencher<'_, '_>) {
         clock_offset: 0,
         lines: Vec::new(),
         spans: vec![span(); BATCH],
+        gauges: Vec::new(),
     };
     let exports = [export];
     bencher
@@ -133,6 +134,7 @@ fn lines_encoded(bencher: Bencher<'_, '_>) {
         clock_offset: 0,
         lines: vec![Line { at: AT, text }; BATCH],
         spans: Vec::new(),
+        gauges: Vec::new(),
     };
     let exports = [export];
     bencher

@@ -16,6 +16,7 @@ mod consumer;
 mod errand;
 mod failure;
 mod family;
+mod gauges;
 mod life;
 mod limit;
 mod memory;

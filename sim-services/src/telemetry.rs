@@ -149,6 +149,17 @@ pub struct Span {
     pub error: Option<String>,
 }
 
+/// A reading of a gauge, by OpenTelemetry's semantic conventions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gauge {
+    /// By the platform's true clock; the exporter applies the replica's own.
+    pub at: Moment,
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub value: f64,
+    pub attributes: Vec<(&'static str, String)>,
+}
+
 /// A line as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -166,4 +177,5 @@ pub struct Export {
     pub clock_offset: i64,
     pub lines: Vec<Line>,
     pub spans: Vec<Span>,
+    pub gauges: Vec<Gauge>,
 }

@@ -213,9 +213,10 @@ impl Outlets {
         if let Some(otlp) = &self.otlp {
             let delivered = otlp.delivered();
             anstream::eprintln!(
-                "{} lines and {} spans were delivered, {} were not.",
+                "{} lines, {} spans and {} readings were delivered, {} items were not.",
                 delivered.lines,
                 delivered.spans,
+                delivered.gauges,
                 delivered.lost
             );
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use monitor::embedded::Embedded;
 use monitor_core::{TrackRecord, View};
-use monitor_engine::EngineConfig;
+use monitor_engine::{Effect, EngineConfig};
 use prost::Message;
 use sim_services::chaos::plan::Plan;
 use sim_services::clock::{Clock, Moment};
@@ -70,6 +70,20 @@ pub(crate) struct Delivery {
     pub(crate) at: Moment,
     pub(crate) logs: Vec<u8>,
     pub(crate) traces: Vec<u8>,
+    pub(crate) metrics: Vec<u8>,
+}
+
+impl Delivery {
+    /// Tells a monitor of it; what that had to say.
+    pub(crate) fn tell(&self, monitor: &mut Embedded) -> anyhow::Result<Vec<Effect>> {
+        let now = time(self.at);
+        let mut effects = monitor.logs(&self.logs, now)?;
+        effects.extend(monitor.traces(&self.traces, now)?);
+        if !self.metrics.is_empty() {
+            effects.extend(monitor.metrics(&self.metrics, now)?);
+        }
+        Ok(effects)
+    }
 }
 
 /// Blocks until the plan is over or `stop` is cancelled, which leaves the rest of the plan out.
@@ -122,6 +136,7 @@ async fn perform(
             at: clock.now(),
             logs: otlp::logs(&exports).encode_to_vec(),
             traces: otlp::traces(&exports).encode_to_vec(),
+            metrics: otlp::metrics(&exports).encode_to_vec(),
         };
         // Blocks the thread when the monitor is behind: virtual time waits for it. It fails only
         // when the monitor's thread has ended, which is reported when it is joined.
@@ -137,15 +152,13 @@ async fn perform(
 fn listen(engine: EngineConfig, take: &Receiver<Delivery>) -> anyhow::Result<(Vec<Said>, View)> {
     let mut monitor = Embedded::new(engine)?;
     let (mut scribe, mut said) = (Scribe::default(), Vec::new());
-    for Delivery { at, logs, traces } in take {
-        let now = time(at);
-        let mut effects = monitor.logs(&logs, now)?;
-        effects.extend(monitor.traces(&traces, now)?);
-        said.extend(
-            effects
-                .iter()
-                .filter_map(|effect| scribe.effect(effect, now)),
-        );
+    for delivery in take {
+        let effects = delivery.tell(&mut monitor)?;
+        let now = time(delivery.at);
+        let heard = effects
+            .iter()
+            .filter_map(|effect| scribe.effect(effect, now));
+        said.extend(heard);
     }
     if monitor.rejected() > 0 {
         let refused = monitor.rejected();

@@ -65,6 +65,7 @@ pub enum Payload {
     Log(LogItem),
     Span(SpanItem),
     Histogram(HistogramPoint),
+    Level(LevelPoint),
 }
 
 /// One log record: a line of text, with whatever its carrier already knew.
@@ -106,5 +107,15 @@ pub struct HistogramPoint {
     pub bounds: Vec<f64>,
     pub counts: Vec<u64>,
     pub sum_seconds: f64,
+    pub attributes: Vec<(Name, Value)>,
+}
+
+/// How full something was: memory, a pool, a disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LevelPoint {
+    pub metric: Name,
+    pub at: Time,
+    /// Of what there is, 0 to 1.
+    pub share: f64,
     pub attributes: Vec<(Name, Value)>,
 }

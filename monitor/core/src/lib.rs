@@ -29,7 +29,9 @@ mod zone;
 
 pub use alert::{Alert, AlertId, AlertSeverity, AlertState};
 pub use anomaly::{Anomaly, AnomalyId, Band, Contribution, Direction, Explanation, Score};
-pub use batch::{Batch, HistogramPoint, Item, LogItem, Origin, Payload, Source, SpanItem};
+pub use batch::{
+    Batch, HistogramPoint, Item, LevelPoint, LogItem, Origin, Payload, Source, SpanItem,
+};
 pub use call::{Call, CallSource, CallStatus, DurationOrigin, Outcome};
 pub use call_end::{CallEnd, Callee, Side};
 pub use change::Change;

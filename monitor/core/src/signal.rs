@@ -193,6 +193,17 @@ pub enum Observation {
     Hop(Box<Hop>),
     /// One end of one call between two.
     CallEnd(Box<CallEnd>),
+    /// How full something of one replica of a service is.
+    Level {
+        service: ServiceKey,
+        environment: Name,
+        instance: Name,
+        /// The metric's name, and what tells its series apart.
+        what: Name,
+        at: Time,
+        /// Of what there is, 0 to 1.
+        share: f32,
+    },
 }
 
 impl Observation {
@@ -206,6 +217,7 @@ impl Observation {
             Observation::Edge { at, .. } => *at,
             Observation::Hop(hop) => hop.end(),
             Observation::CallEnd(end) => end.at,
+            Observation::Level { at, .. } => *at,
         }
     }
 }

@@ -183,6 +183,10 @@ pub struct EngineCounts {
     pub edges: u64,
     /// Of these, refused because more are known than we keep.
     pub edges_refused: u64,
+    /// Readings of how full something is.
+    pub levels: u64,
+    /// Of these, those of more series than are followed.
+    pub levels_refused: u64,
     pub incidents_opened: u64,
     /// Forecasts of incidents' impact that were compared with what came, and how many held it in
     /// their interval of 90 %.

@@ -25,6 +25,7 @@ use crate::episode::Change;
 use crate::feedback::FeedbackBook;
 use crate::flows::FlowBook;
 use crate::journey_risk::JourneyRisks;
+use crate::levels::PendingLevels;
 use crate::peers::PeerBook;
 use crate::places::Places;
 use crate::risk::{Foresight, RiskChange, Watched};
@@ -91,6 +92,7 @@ pub(crate) struct State {
     pending: BTreeMap<i64, Second>,
     /// Who was seen to call whom, by the second from which on it is known.
     pending_edges: BTreeMap<i64, BTreeSet<(Workload, Workload)>>,
+    levels: PendingLevels,
     topology: Topology,
     flows: FlowBook,
     pub(crate) journeys: Journeys,
@@ -128,6 +130,16 @@ impl Engine {
     pub fn observe(&mut self, observation: &Observation) {
         if let Observation::Edge { caller, callee, at } = observation {
             self.observe_edge(caller, callee, *at);
+            return;
+        }
+        if let Observation::Level { at, .. } = observation {
+            if self.is_from_the_future(*at) {
+                self.state.counts.future += 1;
+            } else {
+                let earliest = self.earliest_second().unwrap_or(i64::MIN);
+                self.state.counts.levels += 1;
+                self.state.counts.levels_refused += self.state.levels.add(observation, earliest);
+            }
             return;
         }
         if let Observation::Hop(hop) = observation {
@@ -217,7 +229,7 @@ impl Engine {
                 bucket.add(*duration, *failed);
             }
             Observation::CallEnd(end) => self.state.flows.end(end, &mut second.flows),
-            Observation::Edge { .. } | Observation::Hop(_) => {}
+            Observation::Edge { .. } | Observation::Hop(_) | Observation::Level { .. } => {}
         }
     }
 
@@ -439,6 +451,7 @@ impl Engine {
         let mut logs = self.route_logs(second, bucket.logs).into_iter().peekable();
         let held = self.state.incidents.members();
         self.state.flows.step(second, &bucket.flows, &held);
+        self.read_levels(second);
         let settings = &self.settings;
         let stated = |api: &ApiKey| crate::objectives::response_time(settings, api);
         (self.state.journeys).age(Time::from_secs(second), &held, &stated);
@@ -501,6 +514,43 @@ impl Engine {
         }
         self.foresee(second, effects);
         self.settle(second.saturating_add(1), changes, effects);
+    }
+
+    /// Hands services what their gauges said up to the end of the second.
+    fn read_levels(&mut self, second: i64) {
+        for (at, services) in self.state.levels.take_before(second.saturating_add(1)) {
+            for (key, readings) in services {
+                let places = &mut self.state.service_places;
+                let place = places.place(&key, self.config.max_services, || key.clone());
+                let Some(track) = place.map(|place| self.track_service(place, second)) else {
+                    self.state.counts.overflowed += readings.len() as u64;
+                    continue;
+                };
+                let fills = &mut self.state.services[track as usize].fills;
+                for ((instance, what), share) in readings {
+                    let is_read = fills.read(at, &instance, &what, share);
+                    self.state.counts.levels_refused += u64::from(!is_read);
+                }
+            }
+        }
+    }
+
+    /// The track of a service's place, a new one where it has none.
+    fn track_service(&mut self, place: u32, second: i64) -> u32 {
+        let state = &mut self.state;
+        if let Some(track) = state.service_places.track(place) {
+            return track;
+        }
+        let (service, environment) = state.service_places.key(place).clone();
+        let track = u32::try_from(state.services.len()).unwrap_or(u32::MAX);
+        let own = self.settings.of(&service, &environment).cloned();
+        let mut new = ServiceTrack::new(service, environment, second, &self.config);
+        if own.is_some() {
+            new.configure(own.as_ref(), &self.config);
+        }
+        state.services.push(new);
+        state.service_places.set_track(place, track);
+        track
     }
 
     /// Tells of what will be.
@@ -768,18 +818,11 @@ impl Engine {
                 .cmp(state.service_places.key(*b))
         });
         for place in new {
-            let (service, environment) = state.service_places.key(place).clone();
-            let track = u32::try_from(state.services.len()).unwrap_or(u32::MAX);
-            let own = self.settings.of(&service, &environment).cloned();
-            let mut new = ServiceTrack::new(service, environment, second, &self.config);
-            if own.is_some() {
-                new.configure(own.as_ref(), &self.config);
-            }
-            state.services.push(new);
-            state.service_places.set_track(place, track);
+            self.track_service(place, second);
         }
+        let places = &self.state.service_places;
         logs.into_iter()
-            .filter_map(|(place, bucket)| Some((state.service_places.track(place)?, bucket)))
+            .filter_map(|(place, bucket)| Some((places.track(place)?, bucket)))
             .collect()
     }
 

@@ -18,6 +18,7 @@ mod fills;
 mod flows;
 mod journey_risk;
 mod ledger;
+mod levels;
 mod lineage;
 mod log_format;
 mod manage;

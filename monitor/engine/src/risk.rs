@@ -161,6 +161,15 @@ impl Foresight {
                 below.1 = Some(below.1.unwrap_or_default().max(*share));
             }
         }
+        let fillings: BTreeMap<(&ServiceKey, &Name), f64> = seen
+            .services
+            .iter()
+            .filter_map(|service| {
+                let nearness = filling::nearness(service.fills.next(end).as_ref(), end);
+                let place = (&service.service, &service.environment);
+                (nearness > 0.0).then_some((place, nearness))
+            })
+            .collect();
         let passed = self.passed(seen, &omens);
         for (watch, api) in self.apis.iter_mut().zip(seen.apis) {
             let place = (&api.key.service, &api.key.environment);
@@ -184,9 +193,7 @@ impl Foresight {
                     sibling: growing.get(&place).is_some_and(|growing| *growing > own),
                     due: watch.due(end),
                     below: chance_below,
-                    filling: service.map_or(0.0, |service| {
-                        filling::nearness(service.fills.next(end), end)
-                    }),
+                    filling: fillings.get(&place).copied().unwrap_or_default(),
                 },
                 omen: service.and_then(|service| self.failures.omen(service.warnings.news(end))),
                 omen_below,

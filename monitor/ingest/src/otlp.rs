@@ -11,6 +11,7 @@ mod buckets;
 mod cumulative;
 mod items;
 mod json;
+mod levels;
 mod metrics;
 mod value;
 
@@ -122,7 +123,7 @@ pub fn decode_traces_bytes(
     }
 }
 
-/// Server duration histograms; every other metric is ignored and counted.
+/// Server duration histograms, and how full things are; every other metric is ignored and counted.
 ///
 /// Cumulative points become deltas against `state`. When the batch is not taken after all, give
 /// the returned [`Advance`] back to [`CumulativeState::undo`], or the sender's retry would be

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use monitor_core::{
     ApiKey, Batch, CallFacts, CallStatus, Correlation, FieldView, FormatName, HistogramPoint,
-    IngestView, Kind, LogItem, LogsView, Message, Name, Observation, Payload, Record, Resource,
-    ServiceKey, Settings, Shape, Source, SpanItem, StreamView, TemplateId, TemplateView, Time,
-    TimeOrigin,
+    IngestView, Kind, LevelPoint, LogItem, LogsView, Message, Name, Observation, Payload, Record,
+    Resource, ServiceKey, Settings, Shape, Source, SpanItem, StreamView, TemplateId, TemplateView,
+    Time, TimeOrigin,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -180,6 +180,10 @@ impl Pipeline {
                     understood
                         .observations
                         .extend(self.histogram(source, wanted, point));
+                }
+                Payload::Level(point) => {
+                    let level = level(source, &point, batch.received);
+                    understood.observations.push(level);
                 }
             }
         }
@@ -554,6 +558,28 @@ fn service_of<'a>(
         services.insert(key.clone(), Service::new(key));
     }
     services.get_mut(key)
+}
+
+fn level(source: &Source, point: &LevelPoint, received: Time) -> Observation {
+    /// Of a series' name; what tells two apart is rarely at the end.
+    const LONGEST: usize = 200;
+    let values = point.attributes.iter().map(|(_, value)| value.to_string());
+    let values: Vec<String> = values.filter(|value| value != "used").collect();
+    let mut what = point.metric.to_string();
+    if !values.is_empty() {
+        what = format!("{what} ({})", values.join(", "));
+    }
+    what.truncate(what.floor_char_boundary(LONGEST));
+    #[expect(clippy::cast_possible_truncation, reason = "a share needs no more")]
+    let share = point.share as f32;
+    Observation::Level {
+        service: source.resource.service.clone(),
+        environment: Arc::clone(&source.resource.environment.name),
+        instance: Arc::clone(&source.resource.instance),
+        what: Name::from(what),
+        at: believable(None, Some(point.at), received).0,
+        share,
+    }
 }
 
 fn intern(apis: &mut FxHashMap<ApiKey, Arc<ApiKey>>, key: ApiKey) -> Arc<ApiKey> {

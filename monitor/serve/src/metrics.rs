@@ -117,6 +117,16 @@ fn write_monitor(out: &mut Exposition, view: &View, ready: bool) {
             "Sights of one service calling another that were dropped because of the limit on edges.",
             counts.edges_refused,
         ),
+        (
+            "crosswatch_engine_levels_total",
+            "Readings of how full something is, of gauges of runtimes, pools and disks.",
+            counts.levels,
+        ),
+        (
+            "crosswatch_engine_levels_refused_total",
+            "Of these, those of more series of a service than are followed.",
+            counts.levels_refused,
+        ),
     ] {
         out.family(name, Kind::Counter, help)
             .sample(&[], value as f64);

@@ -141,7 +141,7 @@ impl Export {
                 counts.log_bytes += log.text.len() as u64;
             }
             Payload::Span(_) => counts.span_rows += 1,
-            Payload::Histogram(_) => {}
+            Payload::Histogram(_) | Payload::Level(_) => {}
         }
         Some((source, payload))
     }
@@ -230,6 +230,7 @@ impl Export {
             }
             Payload::Span(span) => (span.start + span.duration, Payload::Span(span)),
             Payload::Histogram(point) => (point.end, Payload::Histogram(point)),
+            Payload::Level(point) => (point.at, Payload::Level(point)),
         }
     }
 

@@ -20,7 +20,7 @@ use crate::net::{Caller, Handler, Listener, Member, MemberId, Server};
 use crate::random::Dice;
 use crate::service::{Ended, Replica, ReplicaParts};
 use crate::telemetry::voice::Voice;
-use crate::telemetry::{Identity, Ids, LogEvent, Message, Span};
+use crate::telemetry::{Gauge, Identity, Ids, LogEvent, Message, Span};
 use crate::topology::{EnvironmentKind, Level, ServiceSpec, Step};
 use crate::truth::Passages;
 
@@ -379,6 +379,10 @@ impl crate::service::Voice for Voice {
 
     fn span(&self, span: Span) {
         Voice::span(self, span);
+    }
+
+    fn gauge(&self, gauge: Gauge) {
+        Voice::gauge(self, gauge);
     }
 
     fn wants(&self, level: Level) -> bool {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::gauges;
 use super::memory::COMPLAINTS;
 use super::view::View;
 use super::{Ended, Replica};
@@ -44,6 +45,7 @@ impl Replica {
         let mut published = true;
         let mut complained = 0.0;
         let mut flooded = Flood::none(self.clock.now());
+        let mut reading = self.first_reading(self.clock.now());
         loop {
             conditions.mark_unchanged();
             let view = self.view();
@@ -68,6 +70,10 @@ impl Replica {
                     None => {}
                 },
                 () = self.until(burst) => self.flood(&view, &mut flooded),
+                () = self.until(Some(reading)) => {
+                    self.tell_gauges();
+                    reading = self.clock.now() + gauges::EVERY;
+                }
             }
             if view.leaks.is_empty() {
                 complained = 0.0;

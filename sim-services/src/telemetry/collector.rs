@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::batch::Batch;
 use super::sink::Sink;
-use super::{Identity, Line, Span};
+use super::{Gauge, Identity, Line, Span};
 use crate::clock::Clock;
 use crate::truth::Passages;
 
@@ -41,6 +41,7 @@ pub(crate) struct Item {
 enum What {
     Line(Line),
     Span(Span),
+    Gauge(Gauge),
 }
 
 /// Where voices speak into.
@@ -60,6 +61,10 @@ impl Handle {
         self.put(identity, clock_offset, What::Span(span));
     }
 
+    pub(crate) fn gauge(&self, identity: &Arc<Identity>, clock_offset: i64, gauge: Gauge) {
+        self.put(identity, clock_offset, What::Gauge(gauge));
+    }
+
     fn put(&self, identity: &Arc<Identity>, clock_offset: i64, what: What) {
         let identity = Arc::clone(identity);
         let item = Item {
@@ -77,7 +82,7 @@ impl Handle {
         self.passages.as_ref()
     }
 
-    /// Lines and spans that were lost because the queue was full, or the collector had stopped.
+    /// Lines, spans and readings that were lost because the queue was full, or the collector had stopped.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }

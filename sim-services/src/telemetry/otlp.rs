@@ -7,15 +7,21 @@
 mod resource;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge as OtlpGauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric,
+    number_data_point,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{
     ResourceSpans, ScopeSpans, Span as OtlpSpan, Status, span, status,
 };
 
-use super::{Attribute, Export, Line, Span, SpanKind};
+use super::{Attribute, Export, Gauge, Line, Span, SpanKind};
 use crate::clock::Moment;
 
 /// Of the semantic conventions that the attributes follow.
@@ -71,10 +77,70 @@ pub fn traces(exports: &[Export]) -> ExportTraceServiceRequest {
     ExportTraceServiceRequest { resource_spans }
 }
 
+/// One `ResourceMetrics` for each replica that has readings.
+pub fn metrics(exports: &[Export]) -> ExportMetricsServiceRequest {
+    let resource_metrics = exports
+        .iter()
+        .filter(|export| !export.gauges.is_empty())
+        .map(|export| ResourceMetrics {
+            resource: Some(resource::resource(&export.identity)),
+            scope_metrics: vec![ScopeMetrics {
+                scope: Some(InstrumentationScope {
+                    name: "crosswatch.sim".to_owned(),
+                    ..InstrumentationScope::default()
+                }),
+                metrics: gauges(&export.gauges, export.clock_offset),
+                schema_url: String::new(),
+            }],
+            schema_url: SCHEMA.to_owned(),
+        })
+        .collect();
+    ExportMetricsServiceRequest { resource_metrics }
+}
+
+/// One metric for each name, in the order of their first readings.
+fn gauges(readings: &[Gauge], clock_offset: i64) -> Vec<Metric> {
+    let mut metrics: Vec<(Metric, OtlpGauge)> = Vec::new();
+    for reading in readings {
+        let point = NumberDataPoint {
+            attributes: reading
+                .attributes
+                .iter()
+                .map(|(key, value)| attribute(key, text(value.clone())))
+                .collect(),
+            time_unix_nano: nanos(reading.at.shifted(clock_offset)),
+            value: Some(number_data_point::Value::AsDouble(reading.value)),
+            ..NumberDataPoint::default()
+        };
+        let known = metrics
+            .iter_mut()
+            .find(|(metric, _)| metric.name == reading.name);
+        if let Some((_, gauge)) = known {
+            gauge.data_points.push(point);
+            continue;
+        }
+        let metric = Metric {
+            name: reading.name.to_owned(),
+            unit: reading.unit.to_owned(),
+            ..Metric::default()
+        };
+        let data_points = vec![point];
+        metrics.push((metric, OtlpGauge { data_points }));
+    }
+    let whole = |(metric, gauge): (Metric, OtlpGauge)| Metric {
+        data: Some(metric::Data::Gauge(gauge)),
+        ..metric
+    };
+    metrics.into_iter().map(whole).collect()
+}
+
 /// Of each resource only the service's name, namespace and version stay; the others are these.
-pub fn say_instead(request: &mut ExportTraceServiceRequest, attributes: &[(String, String)]) {
-    for spans in &mut request.resource_spans {
-        let Some(resource) = &mut spans.resource else {
+pub fn say_instead<'a>(
+    resources: impl Iterator<Item = &'a mut Option<Resource>>,
+    attributes: &[(String, String)],
+) {
+    for resource in resources {
+        let Some(resource) = resource else {
             continue;
         };
         let stays = ["service.name", "service.namespace", "service.version"];

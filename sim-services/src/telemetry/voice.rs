@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::collector::Handle;
-use super::{Identity, Line, LogEvent, Span, dialect};
+use super::{Gauge, Identity, Line, LogEvent, Span, dialect};
 use crate::change::{Active, Change, Place, Touch};
 use crate::clock::{Clock, Moment};
 use crate::meter::{ReplicaMeter, count};
@@ -157,6 +157,16 @@ impl Voice {
         mark(&manner.skews, at);
         count(&inner.meter.spans);
         inner.out.span(&inner.identity, manner.clock_offset, span);
+    }
+
+    /// Some are read from outside, so it comes out whether or not the service exports spans.
+    pub fn gauge(&self, gauge: Gauge) {
+        let inner = &*self.0;
+        let manner = self.manner();
+        if !self.is_muted(&manner, inner.clock.now()) {
+            let offset = manner.clock_offset;
+            inner.out.gauge(&inner.identity, offset, gauge);
+        }
     }
 
     fn is_muted(&self, manner: &Manner, at: Moment) -> bool {

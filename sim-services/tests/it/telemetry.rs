@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use sim_services::clock::Moment;
 use sim_services::telemetry::{
-    Access, Attribute, Export, Identity, Ids, Line, LogEvent, Message, Span, SpanKind,
+    Access, Attribute, Export, Gauge, Identity, Ids, Line, LogEvent, Message, Span, SpanKind,
 };
 use sim_services::topology::{Dialect, EnvironmentKind, Level};
 
@@ -131,7 +131,27 @@ fn export(clock_offset: i64) -> Export {
             })
             .into(),
         spans: vec![span()],
+        gauges: Vec::new(),
     }
+}
+
+/// Two series of one metric, and what there is.
+fn gauges() -> Vec<Gauge> {
+    let of = |name, kind: Option<&str>, value| Gauge {
+        at: AT,
+        name,
+        unit: "By",
+        value,
+        attributes: kind
+            .map(|kind| ("go.memory.type", kind.to_owned()))
+            .into_iter()
+            .collect(),
+    };
+    vec![
+        of("go.memory.used", Some("other"), 80e6),
+        of("go.memory.limit", None, 256e6),
+        of("go.memory.used", Some("stack"), 2e6),
+    ]
 }
 
 fn texts(exports: &[Export]) -> Vec<&str> {

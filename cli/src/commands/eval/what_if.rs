@@ -22,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 use crate::commands::chaos::{campaign_date, topology};
 use crate::stage::fast::{self, Delivery, FastRun};
 use crate::stage::platform::{self, Setup};
-use crate::stage::said::time;
 
 /// How long each is away, and undisturbed time after it.
 const AWAY: Duration = Duration::from_secs(90);
@@ -208,10 +207,9 @@ fn listen(
     let mut next = trials.next();
     let mut asked: Option<(Option<f64>, f64)> = None;
     let mut counted: Option<(u64, u64)> = None;
-    for Delivery { at, logs, traces } in take {
-        let now = time(at);
-        monitor.logs(&logs, now)?;
-        monitor.traces(&traces, now)?;
+    for delivery in take {
+        delivery.tell(&mut monitor)?;
+        let at = delivery.at;
         let Some(trial) = next else { continue };
         let due = |after: Duration| at.0 >= from.0 + nanos(trial.at + after);
         if asked.is_none() && at.0 + nanos(JUDGED) >= from.0 + nanos(trial.at) {

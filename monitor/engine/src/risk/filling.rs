@@ -1,6 +1,6 @@
-//! Services that warn of something that fills up: when it is full.
+//! Services of which something fills up: when it is full.
 //!
-//! Said from the second warning on, as soon as it is likelier than not; held against what comes: it is
+//! Said from the second warning on, or as soon as a gauge shows it, when it is likelier than not; held against what comes: it is
 //! full, or the service fails before.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,7 +76,7 @@ impl Fillings {
                 self.open.remove(&key)
             };
             if let Some(open) = known {
-                let full = filling.is_some_and(|filling| filling.latest >= FULL);
+                let full = (filling.as_ref()).is_some_and(|filling| filling.latest >= FULL);
                 let outcome = if full || failed.contains(&place) {
                     Some(RiskOutcome::Came)
                 } else if now > open.until {
@@ -127,7 +127,7 @@ impl Fillings {
             },
             measure: Measure::Saturation,
         };
-        let name = filling.template.to_string();
+        let name = filling.source.to_string();
         let mut open = Open {
             risk: Risk {
                 id: risk_id(&signal, &name, now),
@@ -178,7 +178,7 @@ impl Open {
         let latest = filling.last.min(2.0 * filling.full_in).max(60.0);
         risk.latest = Some(after(read, latest).max(now));
         self.until = after(read, 2.0 * filling.full_in + 60.0);
-        risk.why = words::filling(risk, (filling.at - filling.since) as f64);
+        risk.why = words::filling(risk, &filling.source, (filling.at - filling.since) as f64);
         let moved = risk
             .expected
             .since(self.told)
@@ -204,11 +204,11 @@ fn overdue(filling: &Filling, now: Time) -> bool {
 }
 
 /// As a sign for the chance of failure: 0 when it is full long after the horizon, ½ at it, 1 well before.
-pub(super) fn nearness(filling: Option<Filling>, end: i64) -> f64 {
-    let Some(filling) = filling.filter(is_believed) else {
+pub(super) fn nearness(filling: Option<&Filling>, end: i64) -> f64 {
+    let Some(filling) = filling.filter(|filling| is_believed(filling)) else {
         return 0.0;
     };
-    if overdue(&filling, Time::from_secs(end)) {
+    if overdue(filling, Time::from_secs(end)) {
         return 0.0;
     }
     let horizon = HORIZON_SECS as f64;

@@ -2,6 +2,8 @@
 
 use monitor_core::{Measure, Risk};
 
+use crate::fills::Source;
+
 /// `p50 grew for 90 s, from 20 ms as usual to 43 ms; it reaches 60 ms in 40 s if it goes on (…)`.
 pub(super) fn why(risk: &Risk, statistic: &str, seen_secs: f64) -> String {
     let unit = |value: f64| amount(risk.signal.measure, value);
@@ -27,10 +29,14 @@ pub(super) fn why(risk: &Risk, statistic: &str, seen_secs: f64) -> String {
 }
 
 /// `by its own warnings 80 % is full, after 70 % 100 s before; it is full in 3 min if it goes on (…)`.
-pub(super) fn filling(risk: &Risk, seen_secs: f64) -> String {
+pub(super) fn filling(risk: &Risk, source: &Source, seen_secs: f64) -> String {
     let remaining = risk.expected.since(risk.updated).as_secs_f64();
+    let says = match source {
+        Source::Warned(_) => "by its own warnings it".to_owned(),
+        Source::Gauged { .. } => format!("`{source}`"),
+    };
     format!(
-        "by its own warnings it is {:.0} % full, {:.0} % {} before, and full in {} if it goes on \
+        "{says} is {:.0} % full, {:.0} % {} before, and full in {} if it goes on \
          ({:.0} % likely)",
         risk.actual * 100.0,
         risk.typical * 100.0,

@@ -381,8 +381,8 @@ impl From<JsonSpan> for Span {
 struct JsonMetric {
     name: Option<String>,
     unit: Option<String>,
-    gauge: Option<JsonPoints<serde::de::IgnoredAny>>,
-    sum: Option<JsonPoints<serde::de::IgnoredAny>>,
+    gauge: Option<JsonPoints<JsonNumberPoint>>,
+    sum: Option<JsonPoints<JsonNumberPoint>>,
     summary: Option<JsonPoints<serde::de::IgnoredAny>>,
     histogram: Option<JsonPoints<JsonHistogramPoint>>,
     exponential_histogram: Option<JsonPoints<JsonExponentialPoint>>,
@@ -393,6 +393,7 @@ struct JsonMetric {
 struct JsonPoints<T> {
     data_points: Option<Vec<T>>,
     aggregation_temporality: Option<Enumeration>,
+    is_monotonic: Option<bool>,
 }
 
 impl<T> JsonPoints<T> {
@@ -401,6 +402,24 @@ impl<T> JsonPoints<T> {
             metrics::AggregationTemporality::from_str_name(name).map(i32::from)
         })
     }
+}
+
+/// Most are of metrics that we do not use, and one that is odd costs itself.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum JsonNumberPoint {
+    Number(JsonNumber),
+    Odd(serde::de::IgnoredAny),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonNumber {
+    attributes: Option<Vec<JsonKeyValue>>,
+    time_unix_nano: Option<Unsigned>,
+    as_double: Option<Double>,
+    as_int: Option<Signed>,
+    flags: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -450,7 +469,6 @@ impl From<JsonBuckets> for Buckets {
 impl From<JsonMetric> for metrics::Metric {
     fn from(json: JsonMetric) -> metrics::Metric {
         use metrics::metric::Data;
-        let unused = [json.gauge, json.sum, json.summary].into_iter().flatten();
         let data = if let Some(mut histogram) = json.histogram {
             Some(Data::Histogram(metrics::Histogram {
                 aggregation_temporality: histogram.temporality(),
@@ -461,10 +479,19 @@ impl From<JsonMetric> for metrics::Metric {
                 aggregation_temporality: histogram.temporality(),
                 data_points: list(histogram.data_points).map(Into::into).collect(),
             }))
+        } else if let Some(mut sum) = json.sum {
+            Some(Data::Sum(metrics::Sum {
+                aggregation_temporality: sum.temporality(),
+                is_monotonic: sum.is_monotonic.unwrap_or_default(),
+                data_points: list(sum.data_points).map(Into::into).collect(),
+            }))
+        } else if let Some(gauge) = json.gauge {
+            Some(Data::Gauge(metrics::Gauge {
+                data_points: list(gauge.data_points).map(Into::into).collect(),
+            }))
         } else {
-            let count = unused
-                .map(|it| it.data_points.map_or(0, |it| it.len()))
-                .sum();
+            let unused = json.summary.and_then(|summary| summary.data_points);
+            let count = unused.map_or(0, |points| points.len());
             Some(Data::Gauge(metrics::Gauge {
                 data_points: vec![metrics::NumberDataPoint::default(); count],
             }))
@@ -474,6 +501,24 @@ impl From<JsonMetric> for metrics::Metric {
             unit: json.unit.unwrap_or_default(),
             data,
             ..metrics::Metric::default()
+        }
+    }
+}
+
+impl From<JsonNumberPoint> for metrics::NumberDataPoint {
+    fn from(json: JsonNumberPoint) -> metrics::NumberDataPoint {
+        use metrics::number_data_point::Value;
+        let JsonNumberPoint::Number(json) = json else {
+            return metrics::NumberDataPoint::default();
+        };
+        let double = json.as_double.map(|value| Value::AsDouble(value.0));
+        let value = double.or_else(|| json.as_int.map(|value| Value::AsInt(value.0)));
+        metrics::NumberDataPoint {
+            attributes: key_values(json.attributes),
+            time_unix_nano: unsigned(json.time_unix_nano),
+            value,
+            flags: json.flags.unwrap_or_default(),
+            ..metrics::NumberDataPoint::default()
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Metrics: of all that are sent, only durations of served requests.
+//! Metrics: of all that are sent, only durations of served requests, and how full things are.
 
 use std::fmt::Write as _;
 use std::vec::IntoIter;
 
-use monitor_core::{HistogramPoint, Name, Payload, Resource, Time, Value};
+use monitor_core::{HistogramPoint, LevelPoint, Name, Payload, Resource, Time, Value};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use super::buckets::{Buckets, Explicit, Exponential};
 use super::cumulative::{Advance, CumulativeState, Point, Step};
 use super::items::time_of;
+use super::levels::{Level, levels};
 use super::{Assembly, Context, Group, Verdict};
 use crate::decoded::{Decoded, RejectReason};
 
@@ -24,6 +25,7 @@ const OLD_DURATION: &str = "http.server.duration";
 /// A data point on its way in.
 pub(super) enum MetricItem {
     Point(Box<DurationPoint>),
+    Level(Level),
     /// So many points of metrics that we do not use.
     Unused(u64),
 }
@@ -46,7 +48,10 @@ pub(super) type Points = IntoIter<Result<MetricItem, String>>;
 pub(super) fn points(metrics: Vec<Metric>) -> Points {
     // While services move between conventions they may send both (`http/dup`): count once.
     let has_stable = metrics.iter().any(|metric| metric.name == DURATION);
+    let levels = levels(&metrics);
     let mut points = Vec::new();
+    // Points of those are no items of their own; what they say is.
+    let mut read = levels.len() as u64;
     for metric in metrics {
         let wanted = match metric.name.as_str() {
             DURATION => Some("s"),
@@ -67,7 +72,10 @@ pub(super) fn points(metrics: Vec<Metric>) -> Points {
                 continue;
             }
             None => {
-                points.push(Ok(MetricItem::Unused(count_points(metric.data))));
+                let unused = count_points(metric.data);
+                let taken = unused.min(read);
+                read -= taken;
+                points.push(Ok(MetricItem::Unused(unused - taken)));
                 continue;
             }
         };
@@ -92,6 +100,7 @@ pub(super) fn points(metrics: Vec<Metric>) -> Points {
             other => points.push(Ok(MetricItem::Unused(count_points(other)))),
         }
     }
+    points.extend(levels.into_iter().map(|level| Ok(MetricItem::Level(level))));
     points.into_iter()
 }
 
@@ -108,12 +117,29 @@ pub(super) fn decode(
                 context.ignored += count;
                 Verdict::Ignore
             }
+            MetricItem::Level(level) => read_level(level, context),
             MetricItem::Point(point) => {
                 read(*point, resource, context, received, state, &mut advance)
             }
         });
     }
     (assembly.finish(), advance)
+}
+
+fn read_level(level: Level, context: &mut Context) -> Verdict {
+    let Some(at) = time_of(level.at_nanos) else {
+        let detail = format!("the point's time is {} ns since 1970", level.at_nanos);
+        return Verdict::Refuse(RejectReason::ImpossibleTime, detail);
+    };
+    Verdict::Take {
+        payload: Payload::Level(LevelPoint {
+            metric: context.attributes.key(&level.metric),
+            at,
+            share: level.share,
+            attributes: (context.attributes).convert(level.attributes, &mut context.repairs),
+        }),
+        stream: None,
+    }
 }
 
 fn read(

@@ -39,6 +39,7 @@ impl Redactor {
                     self.attributes(&mut span.attributes, counts);
                 }
                 Payload::Histogram(point) => self.attributes(&mut point.attributes, counts),
+                Payload::Level(point) => self.attributes(&mut point.attributes, counts),
             }
         }
     }

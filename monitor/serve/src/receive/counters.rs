@@ -87,22 +87,23 @@ impl Counters {
     }
 
     /// Call before the batch is given away; the result is for [`Counters::taken`].
-    pub(super) fn tally(batch: &Batch) -> [u64; 3] {
-        let mut tally = [0; 3];
+    pub(super) fn tally(batch: &Batch) -> [u64; 4] {
+        let mut tally = [0; 4];
         for item in &batch.items {
             tally[match item.payload {
                 Payload::Log(_) => 0,
                 Payload::Span(_) => 1,
                 Payload::Histogram(_) => 2,
+                Payload::Level(_) => 3,
             }] += 1;
         }
         tally
     }
 
     /// The batch is safe.
-    pub(super) fn taken(&self, protocol: Protocol, tally: [u64; 3], bytes: usize) {
+    pub(super) fn taken(&self, protocol: Protocol, tally: [u64; 4], bytes: usize) {
         let label = protocol.label();
-        for (kind, count) in ["log", "span", "histogram"].into_iter().zip(tally) {
+        for (kind, count) in ["log", "span", "histogram", "level"].into_iter().zip(tally) {
             if count > 0 {
                 self.records.with_label_values(&[label, kind]).inc_by(count);
             }

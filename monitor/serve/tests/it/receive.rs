@@ -75,6 +75,7 @@ impl Recorder {
                     Payload::Histogram(point) => {
                         format!("{service} {} {:?}", point.metric, point.counts)
                     }
+                    Payload::Level(point) => format!("{service} {} {}", point.metric, point.share),
                 }
             })
             .collect()

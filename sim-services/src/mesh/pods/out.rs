@@ -73,16 +73,21 @@ impl Out {
 async fn send(otlp: &Otlp, mut received: mpsc::Receiver<Vec<Export>>) {
     while let Some(mut gathered) = received.recv().await {
         let due = Instant::now() + GATHERED;
-        let spans = |exports: &[Export]| exports.iter().map(|export| export.spans.len()).sum();
-        let mut size: usize = spans(&gathered);
+        let mut size = items(&gathered);
         while size < FULL
             && let Ok(Some(more)) = timeout_at(due, received.recv()).await
         {
-            size += spans(&more);
+            size += items(&more);
             gathered.extend(more);
         }
         otlp.deliver(gathered).await;
     }
+}
+
+/// Spans and readings.
+fn items(exports: &[Export]) -> usize {
+    let items = |export: &Export| export.spans.len() + export.gauges.len();
+    exports.iter().map(items).sum()
 }
 
 impl Sink for Out {
@@ -95,7 +100,7 @@ impl Sink for Out {
                 text.push_str(&line.text);
                 text.push('\n');
             }
-            if !export.spans.is_empty() {
+            if !(export.spans.is_empty() && export.gauges.is_empty()) {
                 spans.push(export);
             }
         }
@@ -103,7 +108,7 @@ impl Sink for Out {
             if !spans.is_empty()
                 && let Some(to) = &self.spans
             {
-                let count = spans.iter().map(|export| export.spans.len()).sum();
+                let count = items(&spans);
                 if to.try_send(spans).is_err() {
                     self.lose(count);
                 }

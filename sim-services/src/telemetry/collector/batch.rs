@@ -36,12 +36,14 @@ impl Batch {
                 clock_offset: item.clock_offset,
                 lines: Vec::new(),
                 spans: Vec::new(),
+                gauges: Vec::new(),
             });
             exports.len() - 1
         });
         match item.what {
             What::Line(line) => exports[place].lines.push(line),
             What::Span(span) => exports[place].spans.push(span),
+            What::Gauge(gauge) => exports[place].gauges.push(gauge),
         }
         self.len += 1;
     }

@@ -1,8 +1,8 @@
 //! A recording: everything as files that can be read, searched and replayed.
 //!
 //! `logs/<environment>/<service>/<instance>.log` are the lines as they were written, and
-//! `otlp/logs.jsonl` and `otlp/traces.jsonl` the same batches that would have gone over the wire,
-//! one request a line, as the OpenTelemetry Collector's file exporter writes them.
+//! `otlp/logs.jsonl`, `otlp/traces.jsonl` and `otlp/metrics.jsonl` the same batches that would have gone
+//! over the wire, one request a line, as the OpenTelemetry Collector's file exporter writes them.
 
 mod files;
 
@@ -27,7 +27,9 @@ pub enum FolderError {
     Taken(String),
     #[error("cannot write the recording: {0}")]
     Io(#[from] io::Error),
-    #[error("the recording is incomplete: {lost} lines and spans could not be written: {first}")]
+    #[error(
+        "the recording is incomplete: {lost} lines, spans and readings could not be written: {first}"
+    )]
     Lost { lost: u64, first: String },
 }
 
@@ -57,7 +59,7 @@ impl Folder {
         self.files().finish()
     }
 
-    /// Lines and spans that could not be written.
+    /// Lines, spans and readings that could not be written.
     pub fn lost(&self) -> u64 {
         self.files().lost()
     }
@@ -71,7 +73,8 @@ impl Sink for Folder {
     fn deliver(&self, exports: Vec<Export>) -> BoxFuture<'_, ()> {
         let logs = serde_json::to_string(&otlp::logs(&exports));
         let traces = serde_json::to_string(&otlp::traces(&exports));
-        self.files().write(&exports, logs, traces);
+        let metrics = serde_json::to_string(&otlp::metrics(&exports));
+        self.files().write(&exports, [logs, traces, metrics]);
         Box::pin(ready(()))
     }
 }

@@ -13,6 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::future::BoxFuture;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
@@ -46,12 +47,13 @@ pub enum OtlpError {
     Client(#[from] reqwest::Error),
 }
 
-/// To a base address, whose `/v1/logs` and `/v1/traces` take the batches.
+/// To a base address, whose `/v1/logs`, `/v1/traces` and `/v1/metrics` take the batches.
 #[derive(Debug)]
 pub struct Otlp {
     client: Client,
     logs: Url,
     traces: Url,
+    metrics: Url,
     options: OtlpOptions,
     counts: Counts,
 }
@@ -60,6 +62,7 @@ pub struct Otlp {
 struct Counts {
     lines: AtomicU64,
     spans: AtomicU64,
+    gauges: AtomicU64,
     lost: AtomicU64,
     retries: AtomicU64,
 }
@@ -69,7 +72,9 @@ struct Counts {
 pub struct Delivered {
     pub lines: u64,
     pub spans: u64,
-    /// Lines and spans that were refused, or never arrived.
+    /// Readings.
+    pub gauges: u64,
+    /// Lines, spans and readings that were refused, or never arrived.
     pub lost: u64,
     pub retries: u64,
 }
@@ -90,6 +95,7 @@ impl Otlp {
             client: Client::builder().no_proxy().timeout(TIMEOUT).build()?,
             logs: parsed.join("v1/logs").map_err(|_| wrong())?,
             traces: parsed.join("v1/traces").map_err(|_| wrong())?,
+            metrics: parsed.join("v1/metrics").map_err(|_| wrong())?,
             options,
             counts: Counts::default(),
         })
@@ -100,6 +106,7 @@ impl Otlp {
         Delivered {
             lines: read(&self.counts.lines),
             spans: read(&self.counts.spans),
+            gauges: read(&self.counts.gauges),
             lost: read(&self.counts.lost),
             retries: read(&self.counts.retries),
         }
@@ -128,7 +135,8 @@ impl Otlp {
         }
         let mut traces = otlp::traces(exports);
         if let Some(resource) = &self.options.resource {
-            otlp::say_instead(&mut traces, resource);
+            let resources = traces.resource_spans.iter_mut();
+            otlp::say_instead(resources.map(|spans| &mut spans.resource), resource);
         }
         let body = traces.encode_to_vec();
         let answer = self.post(&self.traces, body).await;
@@ -139,6 +147,26 @@ impl Otlp {
                 .map_or(0, |partial| partial.rejected_spans)
         });
         self.note(&self.counts.spans, items, refused);
+    }
+
+    async fn send_metrics(&self, exports: &[Export]) {
+        let items = exports.iter().map(|export| export.gauges.len()).sum();
+        if items == 0 {
+            return;
+        }
+        let mut metrics = otlp::metrics(exports);
+        if let Some(resource) = &self.options.resource {
+            let resources = metrics.resource_metrics.iter_mut();
+            otlp::say_instead(resources.map(|metrics| &mut metrics.resource), resource);
+        }
+        let answer = self.post(&self.metrics, metrics.encode_to_vec()).await;
+        let refused = answer.as_ref().map(|answer| {
+            ExportMetricsServiceResponse::decode(answer.as_ref())
+                .ok()
+                .and_then(|answer| answer.partial_success)
+                .map_or(0, |partial| partial.rejected_data_points)
+        });
+        self.note(&self.counts.gauges, items, refused);
     }
 
     /// `refused` is none when nothing arrived.
@@ -205,6 +233,7 @@ impl Sink for Otlp {
         Box::pin(async move {
             self.send_logs(&exports).await;
             self.send_traces(&exports).await;
+            self.send_metrics(&exports).await;
         })
     }
 }

@@ -14,7 +14,7 @@ use sim_services::clock::{Clock, Moment};
 use sim_services::meter::{Meters, ReplicaCounts};
 use sim_services::net::{CallError, Caller, Handler, Reply, Request};
 use sim_services::service::{Replica, ReplicaParts, Stores, Voice};
-use sim_services::telemetry::{Identity, LogEvent, Span};
+use sim_services::telemetry::{Gauge, Identity, LogEvent, Span};
 use sim_services::topology::{Level, Topology};
 use tokio::sync::watch;
 
@@ -189,6 +189,7 @@ pub(super) struct Recorder {
     level: Option<Level>,
     pub(super) events: Mutex<Vec<LogEvent>>,
     pub(super) spans: Mutex<Vec<Span>>,
+    pub(super) gauges: Mutex<Vec<Gauge>>,
 }
 
 impl Recorder {
@@ -197,6 +198,7 @@ impl Recorder {
             level: Some(level),
             events: Mutex::default(),
             spans: Mutex::default(),
+            gauges: Mutex::default(),
         }
     }
 
@@ -227,6 +229,10 @@ impl Voice for Recorder {
         if self.level.is_some() {
             self.spans.lock().unwrap().push(span);
         }
+    }
+
+    fn gauge(&self, gauge: Gauge) {
+        self.gauges.lock().unwrap().push(gauge);
     }
 
     fn wants(&self, level: Level) -> bool {

@@ -3,11 +3,12 @@
 use std::fs::read_to_string;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use sim_services::telemetry::sink::{Folder, FolderError, Sink};
 use sim_services::telemetry::{Export, Identity, otlp};
 
-use super::{export, identity};
+use super::{export, gauges, identity};
 
 fn of(service: &str, instance: &str) -> Export {
     Export {
@@ -17,6 +18,7 @@ fn of(service: &str, instance: &str) -> Export {
             ..identity()
         }
         .into(),
+        gauges: gauges(),
         ..export(0)
     }
 }
@@ -54,6 +56,15 @@ async fn it_has_lines_and_requests_as_they_were_delivered() {
     assert_eq!(
         traces,
         deliveries.each_ref().map(|exports| otlp::traces(exports))
+    );
+    let metrics = read_to_string(root.path().join("otlp/metrics.jsonl")).unwrap();
+    let metrics: Vec<ExportMetricsServiceRequest> = metrics
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        metrics,
+        deliveries.each_ref().map(|exports| otlp::metrics(exports))
     );
     assert_eq!(folder.lost(), 0);
 }

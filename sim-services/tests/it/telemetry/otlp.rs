@@ -3,13 +3,14 @@
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use sim_services::telemetry::{Export, Identity, otlp};
 use sim_services::topology::EnvironmentKind;
 
 use expect_test::{Expect, expect};
 
-use super::{AT, export, identity};
+use super::{AT, export, gauges, identity};
 
 fn attributes(resource: Option<&Resource>) -> String {
     let lines = resource.unwrap().attributes.iter().map(|pair| {
@@ -92,6 +93,34 @@ fn a_host_of_a_data_centre() {
         /var/log/ledger/ledger.log
     "#]],
     );
+}
+
+#[test]
+fn readings_of_one_metric_are_its_points_by_the_replicas_clock() {
+    let exports = [Export {
+        gauges: gauges(),
+        ..export(350_000_000)
+    }];
+    let request = otlp::metrics(&exports);
+    let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+    let points: Vec<(&str, usize)> = metrics
+        .iter()
+        .map(|metric| match &metric.data {
+            Some(Data::Gauge(gauge)) => (metric.name.as_str(), gauge.data_points.len()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(points, [("go.memory.used", 2), ("go.memory.limit", 1)]);
+    let Some(Data::Gauge(used)) = &metrics[0].data else {
+        panic!("no gauge");
+    };
+    let (at, stack) = (&used.data_points[0], &used.data_points[1]);
+    assert_eq!(
+        i128::from(at.time_unix_nano),
+        i128::from(AT.0) + 350_000_000
+    );
+    assert_eq!(stack.attributes[0].key, "go.memory.type");
+    assert!(otlp::metrics(&[export(0)]).resource_metrics.is_empty());
 }
 
 #[test]

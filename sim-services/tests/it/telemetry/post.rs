@@ -12,12 +12,13 @@ use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
 };
 use prost::Message;
+use sim_services::telemetry::Export;
 use sim_services::telemetry::otlp;
 use sim_services::telemetry::sink::{Delivered, Otlp, OtlpOptions, Sink, Tee};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::export;
+use super::{export, gauges};
 
 /// Answers with what is planned, then with 200, and keeps what came.
 #[derive(Default)]
@@ -57,7 +58,7 @@ fn busy() -> Response {
 }
 
 #[tokio::test]
-async fn it_sends_logs_and_traces_and_tries_again_when_asked_to() {
+async fn it_sends_logs_traces_and_metrics_and_tries_again_when_asked_to() {
     let (watcher, base, server) = watching(vec![busy(), busy()]).await;
     let options = OtlpOptions {
         gzip: true,
@@ -65,17 +66,24 @@ async fn it_sends_logs_and_traces_and_tries_again_when_asked_to() {
         resource: None,
     };
     let sink = Otlp::new(&base, options).unwrap();
-    sink.deliver(vec![export(0)]).await;
+    let all = Export {
+        gauges: gauges(),
+        ..export(0)
+    };
+    sink.deliver(vec![all]).await;
     let delivered = Delivered {
         lines: 2,
         spans: 1,
+        gauges: 3,
         lost: 0,
         retries: 2,
     };
     assert_eq!(sink.delivered(), delivered);
     let came = watcher.came.lock().unwrap();
     let paths: Vec<_> = came.iter().map(|came| came.0.as_str()).collect();
-    assert_eq!(paths, ["/v1/logs", "/v1/logs", "/v1/logs", "/v1/traces"]);
+    let (logs, others) = paths.split_at(3);
+    assert_eq!(logs, ["/v1/logs"; 3]);
+    assert_eq!(others, ["/v1/traces", "/v1/metrics"]);
     let (_, headers, body) = &came[2];
     assert_eq!(headers["authorization"], "Bearer secret");
     assert_eq!(headers["content-type"], "application/x-protobuf");

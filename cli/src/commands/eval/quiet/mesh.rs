@@ -76,12 +76,10 @@ fn listen(targets: &[f64], take: &Receiver<Delivery>) -> anyhow::Result<(Vec<Rai
     let mut monitors: Vec<Embedded> = targets.iter().map(monitor).collect::<anyhow::Result<_>>()?;
     let mut raised = vec![Raised::default(); targets.len()];
     let begin = time(campaign_date()) + WARM_UP;
-    for Delivery { at, logs, traces } in take {
-        let now = time(at);
+    for delivery in take {
         for (monitor, raised) in monitors.iter_mut().zip(&mut raised) {
-            let mut effects = monitor.logs(&logs, now)?;
-            effects.extend(monitor.traces(&traces, now)?);
-            if now >= begin {
+            let effects = delivery.tell(monitor)?;
+            if time(delivery.at) >= begin {
                 raised.count(0, &effects);
             }
         }

@@ -57,6 +57,10 @@ fn print(decoded: &Decoded) -> String {
                 .unwrap();
                 &span.attributes
             }
+            Payload::Level(point) => {
+                writeln!(text, "level {} {} {}", point.metric, point.at, point.share).unwrap();
+                &point.attributes
+            }
             Payload::Histogram(point) => {
                 writeln!(
                     text,

@@ -565,6 +565,8 @@ pub(crate) fn view(now: Time) -> View {
             overflowed: 88,
             edges: 96,
             edges_refused: 0,
+            levels: 420,
+            levels_refused: 0,
             incidents_opened: 2,
             impact_forecasts: 0,
             impact_inside: 0,

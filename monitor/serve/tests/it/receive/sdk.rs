@@ -73,7 +73,7 @@ fn check(bench: &Bench) {
             match &item.payload {
                 Payload::Span(span) => spans.push(span),
                 Payload::Log(item) => log = Some(item),
-                Payload::Histogram(point) => panic!("{point:?}"),
+                other @ (Payload::Histogram(_) | Payload::Level(_)) => panic!("{other:?}"),
             }
         }
     }

@@ -18,8 +18,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Files {
     root: PathBuf,
-    logs: BufWriter<File>,
-    traces: BufWriter<File>,
+    /// Of logs, traces and metrics.
+    requests: [BufWriter<File>; 3],
     /// By path, with the number of the write that used it last.
     open: BTreeMap<PathBuf, (u64, BufWriter<File>)>,
     writes: u64,
@@ -33,8 +33,11 @@ impl Files {
         let create = |name| File::create(root.join("otlp").join(name)).map(BufWriter::new);
         Ok(Files {
             root: root.to_owned(),
-            logs: create("logs.jsonl")?,
-            traces: create("traces.jsonl")?,
+            requests: [
+                create("logs.jsonl")?,
+                create("traces.jsonl")?,
+                create("metrics.jsonl")?,
+            ],
             open: BTreeMap::new(),
             writes: 0,
             flushed: None,
@@ -47,26 +50,20 @@ impl Files {
         self.lost
     }
 
-    pub(super) fn write(
-        &mut self,
-        exports: &[Export],
-        logs: serde_json::Result<String>,
-        traces: serde_json::Result<String>,
-    ) {
-        let (lines, spans) = exports.iter().fold((0, 0), |(lines, spans), export| {
-            (lines + export.lines.len(), spans + export.spans.len())
-        });
-        if lines > 0 {
-            let written = logs
-                .map_err(io::Error::from)
-                .and_then(|json| writeln!(self.logs, "{json}"));
-            self.note(written, lines);
-        }
-        if spans > 0 {
-            let written = traces
-                .map_err(io::Error::from)
-                .and_then(|json| writeln!(self.traces, "{json}"));
-            self.note(written, spans);
+    pub(super) fn write(&mut self, exports: &[Export], requests: [serde_json::Result<String>; 3]) {
+        let sizes: [fn(&Export) -> usize; 3] = [
+            |export| export.lines.len(),
+            |export| export.spans.len(),
+            |export| export.gauges.len(),
+        ];
+        for (at, (request, size)) in requests.into_iter().zip(sizes).enumerate() {
+            let items = exports.iter().map(size).sum();
+            if items > 0 {
+                let written = request
+                    .map_err(io::Error::from)
+                    .and_then(|json| writeln!(self.requests[at], "{json}"));
+                self.note(written, items);
+            }
         }
         for export in exports.iter().filter(|export| !export.lines.is_empty()) {
             let written = self.write_lines(export);
@@ -136,8 +133,7 @@ impl Files {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.logs.flush()?;
-        self.traces.flush()?;
+        self.requests.iter_mut().try_for_each(Write::flush)?;
         self.open
             .values_mut()
             .try_for_each(|(_, file)| file.flush())
