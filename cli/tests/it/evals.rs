@@ -148,3 +148,11 @@ fn failures() {
     let written = ["--warm-up", "45s", "--html", "page.html", "--json"];
     assert!(is_json(&check(&[&arguments[..], &written].concat(), 1)));
 }
+
+#[test]
+fn what_if() {
+    let (_folder, file) = tiny();
+    let arguments = ["what-if", "--topology", &file, "--warm-up", "90s"];
+    check(&arguments, 0);
+    assert!(is_json(&check(&[&arguments[..], &["--json"]].concat(), 0)));
+}

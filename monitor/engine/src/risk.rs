@@ -45,6 +45,14 @@ const MINUTE_SECS: i64 = 60;
 /// Of an entry's journeys, so many pass what all of them depend on.
 const MANY_PASS: f64 = 0.2;
 
+/// The worst of what an Api depends on, as it was a minute ago.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Below {
+    chance: f64,
+    omen: Option<f64>,
+    filling: f64,
+}
+
 /// What it looks at.
 #[derive(Debug)]
 pub(crate) struct Watched<'a> {
@@ -150,33 +158,37 @@ impl Foresight {
                 *omen = omen.max(share);
             }
         }
-        let mut below: BTreeMap<(&ServiceKey, &Name), (f64, Option<f64>)> = BTreeMap::new();
+        // Of services, by place, and the worst wherever it runs.
+        let mut fillings: BTreeMap<(&ServiceKey, &Name), f64> = BTreeMap::new();
+        let mut fullest: BTreeMap<&str, f64> = BTreeMap::new();
+        for service in seen.services {
+            let nearness = filling::nearness(service.fills.next(end).as_ref(), end);
+            if nearness > 0.0 {
+                fillings.insert((&service.service, &service.environment), nearness);
+                let worst = fullest.entry(&service.service.name).or_default();
+                *worst = worst.max(nearness);
+            }
+        }
+        let mut below: BTreeMap<(&ServiceKey, &Name), Below> = BTreeMap::new();
         for asked in seen.dependencies {
             let below = below
                 .entry((&asked.service, &asked.environment))
                 .or_default();
             let chance = worst.get(&*asked.callee).copied().unwrap_or_default();
-            below.0 = below.0.max(chance);
+            below.chance = below.chance.max(chance);
             if let Some(share) = omens.get(&*asked.callee) {
-                below.1 = Some(below.1.unwrap_or_default().max(*share));
+                below.omen = Some(below.omen.unwrap_or_default().max(*share));
             }
+            let filling = fullest.get(&*asked.callee).copied().unwrap_or_default();
+            below.filling = below.filling.max(filling);
         }
-        let fillings: BTreeMap<(&ServiceKey, &Name), f64> = seen
-            .services
-            .iter()
-            .filter_map(|service| {
-                let nearness = filling::nearness(service.fills.next(end).as_ref(), end);
-                let place = (&service.service, &service.environment);
-                (nearness > 0.0).then_some((place, nearness))
-            })
-            .collect();
-        let passed = self.passed(seen, &omens);
+        let passed = self.passed(seen, &omens, &fillings);
         for (watch, api) in self.apis.iter_mut().zip(seen.apis) {
             let place = (&api.key.service, &api.key.environment);
             let service = services.get(&place);
             let own = usize::from(watch.open().is_some());
             // What its own journeys pass, where that is known, and not all that its service calls.
-            let (chance_below, omen_below) = passed
+            let below = passed
                 .get(&*api.key)
                 .or_else(|| below.get(&place))
                 .copied()
@@ -192,11 +204,12 @@ impl Foresight {
                         .is_some_and(|service| service.open_anomalies().next().is_some()),
                     sibling: growing.get(&place).is_some_and(|growing| *growing > own),
                     due: watch.due(end),
-                    below: chance_below,
+                    below: below.chance,
                     filling: fillings.get(&place).copied().unwrap_or_default(),
+                    filling_below: below.filling,
                 },
                 omen: service.and_then(|service| self.failures.omen(service.warnings.news(end))),
-                omen_below,
+                omen_below: below.omen,
             });
             let waiting = watch.pending();
             self.failures.not_come(waiting, end, &mut self.ledger);
@@ -211,12 +224,13 @@ impl Foresight {
         }
     }
 
-    /// Of each Api that journeys begin at, the worst chance and the worst omen of what they pass.
+    /// Of each Api that journeys begin at, the worst of what they pass.
     fn passed<'a>(
         &self,
         seen: &Watched<'a>,
         omens: &BTreeMap<&str, f64>,
-    ) -> BTreeMap<&'a ApiKey, (f64, Option<f64>)> {
+        fillings: &BTreeMap<(&ServiceKey, &Name), f64>,
+    ) -> BTreeMap<&'a ApiKey, Below> {
         let chances: BTreeMap<&ApiKey, f64> = seen
             .apis
             .iter()
@@ -224,14 +238,16 @@ impl Foresight {
             .map(|(api, watch)| (&*api.key, watch.chance()))
             .collect();
         let worst = |hops: &[(&ApiKey, f64)]| {
-            let mut worst = (0.0_f64, None::<f64>);
+            let mut worst = Below::default();
             for (hop, share) in hops {
                 // What so few pass does not make the entry's percentiles fail.
                 let weight = (share / MANY_PASS).min(1.0);
                 let chance = chances.get(hop).copied().unwrap_or_default();
-                worst.0 = worst.0.max(chance * weight);
+                worst.chance = worst.chance.max(chance * weight);
+                let filling = fillings.get(&(&hop.service, &hop.environment));
+                worst.filling = (worst.filling).max(filling.copied().unwrap_or_default() * weight);
                 if let Some(omen) = omens.get(&*hop.service.name).filter(|_| weight >= 1.0) {
-                    worst.1 = Some(worst.1.unwrap_or_default().max(*omen));
+                    worst.omen = Some(worst.omen.unwrap_or_default().max(*omen));
                 }
             }
             worst

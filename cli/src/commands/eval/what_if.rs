@@ -16,6 +16,7 @@ use serde_json::json;
 use sim_services::chaos::experiment::Experiment;
 use sim_services::chaos::plan::{Plan, Step};
 use sim_services::clock::Moment;
+use sim_services::random::length;
 use sim_services::topology::Topology;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +48,10 @@ pub(super) struct Args {
     /// Of the platform.
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     seed: u64,
+
+    /// Undisturbed time to learn from before the first is taken away.
+    #[arg(long, default_value = "15m", value_parser = length::parse, value_name = "LENGTH")]
+    warm_up: Duration,
 
     /// The platform, as a file. [default: the shipped shop]
     #[arg(long, value_name = "FILE")]
@@ -89,7 +94,6 @@ struct Trial {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let topology = topology(args.topology.as_deref())?;
-    let warm_up = Duration::from_secs(900);
     let Planned {
         plan,
         trials,
@@ -105,11 +109,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             constant: true,
         },
         date,
-        warm_up,
+        warm_up: args.warm_up,
         engine: EngineConfig::default(),
         plan,
     };
-    let from = Moment(date.0 + nanos(warm_up));
+    let from = Moment(date.0 + nanos(args.warm_up));
     let stop = CancellationToken::new();
     let (_, cases) = fast::drive(run, &stop, platform::nobody(), |take| {
         listen(&trials, &entry, from, take)

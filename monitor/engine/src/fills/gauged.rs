@@ -2,7 +2,8 @@
 //!
 //! Their latest readings are kept at three distances, so that a leak of minutes and one of hours are
 //! both a line through a dozen points. A collector's saw teeth are none: what was emptied twice from
-//! a level is expected to be there again, and growth counts from that level on.
+//! a level is expected to be there again, and growth counts from that level on; what the collector
+//! leaves each time is followed instead.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -28,6 +29,8 @@ const LEAST_Z: f64 = 2.0;
 const STRAIGHT: f64 = 20.0;
 /// … or a step (squared residuals of the line over those of the step).
 const BETTER_THAN_STEP: f64 = 0.7;
+/// Part of a slope that is nearly the slope.
+const NEARLY: f64 = 0.8;
 /// From here on it was full, whatever emptied it.
 const WAS_FULL: f32 = 0.9;
 
@@ -42,6 +45,8 @@ struct Series {
     kept: [VecDeque<(i64, f32)>; 3],
     /// The last two levels from which it was emptied before it was full; 0 for none.
     emptied: [f32; 2],
+    /// What was left each time.
+    left: VecDeque<(i64, f32)>,
 }
 
 impl Gauged {
@@ -82,6 +87,7 @@ impl Series {
             wait: 0,
             kept: Default::default(),
             emptied: [0.0; 2],
+            left: VecDeque::new(),
         }
     }
 
@@ -93,6 +99,12 @@ impl Series {
         if share < was - EMPTIED {
             if was < WAS_FULL {
                 self.emptied = [was, self.emptied[0]];
+                self.left.push_back((second, share));
+                if self.left.len() > KEPT {
+                    self.left.pop_front();
+                }
+            } else {
+                self.left.clear();
             }
             self.kept = Default::default();
         }
@@ -108,47 +120,69 @@ impl Series {
         }
     }
 
+    /// The oldest reading since which it has grown nearly as fast as now.
+    fn began(&self, latest: (i64, f32), slope: f64) -> (i64, f32) {
+        let mut began = latest;
+        let kept = self.kept.iter().chain([&self.left]);
+        for reading in kept.flat_map(|kept| kept.iter().rev()) {
+            let age = (latest.0 - reading.0) as f64;
+            if f64::from(latest.1 - reading.1) < NEARLY * slope * age {
+                continue;
+            }
+            if reading.0 < began.0 {
+                began = *reading;
+            }
+        }
+        began
+    }
+
     /// The line through its latest readings, the nearest first: what grows faster than it did is
-    /// full sooner.
+    /// full sooner. Then the line through what was left each time that it was emptied.
     fn filling(&self, source: impl FnOnce() -> Source) -> Option<Filling> {
         let usual = self.emptied[0].min(self.emptied[1]) + EMPTIED;
         let is_usual = self.emptied[1] > 0.0 && self.latest.1 <= usual;
-        if is_usual {
-            return None;
-        }
-        let (trend, points) = self.kept.iter().find_map(|kept| {
-            let grown = f64::from(self.latest.1 - kept.front()?.1);
-            if kept.len() < FEWEST || grown < LEAST_GROWTH {
-                return None;
-            }
-            let mut points: Vec<(f64, f64)> = kept
-                .iter()
-                .map(|(at, share)| ((at - self.latest.0) as f64, f64::from(*share)))
-                .collect();
-            if points.last().is_some_and(|last| last.0 < 0.0) {
-                points.push((0.0, f64::from(self.latest.1)));
-            }
-            let trend = Trend::of(&points)?;
-            let growth = trend.slope * trend.span;
-            let grows = growth >= LEAST_GROWTH.max(NOISES * trend.noise)
-                && (trend.z >= LEAST_Z || growth >= STRAIGHT * trend.noise)
-                && trend.against_step < BETTER_THAN_STEP;
-            grows.then_some((trend, points))
+        let kept = self.kept.iter().filter(|_| !is_usual);
+        let risen = kept.map(|kept| (kept, self.latest));
+        let left = (self.left.back()).map(|last| (&self.left, *last));
+        let (trend, points, latest) = risen.chain(left).find_map(|(readings, latest)| {
+            let (trend, points) = line(readings, latest)?;
+            Some((trend, points, latest))
         })?;
         let arrival = trend.reaches(1.0)?;
+        let (since, first) = self.began(latest, trend.slope);
         Some(Filling {
             source: source(),
-            first: points.first()?.1,
-            latest: f64::from(self.latest.1),
-            since: self.latest.0 + points.first()?.0 as i64,
-            at: self.latest.0,
-            readings: points.len(),
+            first: f64::from(first),
+            latest: f64::from(latest.1),
+            since,
+            at: latest.0,
+            readings: points,
             slope: trend.slope,
             full_in: arrival.expected,
             earliest: arrival.earliest,
             last: arrival.latest,
         })
     }
+}
+
+/// Through readings and the latest one, with their number; `None` when they do not grow.
+fn line(readings: &VecDeque<(i64, f32)>, latest: (i64, f32)) -> Option<(Trend, usize)> {
+    let grown = f64::from(latest.1 - readings.front()?.1);
+    if readings.len() < FEWEST || grown < LEAST_GROWTH {
+        return None;
+    }
+    let last = (readings.back() != Some(&latest)).then_some(&latest);
+    let points: Vec<(f64, f64)> = readings
+        .iter()
+        .chain(last)
+        .map(|(at, share)| ((at - latest.0) as f64, f64::from(*share)))
+        .collect();
+    let trend = Trend::of(&points)?;
+    let growth = trend.slope * trend.span;
+    let grows = growth >= LEAST_GROWTH.max(NOISES * trend.noise)
+        && (trend.z >= LEAST_Z || growth >= STRAIGHT * trend.noise)
+        && trend.against_step < BETTER_THAN_STEP;
+    grows.then_some((trend, points.len()))
 }
 
 #[cfg(test)]
@@ -208,6 +242,20 @@ mod tests {
             watch(&mut gauged, minute * 60..minute * 60 + 60, teeth);
             assert_eq!(next(&gauged, minute * 60 + 59), None, "minute {minute}");
         }
+    }
+
+    #[test]
+    fn what_a_collector_leaves_each_time_is_growth() {
+        let mut gauged = Gauged::default();
+        // Up to eight tenths in each four minutes, and every time a little less is freed.
+        let teeth = |at: f64| {
+            let floor = 0.2 + 0.04 * (at / 240.0).floor();
+            floor + (0.8 - floor) * (at % 240.0) / 240.0
+        };
+        watch(&mut gauged, 0..2_000, teeth);
+        let filling = next(&gauged, 2_000).expect("a leak under saw teeth");
+        // From 0.52 after eight collections, to all.
+        assert!((filling.full_in - 2_880.0).abs() < 300.0, "{filling:?}");
     }
 
     #[test]

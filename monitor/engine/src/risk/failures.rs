@@ -16,11 +16,11 @@ use crate::ledger::Ledger;
 /// Ahead.
 pub(crate) const FAILURE_HORIZON_SECS: u32 = 300;
 pub(super) const HORIZON_SECS: i64 = FAILURE_HORIZON_SECS as i64;
-const SIGNS: usize = 15;
+const SIGNS: usize = 16;
 /// What was seen before failures of the simulated platform, half believed: hardly ever without a sign,
 /// likely when a trend arrives in time or goes most of the way.
 const GUESS: [f64; SIGNS] = [
-    -5.5, 2.2, 2.2, 1.0, 1.5, 1.7, 2.0, 0.8, 0.5, 0.0, 0.5, 1.0, 1.2, 0.6, 2.0,
+    -5.5, 2.2, 2.2, 1.0, 1.5, 1.7, 2.0, 0.8, 0.5, 0.0, 0.5, 1.0, 1.2, 0.6, 7.0, 4.0,
 ];
 
 /// What may precede a failure.
@@ -43,8 +43,10 @@ pub(super) struct Precursors {
     pub(super) due: f64,
     /// The worst chance of what it calls, as said a minute ago.
     pub(super) below: f64,
-    /// How near the time is when something of its service is full: ½ at the horizon.
+    /// How near the time is when something of its service is full: ¾ at the horizon.
     pub(super) filling: f64,
+    /// The same of the worst of what it calls.
+    pub(super) filling_below: f64,
 }
 
 /// What is known when a chance is said.
@@ -95,6 +97,7 @@ impl Statement {
             self.omen.map_or(0.0, |(_, share)| omens::sign(share)),
             self.omen_below.map_or(0.0, omens::sign),
             known.filling,
+            known.filling_below,
         ]
     }
 }

@@ -203,15 +203,17 @@ fn overdue(filling: &Filling, now: Time) -> bool {
     now > after(Time::from_secs(filling.at), 2.0 * filling.full_in + 60.0)
 }
 
-/// As a sign for the chance of failure: 0 when it is full long after the horizon, ½ at it, 1 well before.
+/// As a sign for the chance of failure: 0 when it is full in two and a half horizons or later, ¾ at the
+/// horizon, 1 at half of it. What fills up is felt before it is full: a collector works harder, a pool
+/// makes wait.
 pub(super) fn nearness(filling: Option<&Filling>, end: i64) -> f64 {
-    let Some(filling) = filling.filter(|filling| is_believed(filling)) else {
+    let Some(filling) = filling else {
         return 0.0;
     };
-    if overdue(filling, Time::from_secs(end)) {
-        return 0.0;
-    }
     let horizon = HORIZON_SECS as f64;
     let left = filling.full_in - (end - filling.at) as f64;
-    ((1.5 * horizon - left) / horizon).clamp(0.0, 1.0)
+    if left < -0.5 * filling.full_in - 30.0 {
+        return 0.0;
+    }
+    ((2.5 * horizon - left) / (2.0 * horizon)).clamp(0.0, 1.0)
 }

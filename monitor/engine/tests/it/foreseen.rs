@@ -252,3 +252,36 @@ fn what_is_emptied_in_time_was_averted() {
     }
     assert_eq!(ended(&world)[0].0, Some(RiskOutcome::Averted));
 }
+
+/// A gauge of one of the service's replicas, every quarter of a minute.
+fn gauge(world: &mut World, seconds: i64, share: impl Fn(i64) -> f64) {
+    for at in (0..seconds).step_by(15) {
+        world.engine.observe(&Observation::Level {
+            service: ServiceKey::new("shop", "orders"),
+            environment: "cloud-a".into(),
+            instance: "orders-0".into(),
+            what: "jvm.memory.used (G1 Old Gen)".into(),
+            at: Time::from_secs(world.now),
+            share: share(at) as f32,
+        });
+        world.run(15, &[orders()]);
+    }
+}
+
+#[test]
+fn what_fills_up_by_a_gauge_is_said_while_requests_are_as_fast_as_ever() {
+    let mut world = World::new(11);
+    gauge(&mut world, 900, |_| 0.3);
+    assert!(stated(&world).is_empty(), "{:?}", stated(&world));
+    // Full after ten minutes.
+    gauge(&mut world, 450, |at| 0.3 + 0.7 * at as f64 / 600.0);
+    let risks = stated(&world);
+    let [risk] = risks.as_slice() else {
+        panic!("{risks:?}");
+    };
+    assert_eq!(risk.signal.measure, Measure::Saturation);
+    let full = risk.first_expected.as_secs() - START;
+    assert!((full - 1_500).abs() <= 30, "{full}");
+    assert!(risk.stated.as_secs() - START < 1_200, "{}", risk.why);
+    expect!["`jvm.memory.used (G1 Old Gen) of orders-0` is 46 % full, 30 % 3 min before, and full in 8 min if it goes on (80 % likely)"].assert_eq(&risk.why);
+}

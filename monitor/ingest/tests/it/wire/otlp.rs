@@ -522,6 +522,43 @@ fn metrics_in_json() {
 }
 
 #[test]
+fn gauges_in_json_say_how_full_something_is_and_an_odd_point_costs_itself() {
+    let json = r#"{"resourceMetrics":[{"resource":{"attributes":[
+        {"key":"service.name","value":{"stringValue":"orders"}}
+    ]},"scopeMetrics":[{"metrics":[
+        {"name":"jvm.memory.used","unit":"By","sum":{"aggregationTemporality":2,"dataPoints":[
+            {"timeUnixNano":"1795255560000000000","asInt":"300","attributes":[
+                {"key":"jvm.memory.pool.name","value":{"stringValue":"G1 Old Gen"}}]},
+            {"timeUnixNano":"1795255560000000000","asInt":[]},
+            {"timeUnixNano":"1795255560000000000","asInt":7,"attributes":[
+                {"key":"jvm.memory.pool.name","value":{"stringValue":"Metaspace"}}]}
+        ]}},
+        {"name":"jvm.memory.limit","unit":"By","sum":{"aggregationTemporality":2,"dataPoints":[
+            {"timeUnixNano":"1795255560000000000","asDouble":400.0,"attributes":[
+                {"key":"jvm.memory.pool.name","value":{"stringValue":"G1 Old Gen"}}]}
+        ]}},
+        {"name":"system.filesystem.utilization","unit":"1","gauge":{"dataPoints":[
+            {"timeUnixNano":"9","asDouble":0.93}
+        ]}}
+    ]}]}]}"#;
+    let mut state = CumulativeState::new(NOW);
+    let (decoded, _) = decode_metrics_bytes(
+        json.as_bytes(),
+        Encoding::Json,
+        Origin::OtlpHttp,
+        NOW,
+        &mut state,
+    )
+    .unwrap();
+    expect![[r#"
+        orders "" level jvm.memory.used 2026-11-21T10:06:00Z 0.75
+          jvm.memory.pool.name = G1 Old Gen
+        1 records refused: 1 impossible_time; [4] the point's time is 9 ns since 1970
+        ignored: 3
+    "#]].assert_eq(&print(&decoded));
+}
+
+#[test]
 fn what_is_no_request_is_an_error_and_an_empty_one_is_fine() {
     let decode = |body: &[u8], encoding| decode_logs_bytes(body, encoding, Origin::OtlpHttp, NOW);
     assert!(
