@@ -20,9 +20,7 @@ use crate::bucket::LogBucket;
 const APART_SECS: i64 = 10;
 /// By so much less than it was, it has been emptied.
 const EMPTIED: f32 = 0.05;
-/// Growth that has not been read of for so many times the longest wait so far has ended …
-const WAITS: i64 = 3;
-/// … or for so long.
+/// Growth that has not been read of for so long has ended.
 const FORGET_SECS: i64 = 6 * 3_600;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -84,11 +82,4 @@ impl Fills {
         let found = self.warned.filling(now).chain(self.gauged.filling(now));
         found.min_by(|a, b| full(a).total_cmp(&full(b)))
     }
-}
-
-/// Until when readings say how it is; `None` of fewer than two.
-fn fresh_until(readings: &[(i64, f32)]) -> Option<i64> {
-    let waits = readings.windows(2).map(|pair| pair[1].0 - pair[0].0);
-    let waited = (WAITS * waits.max()?).clamp(60, FORGET_SECS);
-    Some(readings.last()?.0.saturating_add(waited))
 }

@@ -1,9 +1,9 @@
 //! What is read of a process now and then: its memory, by what its runtime calls it, and its pools of
 //! connections.
 //!
-//! Names are those of OpenTelemetry's semantic conventions. Runtimes with an SDK tell of themselves; of
-//! other containers the node's agent knows how much of their limit they use; what runs on a host of its
-//! own and has no SDK tells nobody.
+//! Names are those of OpenTelemetry's semantic conventions and of its collector's receivers. Runtimes
+//! with an SDK tell of themselves; of other containers the node's agent knows how much of their limit
+//! they use, and of what has a host of its own the host's agent, how much of its memory.
 
 use std::time::Duration;
 
@@ -99,13 +99,13 @@ impl Replica {
                     ("go.memory.limit", "By", limit, Vec::new()),
                 ]
             }
-            _ if self.identity.cluster.is_some() => vec![(
-                "k8s.container.memory_limit_utilization",
-                "1",
-                live / limit,
-                Vec::new(),
-            )],
-            _ => Vec::new(),
+            _ => {
+                let name = match self.identity.cluster {
+                    Some(_) => "k8s.container.memory_limit_utilization",
+                    None => "process.memory.utilization",
+                };
+                vec![(name, "1", live / limit, Vec::new())]
+            }
         }
     }
 }

@@ -12,13 +12,15 @@ use monitor_core::Name;
 use monitor_detect::forecast::trend::{FEWEST, Trend};
 use serde::{Deserialize, Serialize};
 
-use super::{APART_SECS, EMPTIED, FORGET_SECS, Filling, Source, WAITS};
+use super::{APART_SECS, EMPTIED, FORGET_SECS, Filling, Source};
 
 /// Series followed of one service: replicas times what each has.
 const MAX_SERIES: usize = 64;
 /// Distances of readings, in seconds, and how many are kept at each.
 const APART: [i64; 3] = [APART_SECS, 60, 600];
 const KEPT: usize = 12;
+/// What was not read for so many times its last wait is read no more.
+const WAITS: i64 = 3;
 /// Less growth than this share of all is no growth …
 const LEAST_GROWTH: f64 = 0.02;
 /// … nor is one that hides in the noise, …

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use monitor_core::TemplateId;
 use serde::{Deserialize, Serialize};
 
-use super::{APART_SECS, EMPTIED, Filling, Source, fresh_until};
+use super::{APART_SECS, EMPTIED, FORGET_SECS, Filling, Source};
 use crate::bucket::LogBucket;
 
 /// Messages followed of one service.
@@ -45,6 +45,14 @@ impl Warned {
             (now <= fresh_until(readings)?).then_some(filling)
         })
     }
+}
+
+/// Until when readings say how it is: what goes on growing is warned of again. Half as long again as
+/// the longest wait so far; `None` of fewer than two.
+fn fresh_until(readings: &[(i64, f32)]) -> Option<i64> {
+    let waits = readings.windows(2).map(|pair| pair[1].0 - pair[0].0);
+    let waited = (3 * waits.max()? / 2).clamp(60, FORGET_SECS);
+    Some(readings.last()?.0.saturating_add(waited))
 }
 
 fn read(readings: &mut Vec<(i64, f32)>, second: i64, share: f32) {
@@ -144,7 +152,7 @@ mod tests {
         warn(&mut warned, 0, 1, 0.7);
         warn(&mut warned, 60, 1, 0.8);
         assert!(next(&warned, 60).is_some());
-        assert_eq!(next(&warned, 60 + 181), None);
+        assert_eq!(next(&warned, 60 + 91), None);
         warn(&mut warned, 120, 1, 0.4);
         assert_eq!(next(&warned, 120), None);
     }

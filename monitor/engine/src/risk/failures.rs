@@ -155,7 +155,8 @@ impl Failures {
 
     fn learn(&mut self, said: &Waiting, came: bool, ledger: &mut Ledger) {
         ledger.failure(f64::from(said.chance), came);
-        self.learner.learn(&GUESS, &said.signs.map(f64::from), came);
+        let signs = said.signs.map(f64::from);
+        self.learner.learn_of_bunches(&GUESS, &signs, came);
         if let Some(template) = said.omen {
             self.omens.learn(template, came);
         }

@@ -7,8 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A step's length at first.
+/// A step's length at first, where each outcome is one of its own …
 const RATE: f64 = 0.25;
+/// … and where a failure is the outcome of all that was said of several Apis in several minutes.
+const RATE_IN_BUNCHES: f64 = 0.1;
 /// Pull to the first guess, as a part of the distance to it that is added to each gradient. Steps
 /// shrink as outcomes come, and it with them: otherwise it would in the end outweigh what comes.
 const PULL: f64 = 1e-3;
@@ -32,6 +34,20 @@ impl Learner {
 
     /// Learns whether what `x` describes came.
     pub(crate) fn learn<const N: usize>(&mut self, guess: &[f64; N], x: &[f64; N], came: bool) {
+        self.step(guess, x, came, RATE);
+    }
+
+    /// The same of outcomes that come in bunches.
+    pub(crate) fn learn_of_bunches<const N: usize>(
+        &mut self,
+        guess: &[f64; N],
+        x: &[f64; N],
+        came: bool,
+    ) {
+        self.step(guess, x, came, RATE_IN_BUNCHES);
+    }
+
+    fn step<const N: usize>(&mut self, guess: &[f64; N], x: &[f64; N], came: bool, rate: f64) {
         if !x.iter().all(|value| value.is_finite()) {
             return;
         }
@@ -42,7 +58,7 @@ impl Learner {
         for ((moved, gradients), x) in weights {
             let gradient = error * x;
             *gradients += gradient * gradient;
-            let step = RATE / (1.0 + *gradients).sqrt();
+            let step = rate / (1.0 + *gradients).sqrt();
             *moved -= step * (gradient + PULL * *moved);
         }
     }

@@ -555,7 +555,8 @@ fn gauges_in_json_say_how_full_something_is_and_an_odd_point_costs_itself() {
           jvm.memory.pool.name = G1 Old Gen
         1 records refused: 1 impossible_time; [4] the point's time is 9 ns since 1970
         ignored: 3
-    "#]].assert_eq(&print(&decoded));
+    "#]]
+    .assert_eq(&print(&decoded));
 }
 
 #[test]
