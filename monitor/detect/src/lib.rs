@@ -34,5 +34,5 @@ pub use options::{DetectionDirection, Options};
 pub use peers::{Contrast, Joining, PeerCalls, PeerDetector, PeerVerdict, contrast};
 pub use per_call::PerCallDetector;
 pub use sensitivity::Sensitivity;
-pub use stream::{Opinion, Side, StreamModel};
+pub use stream::{Opinion, Side, StreamDetector, StreamModel};
 pub use traffic::TrafficDetector;

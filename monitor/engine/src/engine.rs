@@ -25,6 +25,7 @@ use crate::episode::Change;
 use crate::feedback::FeedbackBook;
 use crate::flows::FlowBook;
 use crate::journey_risk::JourneyRisks;
+use crate::numbers::{Context, NumberBook, NumberKey};
 use crate::peers::PeerBook;
 use crate::places::Places;
 use crate::risk::{Foresight, RiskChange, Watched};
@@ -101,6 +102,7 @@ pub(crate) struct State {
     pub(crate) services: Vec<ServiceTrack>,
     pub(crate) dependencies: Vec<DependencyTrack>,
     pub(crate) peers: PeerBook,
+    pub(crate) numbers: NumberBook,
     pub(crate) book: AlertBook,
     pub(crate) feedback: FeedbackBook,
     /// The latest last.
@@ -217,6 +219,14 @@ impl Engine {
                 bucket.add(*duration, *failed);
             }
             Observation::CallEnd(end) => self.state.flows.end(end, &mut second.flows),
+            Observation::Number(seen) => {
+                let key = NumberKey::of(seen);
+                if NumberBook::admits(&key, &second.numbers, self.config.max_numbers) {
+                    second.numbers.entry(key).or_default().add(seen.value);
+                } else {
+                    self.state.counts.numbers_refused += 1;
+                }
+            }
             Observation::Edge { .. } | Observation::Hop(_) => {}
         }
     }
@@ -273,6 +283,12 @@ impl Engine {
             for service in &mut self.state.services {
                 service.finish(&self.config, &mut changes);
             }
+            let context = Context {
+                settings: &self.settings,
+                config: &self.config,
+                untaught: &|_, _| false,
+            };
+            self.state.numbers.finish(&context, &mut changes);
             self.settle(limit, changes, &mut effects);
         }
         effects
@@ -295,6 +311,7 @@ impl Engine {
             let own = settings.of(&dependency.service, &dependency.environment);
             dependency.configure(own, &self.config);
         }
+        self.state.numbers.configure(settings, &self.config);
     }
 
     /// Something was done to the platform. Whether it is new.
@@ -488,6 +505,14 @@ impl Engine {
             service.hold(is_untaught(&service.service, &service.environment));
             service.step(second, bucket, &self.config, &mut changes);
         }
+        let context = Context {
+            settings: &self.settings,
+            config: &self.config,
+            untaught: &is_untaught,
+        };
+        let numbers = &mut self.state.numbers;
+        self.state.counts.numbers_refused +=
+            numbers.step(second, bucket.numbers, &context, &mut changes);
         let state = &mut self.state;
         let served = served(&state.apis, state.dependencies.is_empty());
         for (at, dependency) in (0u32..).zip(&mut state.dependencies) {
@@ -676,6 +701,10 @@ impl Engine {
     pub(crate) fn pages(&self, anomaly: &Anomaly) -> bool {
         if anomaly.detector.starts_with("odd-") {
             // Who differs from its peers is shown and named; the Api's own detectors wake people.
+            return false;
+        }
+        if matches!(anomaly.signal.subject, Subject::Number { .. }) {
+            // That someone wants a number watched does not make it a reason to wake anyone.
             return false;
         }
         if matches!(anomaly.signal.subject, Subject::Dependency { .. }) {

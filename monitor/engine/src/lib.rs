@@ -22,6 +22,7 @@ mod lineage;
 mod log_format;
 mod manage;
 mod models;
+mod numbers;
 mod objectives;
 mod peers;
 mod places;

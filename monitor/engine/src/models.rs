@@ -258,6 +258,11 @@ pub(crate) fn peer_budget(own: Option<&Watching>, config: &EngineConfig) -> Sens
     budget(own, config).shared_by(PEER_PARTS)
 }
 
+/// A number that people want watched has a budget of its own.
+pub(crate) fn number_budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
+    budget(own, config)
+}
+
 fn budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
     let wanted = own.and_then(|own| own.false_alarms_per_week);
     Sensitivity::per_week(wanted.unwrap_or(config.false_alarms_per_api_week))

@@ -7,6 +7,7 @@ mod incidents;
 mod laws;
 mod mix;
 mod models;
+mod numbers;
 mod peers;
 mod quiet;
 mod wanted;
