@@ -261,7 +261,7 @@ fn exact(value: f64) -> String {
     let decimals = match magnitude {
         whole if whole.fract() == 0.0 => 0,
         large if large >= 1_000.0 => 0,
-        large if large >= 100.0 => 1,
+        large if large >= 10.0 => 1,
         one if one >= 1.0 => 2,
         small if small >= 0.01 => 3,
         _ => 5,

@@ -25,6 +25,7 @@ use crate::episode::Change;
 use crate::feedback::FeedbackBook;
 use crate::flows::FlowBook;
 use crate::journey_risk::JourneyRisks;
+use crate::kin::Kin;
 use crate::numbers::{Context, NumberBook, NumberKey};
 use crate::peers::PeerBook;
 use crate::places::Places;
@@ -734,6 +735,8 @@ impl Engine {
             .collect();
         new.dedup();
         new.sort_by(|a, b| state.api_places.key(*a).cmp(state.api_places.key(*b)));
+        let keys = new.iter().map(|place| state.api_places.key(*place));
+        let kin = Kin::of(keys, &state.apis, &self.config);
         for place in new {
             let key = state.api_places.key(place).clone();
             let (key, home) = if is_other(&key) || state.own_apis < self.config.max_apis {
@@ -750,7 +753,12 @@ impl Engine {
             let track = state.api_places.track(home).unwrap_or_else(|| {
                 state.own_apis += usize::from(!is_other(&key));
                 let own = self.settings.of(&key.service, &key.environment).cloned();
-                let mut track = ApiTrack::new(key, second, &self.config);
+                let teachers = kin.teachers(&key).filter(|_| !is_other(&key));
+                let mut track = ApiTrack::new(Arc::clone(&key), second, &self.config);
+                if let Some((kinship, teachers)) = teachers {
+                    let teachers = teachers.iter().map(|at| &state.apis[*at as usize]);
+                    track.borrow(kinship, &teachers.collect::<Vec<_>>());
+                }
                 if own.is_some() {
                     track.configure(own.as_ref(), &self.config);
                 }

@@ -17,6 +17,7 @@ mod feedback;
 mod fills;
 mod flows;
 mod journey_risk;
+mod kin;
 mod ledger;
 mod lineage;
 mod log_format;

@@ -26,7 +26,8 @@ fn settings() -> Arc<Settings> {
 }
 
 fn line(at: Time, depth: f64) -> Batch {
-    let text = format!(r#"{{"time":"{at}","level":"info","msg":"tick","queue":{{"depth":{depth}}}}}"#);
+    let text =
+        format!(r#"{{"time":"{at}","level":"info","msg":"tick","queue":{{"depth":{depth}}}}}"#);
     Batch {
         origin: Origin::JsonLines,
         received: at,

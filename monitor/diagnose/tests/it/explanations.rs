@@ -168,7 +168,9 @@ fn a_number_that_people_want_watched() {
     };
     check(
         &facts,
-        expect![],
+        expect![
+            "queue depth 812 jobs against 40–52.1 jobs expected now (45.2 typical); most unusual for this time of day, by the mean of 6 values in 60 s"
+        ],
     );
     check(
         &Facts {
@@ -180,6 +182,8 @@ fn a_number_that_people_want_watched() {
             }),
             ..self::facts(Measure::Number, -3.5, -4.0, -12.0, 5.0)
         },
-        expect![],
+        expect![
+            "temperature -4 within the -12 to 5 expected now (-3.50 typical); most unusual in the shape of its last values, by one value in 20 s"
+        ],
     );
 }

@@ -4,6 +4,7 @@ mod anomalies;
 mod courses;
 mod foreseen;
 mod incidents;
+mod kin;
 mod laws;
 mod mix;
 mod models;

@@ -74,7 +74,11 @@ fn a_number_that_jumps_is_shown_with_what_was_expected_and_pages_nobody() {
     let explanation = &anomaly.explanation;
     assert!(explanation.band.upper < 60.0 && explanation.actual > 100.0);
     assert_eq!(explanation.observations, 3);
-    assert!(explanation.why.starts_with("depth 1"), "{}", explanation.why);
+    assert!(
+        explanation.why.starts_with("depth 1"),
+        "{}",
+        explanation.why
+    );
     assert!(world.alerts(AlertState::Firing).is_empty());
     assert!(world.engine.view().incidents.is_empty());
     let shown = world.engine.view().anomalies;
