@@ -39,6 +39,8 @@ pub enum Measure {
     LogRate,
     /// How full something is by the warnings of the service itself.
     Saturation,
+    /// A number out of a log field that people want watched: the subject's `name` says which.
+    Number,
 }
 
 /// What is expected, in the signal's unit. `null`: not bounded on that side.
@@ -64,7 +66,7 @@ pub struct Contribution {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     /// The unit of `typical`, `actual` and `expected`: `s`, `calls/s`, `records/s`, `calls/call`,
-    /// or `ratio`.
+    /// `ratio`, or of the measure `number` what was put with it, if anything.
     pub unit: String,
     pub typical: Option<f64>,
     /// What came: the worst so far.

@@ -48,6 +48,8 @@ impl Anomaly {
             | Measure::NewStatusRatio
             | Measure::Saturation => (more, LOG_SHARE),
             Measure::TemplateRate(_) | Measure::LogRate => (longer, LOG_SHARE),
+            // What it means to anyone only those know who asked for it.
+            Measure::Number => (1.0, LOG_SHARE),
         };
         let minutes = self.duration(now).as_secs_f64() / 60.0;
         let lasting = (minutes + HALF) / (minutes + 2.0 * HALF);

@@ -67,7 +67,7 @@ pub use settings::{
     AlertRoute, FieldMetric, Objective, PathPattern, Probe, Receiver, ReceiverKind, RouteTemplate,
     Select, Sense, Settings, Tuning, Watching, Window,
 };
-pub use signal::{Measure, Observation, SignalKey, Subject};
+pub use signal::{Measure, NumberSeen, Observation, SignalKey, Subject};
 pub use sketch::{Bin, Sketch};
 pub use time::{Time, TimeError};
 pub use view::{

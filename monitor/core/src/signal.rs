@@ -26,22 +26,33 @@ pub enum Subject {
         /// As its caller names it: another service, a database.
         callee: Name,
     },
+    /// A number out of a service's log fields that people want watched. In another unit it is
+    /// another number.
+    Number {
+        service: ServiceKey,
+        environment: Name,
+        /// As people call it.
+        name: Name,
+        unit: Option<Name>,
+    },
 }
 
 impl Subject {
     pub fn service(&self) -> &ServiceKey {
         match self {
             Subject::Api(api) => &api.service,
-            Subject::Service { service, .. } | Subject::Dependency { service, .. } => service,
+            Subject::Service { service, .. }
+            | Subject::Dependency { service, .. }
+            | Subject::Number { service, .. } => service,
         }
     }
 
     pub fn environment(&self) -> &Name {
         match self {
             Subject::Api(api) => &api.environment,
-            Subject::Service { environment, .. } | Subject::Dependency { environment, .. } => {
-                environment
-            }
+            Subject::Service { environment, .. }
+            | Subject::Dependency { environment, .. }
+            | Subject::Number { environment, .. } => environment,
         }
     }
 
@@ -66,6 +77,18 @@ impl fmt::Display for Subject {
                 environment,
                 callee,
             } => write!(f, "{service} @ {environment} → {callee}"),
+            Subject::Number {
+                service,
+                environment,
+                name,
+                unit,
+            } => {
+                write!(f, "{service} @ {environment} {name}")?;
+                match unit {
+                    Some(unit) => write!(f, " ({unit})"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -99,6 +122,8 @@ pub enum Measure {
     LogRate,
     /// How full something is by the service's own warnings, 0 to 1.
     Saturation,
+    /// What the subject's number is, in the subject's unit.
+    Number,
 }
 
 impl Measure {
@@ -117,10 +142,12 @@ impl Measure {
             Measure::CallsPerCall => "calls_per_call",
             Measure::LogRate => "log_rate",
             Measure::Saturation => "saturation",
+            Measure::Number => "number",
         }
     }
 
-    /// The unit as people write it, for texts: `calls/s`, `s`; empty for ratios.
+    /// The unit as people write it, for texts: `calls/s`, `s`; empty for ratios, and for numbers,
+    /// whose unit is their subject's.
     pub fn unit(self) -> &'static str {
         match self {
             Measure::Rate => "calls/s",
@@ -132,7 +159,8 @@ impl Measure {
             | Measure::ClientErrorRatio
             | Measure::LogFormatRatio
             | Measure::NewStatusRatio
-            | Measure::Saturation => "",
+            | Measure::Saturation
+            | Measure::Number => "",
             Measure::CallsPerCall => "calls/call",
             Measure::TemplateRate(_) | Measure::LogRate => "records/s",
         }
@@ -204,6 +232,20 @@ pub enum Observation {
         /// Of what there is, 0 to 1.
         share: f32,
     },
+    /// A number out of a log field that people want watched.
+    Number(Box<NumberSeen>),
+}
+
+/// One value of a [`Subject::Number`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NumberSeen {
+    pub service: ServiceKey,
+    pub environment: Name,
+    pub name: Name,
+    pub unit: Option<Name>,
+    pub time: Time,
+    /// Finite.
+    pub value: f64,
 }
 
 impl Observation {
@@ -218,6 +260,7 @@ impl Observation {
             Observation::Hop(hop) => hop.end(),
             Observation::CallEnd(end) => end.at,
             Observation::Level { at, .. } => *at,
+            Observation::Number(number) => number.time,
         }
     }
 }

@@ -179,6 +179,8 @@ pub struct EngineCounts {
     pub anomalies_opened: u64,
     /// Observations whose Api was refused a place of its own because of the limit.
     pub overflowed: u64,
+    /// Values of numbers that people want watched, beyond as many numbers as are judged.
+    pub numbers_refused: u64,
     /// Who-calls-whom, told or told again.
     pub edges: u64,
     /// Of these, refused because more are known than we keep.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
 use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::kinship::{Kinship, upper_quartile};
 use crate::learning::LearningRule;
 use crate::options::Options;
 use crate::sensitivity::Sensitivity;
@@ -62,6 +63,10 @@ const GUARD_SHARE: f64 = 0.5;
 const GUARD_WHOLE: u64 = 20;
 /// Enough for an alarm at any sensitivity.
 const GUARD_P: f64 = 1e-15;
+/// As many calls is the chance of others known from, at first, and after so many windows what was
+/// borrowed is doubted no more.
+const DOUBTED_SIZE: f64 = 20.0;
+const DOUBT: u8 = 24;
 /// Failures take this many times longer than other levels to become the new normal.
 const SHIFT_FACTOR: u32 = 12;
 
@@ -77,6 +82,8 @@ pub struct RatioDetector {
     evidence: Evidence,
     candidate: Option<Box<(Time, Model)>>,
     held: bool,
+    /// How long to doubt what was borrowed from others, in windows.
+    doubt: u8,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -120,7 +127,39 @@ impl RatioDetector {
             evidence: Evidence::default(),
             candidate: None,
             held: false,
+            doubt: 0,
         }
+    }
+
+    /// Begins with what others have learned that do the same work or the like, and after so few own
+    /// calls as `rule` says. It weighs as much as [`PRIOR_WHOLE`] calls, and at first its chance is
+    /// believed to scatter as widely as between `kin`: what fails by nature more than they do is not
+    /// anomalous unless most of it fails.
+    pub fn borrow(&mut self, others: &[&RatioDetector], kin: Kinship, rule: LearningRule) {
+        let chance = |other: &&RatioDetector| {
+            let (a, b) = other.model.beta();
+            a / (a + b)
+        };
+        let Some(chance) = upper_quartile(others.iter().map(chance).collect()) else {
+            return;
+        };
+        self.rule = rule;
+        self.model.cases = chance * PRIOR_WHOLE;
+        self.model.whole = PRIOR_WHOLE;
+        self.doubt = match kin {
+            Kinship::Same => DOUBT / 4,
+            Kinship::Sibling => DOUBT,
+        };
+    }
+
+    /// The chance's distribution.
+    fn beta(&self) -> (f64, f64) {
+        let (a, b) = self.model.beta();
+        let size = DOUBTED_SIZE * f64::from(DOUBT) / f64::from(self.doubt.max(1));
+        if self.doubt == 0 || a + b <= size {
+            return (a, b);
+        }
+        (a * size / (a + b), b * size / (a + b))
     }
 
     /// Starts with the knowledge that `whole` records over so many seconds held no case.
@@ -200,7 +239,7 @@ impl Detector for RatioDetector {
         if whole == 0 {
             return None;
         }
-        let (a, b) = self.model.beta();
+        let (a, b) = self.beta();
         let typical = a / (a + b);
         let actual = part as f64 / whole as f64;
         let learned_from = self.model.learned;
@@ -226,6 +265,7 @@ impl Detector for RatioDetector {
             model.learn(part, whole);
             if sample.end().since(*since) >= self.shift_after {
                 self.model = std::mem::take(model);
+                self.doubt = 0;
                 self.candidate = None;
                 self.evidence.reset();
                 phase = Phase::Shifted;
@@ -234,6 +274,7 @@ impl Detector for RatioDetector {
             self.candidate = None;
             if self.evidence.teaches(p) {
                 self.model.learn(part, whole);
+                self.doubt = self.doubt.saturating_sub(1);
                 self.seconds = self.seconds.saturating_add(sample.active_secs);
             }
             if let Phase::Learning(_) = phase {
@@ -300,7 +341,7 @@ impl Detector for RatioDetector {
         let window = Window {
             start: sample.start,
             end: sample.end(),
-            p: self.probability(part, whole, self.model.beta(), learning.is_some()),
+            p: self.probability(part, whole, self.beta(), learning.is_some()),
             most: f64::INFINITY,
         };
         self.evidence.presses(window, self.sensitivity)

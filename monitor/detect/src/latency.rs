@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
 use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::kinship::upper_quartile;
 use crate::learning::LearningRule;
 use crate::level::{Expected, Level};
 use crate::options::{DetectionDirection, Options, direction};
@@ -35,6 +36,8 @@ const PRESSING_SECS: u32 = 2;
 const UNSTABLE: f64 = 1e-4;
 /// Windows that a new level must have seen.
 const STABLE_WINDOWS: u32 = 10;
+/// What is borrowed from others weighs as much as so many windows.
+const BORROWED: u32 = 32;
 /// Durations below this, in seconds, are all the same.
 const SHORTEST: f32 = 1e-6;
 
@@ -63,6 +66,8 @@ struct Model {
     /// Standard deviation of one call's log-latency.
     spread: f64,
     windows: u32,
+    /// What is known of spread and scatter from others, in windows.
+    borrowed: u32,
     median: Level,
     tail: Level,
 }
@@ -128,6 +133,29 @@ impl LatencyDetector {
             min_rel_dev_from_expected: 0.2,
             ..Options::default()
         }
+    }
+
+    /// Begins with the spread and the scatter that others have learned, but not with how long their
+    /// calls take, and after so few own calls as `rule` says. Those of some windows count for as much.
+    pub fn borrow(&mut self, others: &[&LatencyDetector], rule: LearningRule) {
+        let of = |what: fn(&Model) -> f64| {
+            let known = others.iter().filter(|other| other.model.windows > 0);
+            upper_quartile(known.map(|other| what(&other.model)).collect())
+        };
+        let (Some(spread), Some(median), Some(tail)) = (
+            of(|model| model.spread),
+            of(|model| model.median.scatter()),
+            of(|model| model.tail.scatter()),
+        ) else {
+            return;
+        };
+        self.rule = rule;
+        self.model.spread = spread;
+        self.model.borrowed = BORROWED;
+        self.model
+            .median
+            .scatters(median.max(1.0), f64::from(BORROWED));
+        self.model.tail.scatters(tail.max(1.0), f64::from(BORROWED));
     }
 
     /// Local time is so many seconds ahead of UTC: days and weeks begin by it.
@@ -421,6 +449,7 @@ impl Model {
         Model {
             spread: 0.0,
             windows: 0,
+            borrowed: 0,
             median: Level::new(MEDIAN_FLOOR),
             tail: Level::new(TAIL_FLOOR),
         }
@@ -428,7 +457,10 @@ impl Model {
 
     /// Sampling variance of the median and the 95th percentile.
     fn variances(&self, quantiles: Quantiles) -> [f64; 2] {
-        let spread = if self.windows == 0 {
+        let spread = if self.windows < self.borrowed {
+            // Who scatters more than others by nature shows it in each of its windows.
+            self.spread.max(quantiles.spread)
+        } else if self.windows == 0 {
             quantiles.spread
         } else {
             self.spread
@@ -447,6 +479,7 @@ impl Model {
         self.median.learn(quantiles.median, median);
         self.tail.learn(quantiles.tail, tail);
         self.windows = self.windows.saturating_add(1);
-        self.spread += (quantiles.spread - self.spread) / f64::from(self.windows.min(200));
+        let known = self.windows.saturating_add(self.borrowed).min(200);
+        self.spread += (quantiles.spread - self.spread) / f64::from(known);
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Level {
     /// Weighted mean of squared residuals in units of the expected variance.
     inflation: f64,
     windows: f64,
+    /// What is known of the scatter from others, in windows.
+    borrowed: f64,
 }
 
 /// What the next window should be.
@@ -75,17 +77,30 @@ impl Level {
             location: 0.0,
             inflation: 1.0,
             windows: 0.0,
+            borrowed: 0.0,
         }
     }
 
+    /// Begins with the scatter of others, as if it had been seen in so many windows, and with no
+    /// idea of the location.
+    pub(crate) fn scatters(&mut self, inflation: f64, windows: f64) {
+        self.inflation = inflation;
+        self.borrowed = windows;
+    }
+
+    /// How much windows stray, and in how many that was seen.
+    pub(crate) fn scatter(&self) -> f64 {
+        self.inflation
+    }
+
     pub(crate) fn expect(&self, sampling_variance: f64) -> Expected {
-        let weight = self.windows.min(MEMORY);
+        let weight = (self.windows + self.borrowed).min(MEMORY);
         let inflation = (PRIOR + weight * self.inflation) / (PRIOR + weight);
         let variance = inflation.max(0.25) * (self.floor * self.floor + sampling_variance);
         Expected {
             location: self.location,
             // The location itself is uncertain, most of all early.
-            deviation: (variance * (1.0 + 1.5 / weight.max(1.0))).sqrt(),
+            deviation: (variance * (1.0 + 1.5 / self.windows.clamp(1.0, MEMORY))).sqrt(),
             // Tails stay heavier than normal: latencies are.
             freedom: (4.0 + weight / 4.0).min(20.0),
         }
@@ -98,6 +113,7 @@ impl Level {
         let expected = self.expect(sampling_variance);
         self.windows += 1.0;
         let weight = 1.0 / self.windows.min(MEMORY);
+        let of_scatter = 1.0 / (self.windows + self.borrowed).min(MEMORY);
         if self.windows <= EARLY {
             let residual = value - self.location;
             self.early.push(value);
@@ -109,7 +125,7 @@ impl Level {
             if self.windows > 1.0 {
                 let variance = self.floor * self.floor + sampling_variance;
                 let square = (residual * residual / variance).min(CUT * CUT * 4.0);
-                self.inflation += (square - self.inflation) * weight;
+                self.inflation += (square - self.inflation) * of_scatter;
             }
             return;
         }
@@ -117,7 +133,7 @@ impl Level {
         let residual = (value - self.location).clamp(-cut, cut);
         self.location += residual * weight.max(1.0 / MEMORY);
         let square = residual * residual / (self.floor * self.floor + sampling_variance);
-        self.inflation += (square * CUT_CORRECTION - self.inflation) * weight;
+        self.inflation += (square * CUT_CORRECTION - self.inflation) * of_scatter;
     }
 }
 

@@ -19,6 +19,8 @@
 //! argument, and only its place in the day and the week is used.
 
 mod centre;
+mod clusters;
+mod detector;
 mod envelope;
 mod peaks;
 mod profile;
@@ -29,6 +31,7 @@ mod surprise;
 
 use serde::{Deserialize, Serialize};
 
+pub use detector::StreamDetector;
 pub use sides::Side;
 
 use self::peaks::Peaks;

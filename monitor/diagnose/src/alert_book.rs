@@ -577,7 +577,9 @@ impl Group {
             .into_iter()
             .filter_map(|anomaly| match &anomaly.signal.subject {
                 Subject::Api(api) => Some(api),
-                Subject::Service { .. } | Subject::Dependency { .. } => None,
+                Subject::Service { .. } | Subject::Dependency { .. } | Subject::Number { .. } => {
+                    None
+                }
             })
             .collect();
         match apis.first() {

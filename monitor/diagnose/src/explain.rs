@@ -26,6 +26,15 @@ pub struct Facts<'a> {
     pub learning: bool,
     /// Whom it was held against, if not its own past.
     pub peers: Option<Peers<'a>>,
+    /// Which number it is, of [`Measure::Number`].
+    pub number: Option<NumberName<'a>>,
+}
+
+/// A number that people want watched, as they call it.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberName<'a> {
+    pub name: &'a str,
+    pub unit: Option<&'a str>,
 }
 
 /// One of several that do the same work, and how the others did.
@@ -59,6 +68,7 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::NewStatusRatio => share(facts, "calls ended in a status not seen before"),
         Measure::CallsPerCall => calls_per_call(facts),
         Measure::Saturation => share(facts, "is in use"),
+        Measure::Number => number_of(facts),
     };
     let noun = match facts.measure {
         Measure::Latency => "the slow calls",
@@ -69,7 +79,7 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::ThrottledRatio | Measure::UnauthorisedRatio | Measure::ClientErrorRatio => {
             "the refusals"
         }
-        Measure::NewStatusRatio | Measure::Saturation => "them",
+        Measure::NewStatusRatio | Measure::Saturation | Measure::Number => "them",
         Measure::CallsPerCall => "the calls",
     };
     for (at, contribution) in facts.contributions.iter().enumerate() {
@@ -211,6 +221,61 @@ fn calls_per_call(facts: &Facts<'_>) -> String {
         grouped(facts.observations),
         duration_text(facts.span),
     )
+}
+
+/// `queue_depth 812 jobs against 40–52 jobs expected now (45 typical); most unusual for this time of
+/// day, by the mean of 6 values in 60 s`
+fn number_of(facts: &Facts<'_>) -> String {
+    let name = facts.number.map_or("the number", |number| number.name);
+    let unit = match facts.number.and_then(|number| number.unit) {
+        Some(unit) => format!(" {unit}"),
+        None => String::new(),
+    };
+    let (band, actual) = (facts.band, facts.actual);
+    let held = if (band.lower..=band.upper).contains(&actual) {
+        "within the"
+    } else {
+        "against"
+    };
+    let values = match facts.observations {
+        1 => "one value".to_owned(),
+        values => format!("the mean of {} values", grouped(values)),
+    };
+    format!(
+        "{name} {}{unit} {held} {}{unit} expected now ({} typical); most unusual {}, by {values} in {}",
+        exact(actual),
+        exact_range(band),
+        exact(facts.typical),
+        facts.statistic,
+        duration_text(facts.span),
+    )
+}
+
+/// Three significant digits, and what stands before the point in full: a number may be large and its
+/// deviation small.
+fn exact(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude >= 1e15 || (magnitude > 0.0 && magnitude < 1e-4) {
+        return format!("{value:.2e}");
+    }
+    let decimals = match magnitude {
+        whole if whole.fract() == 0.0 => 0,
+        large if large >= 1_000.0 => 0,
+        large if large >= 10.0 => 1,
+        one if one >= 1.0 => 2,
+        small if small >= 0.01 => 3,
+        _ => 5,
+    };
+    format!("{value:.decimals$}")
+}
+
+fn exact_range(band: Band) -> String {
+    let separator = if band.lower < 0.0 || band.upper < 0.0 {
+        " to "
+    } else {
+        "–"
+    };
+    format!("{}{separator}{}", exact(band.lower), exact(band.upper))
 }
 
 fn template(facts: &Facts<'_>) -> String {

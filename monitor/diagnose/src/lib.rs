@@ -23,7 +23,7 @@ mod topology;
 pub mod what_if;
 
 pub use alert_book::{AlertBook, AlertConfig, AlertCounts, Cause};
-pub use explain::{Facts, Peers, duration_text, why};
+pub use explain::{Facts, NumberName, Peers, duration_text, why};
 pub use flow::{EdgeFlow, Flows, Level, NodeFlow};
 pub use identity::{alert_id, anomaly_id};
 pub use incident::{Budgets, IncidentBook, IncidentChange, Look};

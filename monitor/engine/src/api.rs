@@ -7,7 +7,7 @@ use monitor_core::{
     Anomaly, ApiKey, ApiState, ApiView, CallSource, Measure, Objective, Score, Subject, Time,
     Tuning, Watching,
 };
-use monitor_detect::{Detector, Phase, Progress, Reading, Sample, Verdict};
+use monitor_detect::{Detector, Kinship, Phase, Progress, Reading, Sample, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::CallBucket;
@@ -16,7 +16,7 @@ use crate::contract::Statuses;
 use crate::contrast::contributions;
 use crate::dimensions::{Dimensions, Selection};
 use crate::episode::{Change, Episode, Open, Origin};
-use crate::models::ApiModels;
+use crate::models::{ApiModels, KIN_RULE};
 use crate::objectives::{self, Ledger};
 use crate::peers::Closed;
 use crate::rollup::Rollups;
@@ -111,6 +111,23 @@ impl ApiTrack {
             counted: 0,
             closed: None,
         }
+    }
+
+    /// Whether others may begin with what it has learned.
+    pub(crate) fn can_teach(&self, config: &EngineConfig) -> bool {
+        self.is_foreseeable() && !self.any_open && self.learned_from >= config.learn_calls
+    }
+
+    /// Begins with what others have learned.
+    pub(crate) fn borrow(&mut self, kin: Kinship, teachers: &[&ApiTrack]) {
+        let models: Vec<&ApiModels> = teachers.iter().map(|track| &track.models).collect();
+        self.models.borrow(kin, &models);
+        self.learning = Some(Progress {
+            seconds: 0,
+            of_seconds: KIN_RULE.seconds,
+            calls: 0,
+            of_calls: KIN_RULE.calls,
+        });
     }
 
     /// Watches as `own` wants from the next second on; what was learned stays.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::dependency::DependencyBucket;
 use crate::dimensions::Dimensions;
 use crate::flows::FlowBucket;
+use crate::numbers::{NumberKey, Sum};
 
 /// Templates counted of one service in one second.
 const MAX_TEMPLATES: usize = 256;
@@ -26,6 +27,7 @@ pub(crate) struct Second {
     pub(crate) logs: BTreeMap<u32, Box<LogBucket>>,
     pub(crate) flows: FlowBucket,
     pub(crate) dependencies: BTreeMap<u32, Box<DependencyBucket>>,
+    pub(crate) numbers: BTreeMap<NumberKey, Sum>,
 }
 
 /// Calls of one Api, from one kind of evidence.

@@ -27,6 +27,8 @@ pub struct EngineConfig {
     pub max_apis: usize,
     /// Pairs of service and environment whose logs are watched; more are counted and dropped.
     pub max_services: usize,
+    /// Numbers out of log fields that are judged, of those that people want watched: some 23 KiB each.
+    pub max_numbers: usize,
     /// Apis whose rate and response time are forecast, the first to be known: some 9 KiB each.
     pub max_forecast: usize,
     /// Sensitivity: how many false alarms each Api may raise in a week.
@@ -66,6 +68,7 @@ impl Default for EngineConfig {
             max_future: Duration::from_secs(10),
             max_apis: 100_000,
             max_services: 10_000,
+            max_numbers: 1_000,
             max_forecast: 10_000,
             false_alarms_per_api_week: 0.1,
             without: BTreeSet::new(),

@@ -26,6 +26,8 @@ use crate::feedback::FeedbackBook;
 use crate::flows::FlowBook;
 use crate::journey_risk::JourneyRisks;
 use crate::levels::PendingLevels;
+use crate::kin::Kin;
+use crate::numbers::{Context, NumberBook, NumberKey};
 use crate::peers::PeerBook;
 use crate::places::Places;
 use crate::risk::{Foresight, RiskChange, Watched};
@@ -103,6 +105,7 @@ pub(crate) struct State {
     pub(crate) services: Vec<ServiceTrack>,
     pub(crate) dependencies: Vec<DependencyTrack>,
     pub(crate) peers: PeerBook,
+    pub(crate) numbers: NumberBook,
     pub(crate) book: AlertBook,
     pub(crate) feedback: FeedbackBook,
     /// The latest last.
@@ -229,6 +232,14 @@ impl Engine {
                 bucket.add(*duration, *failed);
             }
             Observation::CallEnd(end) => self.state.flows.end(end, &mut second.flows),
+            Observation::Number(seen) => {
+                let key = NumberKey::of(seen);
+                if NumberBook::admits(&key, &second.numbers, self.config.max_numbers) {
+                    second.numbers.entry(key).or_default().add(seen.value);
+                } else {
+                    self.state.counts.numbers_refused += 1;
+                }
+            }
             Observation::Edge { .. } | Observation::Hop(_) | Observation::Level { .. } => {}
         }
     }
@@ -285,6 +296,12 @@ impl Engine {
             for service in &mut self.state.services {
                 service.finish(&self.config, &mut changes);
             }
+            let context = Context {
+                settings: &self.settings,
+                config: &self.config,
+                untaught: &|_, _| false,
+            };
+            self.state.numbers.finish(&context, &mut changes);
             self.settle(limit, changes, &mut effects);
         }
         effects
@@ -307,6 +324,7 @@ impl Engine {
             let own = settings.of(&dependency.service, &dependency.environment);
             dependency.configure(own, &self.config);
         }
+        self.state.numbers.configure(settings, &self.config);
     }
 
     /// Something was done to the platform. Whether it is new.
@@ -501,6 +519,14 @@ impl Engine {
             service.hold(is_untaught(&service.service, &service.environment));
             service.step(second, bucket, &self.config, &mut changes);
         }
+        let context = Context {
+            settings: &self.settings,
+            config: &self.config,
+            untaught: &is_untaught,
+        };
+        let numbers = &mut self.state.numbers;
+        self.state.counts.numbers_refused +=
+            numbers.step(second, bucket.numbers, &context, &mut changes);
         let state = &mut self.state;
         let served = served(&state.apis, state.dependencies.is_empty());
         for (at, dependency) in (0u32..).zip(&mut state.dependencies) {
@@ -728,6 +754,10 @@ impl Engine {
             // Who differs from its peers is shown and named; the Api's own detectors wake people.
             return false;
         }
+        if matches!(anomaly.signal.subject, Subject::Number { .. }) {
+            // That someone wants a number watched does not make it a reason to wake anyone.
+            return false;
+        }
         if matches!(anomaly.signal.subject, Subject::Dependency { .. }) {
             return anomaly.signal.measure == Measure::CallsPerCall;
         }
@@ -755,6 +785,8 @@ impl Engine {
             .collect();
         new.dedup();
         new.sort_by(|a, b| state.api_places.key(*a).cmp(state.api_places.key(*b)));
+        let keys = new.iter().map(|place| state.api_places.key(*place));
+        let kin = Kin::of(keys, &state.apis, &self.config);
         for place in new {
             let key = state.api_places.key(place).clone();
             let (key, home) = if is_other(&key) || state.own_apis < self.config.max_apis {
@@ -771,7 +803,12 @@ impl Engine {
             let track = state.api_places.track(home).unwrap_or_else(|| {
                 state.own_apis += usize::from(!is_other(&key));
                 let own = self.settings.of(&key.service, &key.environment).cloned();
-                let mut track = ApiTrack::new(key, second, &self.config);
+                let teachers = kin.teachers(&key).filter(|_| !is_other(&key));
+                let mut track = ApiTrack::new(Arc::clone(&key), second, &self.config);
+                if let Some((kinship, teachers)) = teachers {
+                    let teachers = teachers.iter().map(|at| &state.apis[*at as usize]);
+                    track.borrow(kinship, &teachers.collect::<Vec<_>>());
+                }
                 if own.is_some() {
                     track.configure(own.as_ref(), &self.config);
                 }

@@ -7,7 +7,7 @@ use monitor_core::{
     Time,
 };
 use monitor_detect::{Phase, Verdict};
-use monitor_diagnose::{Facts, Peers, anomaly_id, why};
+use monitor_diagnose::{Facts, NumberName, Peers, anomaly_id, why};
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::Lineage;
@@ -183,6 +183,13 @@ fn explain(
         contributions: &contributions,
         learning: verdict.guarded,
         peers: origin.peers,
+        number: match origin.subject {
+            Subject::Number { name, unit, .. } => Some(NumberName {
+                name,
+                unit: unit.as_deref(),
+            }),
+            _ => None,
+        },
     };
     let why = why(&facts);
     Explanation {

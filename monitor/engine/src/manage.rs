@@ -46,8 +46,8 @@ impl Engine {
         self.state.feedback.given().rev().cloned().collect()
     }
 
-    /// What each Api and service has learned, in the order in which they were first seen, of those
-    /// that are `wanted`. O(Apis).
+    /// What each Api and service has learned, in the order in which they were first seen, then each
+    /// number, of those that are `wanted`. O(Apis).
     pub fn learned(&self, wanted: impl Fn(&Subject) -> bool) -> Vec<Learned> {
         let apis = self
             .state
@@ -62,7 +62,9 @@ impl Engine {
             };
             (subject, service.parts())
         });
+        let numbers = (self.state.numbers.parts()).map(|(subject, part)| (subject, vec![part]));
         apis.chain(services)
+            .chain(numbers)
             .filter(|(subject, _)| wanted(subject))
             .map(|(subject, parts)| Learned {
                 subject,

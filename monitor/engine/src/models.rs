@@ -1,8 +1,8 @@
 //! The detectors of one Api with their settings.
 
 use monitor_detect::{
-    DriftDetector, LatencyDetector, LearningRule, PerCallDetector, RatioDetector, RatioKind,
-    Sensitivity, TrafficDetector,
+    DriftDetector, Kinship, LatencyDetector, LearningRule, PerCallDetector, RatioDetector,
+    RatioKind, Sensitivity, TrafficDetector,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,13 @@ const PEER_PARTS: u32 = 12;
 const STATUS_PARTS: u32 = 16;
 /// A service's error ratio and its templates have one budget more; the templates share half.
 const TEMPLATES: u32 = 64;
+
+/// Of its own calls, an Api that borrows from others has to show so many before there is a verdict:
+/// one window of a sparse one.
+pub(crate) const KIN_RULE: LearningRule = LearningRule {
+    seconds: 5,
+    calls: 8,
+};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ApiModels {
@@ -77,6 +84,27 @@ impl ApiModels {
 }
 
 impl ApiModels {
+    /// Begins with what others have learned: of the same Api elsewhere all that does not depend on the
+    /// place, of other routes only what routes of a service have in common.
+    pub(crate) fn borrow(&mut self, kin: Kinship, others: &[&ApiModels]) {
+        let of = |what: fn(&ApiModels) -> &RatioDetector| -> Vec<&RatioDetector> {
+            others.iter().map(|models| what(models)).collect()
+        };
+        self.errors
+            .borrow(&of(|models| &models.errors), kin, KIN_RULE);
+        let latencies: Vec<&LatencyDetector> =
+            others.iter().map(|models| &models.latency).collect();
+        self.latency.borrow(&latencies, KIN_RULE);
+        if kin == Kinship::Same {
+            let throttled = of(|models| &models.throttled);
+            self.throttled.borrow(&throttled, kin, KIN_RULE);
+            let unauthorised = of(|models| &models.unauthorised);
+            self.unauthorised.borrow(&unauthorised, kin, KIN_RULE);
+            let client_errors = of(|models| &models.client_errors);
+            self.client_errors.borrow(&client_errors, kin, KIN_RULE);
+        }
+    }
+
     /// As `own` wants it; what it does not say is as usual.
     pub(crate) fn tune(&mut self, own: Option<&Watching>, config: &EngineConfig) {
         let whole = budget(own, config);
@@ -256,6 +284,11 @@ pub(crate) fn tune_logs(
 /// Replicas and versions of a service, and environments of an Api, share a budget with each kind.
 pub(crate) fn peer_budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
     budget(own, config).shared_by(PEER_PARTS)
+}
+
+/// A number that people want watched has a budget of its own.
+pub(crate) fn number_budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
+    budget(own, config)
 }
 
 fn budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {

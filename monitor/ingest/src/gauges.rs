@@ -1,9 +1,12 @@
-//! Numbers that people want out of a service's log fields: the latest of each.
+//! Numbers that people want out of a service's log fields: the latest of each, and every one of them
+//! for the engine to judge.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use monitor_core::{FieldView, Name, Record, ServiceKey, Settings, Time, Value, Watching};
+use monitor_core::{
+    FieldView, Name, NumberSeen, Observation, Record, ServiceKey, Settings, Time, Value, Watching,
+};
 
 /// Numbers kept; a workload has at most twenty.
 const MOST: usize = 50_000;
@@ -17,11 +20,24 @@ pub(crate) struct Gauges(BTreeMap<Key, (f64, Time)>);
 impl Gauges {
     /// Takes the numbers that `own` names from a record. A field that is absent or no number is
     /// passed over.
-    pub(crate) fn read(&mut self, record: &Record, own: &Watching) {
+    pub(crate) fn read(
+        &mut self,
+        record: &Record,
+        own: &Watching,
+        observations: &mut Vec<Observation>,
+    ) {
         for metric in &own.metrics {
             let Some(value) = number(&record.attributes, &metric.field) else {
                 continue;
             };
+            observations.push(Observation::Number(Box::new(NumberSeen {
+                service: record.resource.service.clone(),
+                environment: Arc::clone(&record.resource.environment.name),
+                name: Name::clone(&metric.name),
+                unit: metric.unit.clone(),
+                time: record.time,
+                value,
+            })));
             let key = (
                 record.resource.service.clone(),
                 Arc::clone(&record.resource.environment.name),

@@ -348,7 +348,7 @@ impl Pipeline {
         observations: &mut Vec<Observation>,
     ) {
         if let Some(own) = wanted.metrics() {
-            self.gauges.read(record, own);
+            self.gauges.read(record, own, observations);
         }
         match (home, record.kind) {
             (Some(home), Kind::Span) => self.edges.span(home, record, observations),

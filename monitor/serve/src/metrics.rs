@@ -103,6 +103,11 @@ fn write_monitor(out: &mut Exposition, view: &View, ready: bool) {
             counts.overflowed,
         ),
         (
+            "crosswatch_engine_numbers_refused_total",
+            "Values out of log fields that are not judged because of the limit on numbers.",
+            counts.numbers_refused,
+        ),
+        (
             "crosswatch_engine_anomalies_total",
             "Anomalies that were found.",
             counts.anomalies_opened,

@@ -9,6 +9,7 @@ mod follow;
 mod hostile;
 mod intake;
 mod models;
+mod numbers;
 mod otlp_replay;
 mod peers;
 mod sdk;

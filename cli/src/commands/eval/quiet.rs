@@ -5,6 +5,7 @@ mod mesh;
 use std::io::Write;
 use std::path::PathBuf;
 
+use eval::quiet::numbers::QuietNumbers;
 use eval::quiet::report::Report;
 use eval::quiet::run::Quiet;
 
@@ -20,12 +21,14 @@ const MESH_DAYS: u32 = 7;
 ///
 /// Synthetic Apis of known statistics (tides of day and week, bursts, wandering levels, heavy tails)
 /// go through the production engine for some weeks at each sensitivity; with --mesh it is the simulated
-/// platform without faults, its week compressed into less than three hours.
+/// platform without faults, its week compressed into less than three hours, and with --numbers it is
+/// numbers out of log fields.
 ///
 /// Examples:
 ///   crosswatch eval quiet
 ///   crosswatch eval quiet --apis 100 --days 56 --targets 0.1,1 --json
 ///   crosswatch eval quiet --mesh
+///   crosswatch eval quiet --numbers 90
 #[derive(clap::Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Args {
@@ -43,6 +46,10 @@ pub(super) struct Args {
     /// The simulated platform instead of synthetic Apis.
     #[arg(long, conflicts_with = "apis")]
     mesh: bool,
+
+    /// So many numbers out of log fields instead of Apis, one value a minute each.
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["apis", "mesh"])]
+    numbers: Option<usize>,
 
     /// The platform, as a file. [default: the shipped shop]
     #[arg(long, requires = "mesh", value_name = "FILE")]
@@ -71,6 +78,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             args.days.unwrap_or(MESH_DAYS),
             &targets,
         )?
+    } else if let Some(numbers) = args.numbers {
+        let quiet = QuietNumbers {
+            seed: args.seed,
+            numbers,
+            days: args.days.unwrap_or(DAYS),
+            targets,
+        };
+        quiet.report()
     } else {
         synthetic(args, targets)
     };

@@ -89,7 +89,34 @@ impl Surprise {
         said
     }
 
+    /// What all but this share of the values stay below, to an eighth of an octave; `None` before
+    /// [`ENOUGH`].
+    pub(super) fn exceeded_by(&self, share: f32) -> Option<f32> {
+        if self.is_learning() {
+            return None;
+        }
+        let wanted = (1.0 - share) * self.counted as f32;
+        let bin = (0..BINS).find(|bin| f32::from(self.up_to(*bin)) >= wanted);
+        Some(self.edges(bin.unwrap_or(BINS - 1)).1)
+    }
+
+    /// −log₁₀ of the probability of a value at least this high.
     fn of(&self, value: f32) -> f32 {
+        let tail = self.tail;
+        let power = if tail.threshold > 0.0 {
+            (value / tail.threshold).ln() / tail.mean_log_excess.max(STEEPEST)
+        } else {
+            f32::INFINITY
+        };
+        self.beyond(value, power)
+    }
+
+    /// The same of what is a logarithm itself: its tail is exponential.
+    pub(super) fn of_logarithm(&self, value: f32) -> f32 {
+        self.beyond(value, f32::INFINITY)
+    }
+
+    fn beyond(&self, value: f32, power: f32) -> f32 {
         let counted = self.counted as f32;
         let tail = self.tail;
         let above = self.above(value);
@@ -98,11 +125,6 @@ impl Surprise {
             return -p.log10();
         }
         let exponential = (value - tail.threshold) / tail.mean_excess.max(f32::MIN_POSITIVE);
-        let power = if tail.threshold > 0.0 {
-            (value / tail.threshold).ln() / tail.mean_log_excess.max(STEEPEST)
-        } else {
-            f32::INFINITY
-        };
         let beyond = exponential.min(power);
         let p_of_threshold = (tail.share * counted + 1.0) / (counted + 1.0);
         (beyond * std::f32::consts::LOG10_E - p_of_threshold.log10()).min(MOST)

@@ -1,4 +1,5 @@
 //! Detectors on seeded series.
 
+mod clocks;
 mod detectors;
 mod random;

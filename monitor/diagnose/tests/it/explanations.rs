@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use monitor_core::{Band, Contribution, Direction, Measure, TemplateId};
-use monitor_diagnose::{Facts, Peers, why};
+use monitor_diagnose::{Facts, NumberName, Peers, why};
 
 fn check(facts: &Facts<'_>, expected: Expect) {
     expected.assert_eq(&why(facts));
@@ -29,6 +29,7 @@ fn facts(measure: Measure, typical: f64, actual: f64, lower: f64, upper: f64) ->
         contributions: &[],
         learning: false,
         peers: None,
+        number: None,
     }
 }
 
@@ -148,6 +149,41 @@ fn the_odd_one_out() {
         },
         expect![
             "12 % of calls to replica checkout-3 failed (26 of 214 in 20 s) where 0 % did at its only peer (usually 1.0×)"
+        ],
+    );
+}
+
+#[test]
+fn a_number_that_people_want_watched() {
+    let facts = Facts {
+        statistic: "for this time of day",
+        detector: "stream",
+        observations: 6,
+        span: Duration::from_secs(60),
+        number: Some(NumberName {
+            name: "queue depth",
+            unit: Some("jobs"),
+        }),
+        ..facts(Measure::Number, 45.25, 812.0, 40.0, 52.125)
+    };
+    check(
+        &facts,
+        expect![
+            "queue depth 812 jobs against 40–52.1 jobs expected now (45.2 typical); most unusual for this time of day, by the mean of 6 values in 60 s"
+        ],
+    );
+    check(
+        &Facts {
+            statistic: "in the shape of its last values",
+            observations: 1,
+            number: Some(NumberName {
+                name: "temperature",
+                unit: None,
+            }),
+            ..self::facts(Measure::Number, -3.5, -4.0, -12.0, 5.0)
+        },
+        expect![
+            "temperature -4 within the -12 to 5 expected now (-3.50 typical); most unusual in the shape of its last values, by one value in 20 s"
         ],
     );
 }

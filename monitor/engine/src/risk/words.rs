@@ -57,6 +57,7 @@ fn amount(measure: Measure, value: f64) -> String {
         | Measure::NewStatusRatio
         | Measure::Saturation => format!("{:.1} %", value * 100.0),
         Measure::CallsPerCall => format!("{value:.2} calls for each"),
+        Measure::Number => format!("{value:.1}"),
         Measure::Latency if value < 1.0 => format!("{:.0} ms", value * 1_000.0),
         Measure::Latency => format!("{value:.1} s"),
         Measure::Rate | Measure::LogRate | Measure::TemplateRate(_) => format!("{value:.1}/s"),

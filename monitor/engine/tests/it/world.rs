@@ -54,6 +54,7 @@ impl Random {
 /// How an Api is called and answers.
 #[derive(Clone, Debug)]
 pub(crate) struct Traffic {
+    pub(crate) environment: &'static str,
     pub(crate) service: &'static str,
     pub(crate) route: &'static str,
     pub(crate) per_second: f64,
@@ -73,6 +74,7 @@ pub(crate) struct Traffic {
 
 pub(crate) fn orders() -> Traffic {
     Traffic {
+        environment: "cloud-a",
         service: "orders",
         route: "/orders/{id}",
         per_second: 20.0,
@@ -110,7 +112,7 @@ impl Traffic {
 
     pub(crate) fn key(&self) -> ApiKey {
         ApiKey {
-            environment: "cloud-a".into(),
+            environment: self.environment.into(),
             service: ServiceKey::new("shop", self.service),
             method: "GET".into(),
             route: self.route.into(),

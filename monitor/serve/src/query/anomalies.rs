@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use monitor_api as wire;
 use monitor_api::{AnomaliesQuery, Listing, Problem};
-use monitor_core::{Anomaly, Direction, Measure, Subject, Time, View};
+use monitor_core::{Anomaly, Direction, Measure, SignalKey, Subject, Time, View};
 
 use super::params::{Paging, Params};
 use super::problem::Failure;
@@ -65,7 +65,7 @@ fn listing(view: &View, query: &AnomaliesQuery) -> Result<Listing<wire::Anomaly>
     let of_api = |anomaly: &Anomaly| match (&query.api, &anomaly.signal.subject) {
         (None, _) => true,
         (Some(wanted), Subject::Api(key)) => *wanted == api_id(key),
-        (Some(_), Subject::Service { .. } | Subject::Dependency { .. }) => false,
+        (Some(_), _) => false,
     };
     let found = view.anomalies.iter().filter(|anomaly| {
         let subject = &anomaly.signal.subject;
@@ -110,10 +110,7 @@ pub(crate) fn anomaly(anomaly: &Anomaly, at: Time) -> wire::Anomaly {
         score_percent: anomaly.score.percent(),
         severity_percent: anomaly.severity_percent(at),
         explanation: wire::Explanation {
-            unit: match measure.unit() {
-                "" => "ratio".to_owned(),
-                unit => unit.to_owned(),
-            },
+            unit: unit(&anomaly.signal),
             typical: finite(explanation.typical),
             actual: finite(explanation.actual),
             expected: band(explanation.band),
@@ -135,6 +132,15 @@ pub(crate) fn anomaly(anomaly: &Anomaly, at: Time) -> wire::Anomaly {
     }
 }
 
+/// A number's is as people gave it, and empty when they did not.
+fn unit(signal: &SignalKey) -> String {
+    match (&signal.subject, signal.measure.unit()) {
+        (Subject::Number { unit, .. }, _) => unit.as_deref().unwrap_or_default().to_owned(),
+        (_, "") => "ratio".to_owned(),
+        (_, unit) => unit.to_owned(),
+    }
+}
+
 pub(super) fn measure(measure: Measure) -> wire::Measure {
     match measure {
         Measure::Rate => wire::Measure::Rate,
@@ -150,6 +156,7 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
         Measure::CallsPerCall => wire::Measure::CallsPerCall,
         Measure::LogRate => wire::Measure::LogRate,
         Measure::Saturation => wire::Measure::Saturation,
+        Measure::Number => wire::Measure::Number,
     }
 }
 
@@ -157,7 +164,7 @@ pub(crate) fn subject(subject: &Subject) -> wire::Subject {
     let service = subject.service();
     let api = match subject {
         Subject::Api(key) => Some(key),
-        Subject::Service { .. } | Subject::Dependency { .. } => None,
+        Subject::Service { .. } | Subject::Dependency { .. } | Subject::Number { .. } => None,
     };
     wire::Subject {
         environment: subject.environment().to_string(),

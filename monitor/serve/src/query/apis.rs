@@ -122,6 +122,11 @@ fn detail(view: &View, id: &str) -> Result<ApiDetail, Failure> {
             service,
             environment,
             ..
+        }
+        | monitor_core::Subject::Number {
+            service,
+            environment,
+            ..
         } => *service == key.service && *environment == key.environment,
     };
     Ok(ApiDetail {

@@ -105,7 +105,7 @@ fn services(view: &View) -> String {
         .filter(|anomaly| anomaly.end.is_none())
         .filter_map(|anomaly| match &anomaly.signal.subject {
             Subject::Service { service, .. } => Some(service.to_string()),
-            Subject::Api(_) | Subject::Dependency { .. } => None,
+            Subject::Api(_) | Subject::Dependency { .. } | Subject::Number { .. } => None,
         })
         .collect();
     troubled.sort();
@@ -157,6 +157,7 @@ fn trouble(anomaly: &Anomaly) -> &'static str {
         | Measure::LogFormatRatio
         | Measure::LogRate => "logs",
         Measure::Saturation => "saturation",
+        Measure::Number => "numbers",
         Measure::ThrottledRatio => "throttling",
         Measure::UnauthorisedRatio => "refused credentials",
         Measure::ClientErrorRatio => "client errors",

@@ -563,6 +563,7 @@ pub(crate) fn view(now: Time) -> View {
             future: 1,
             anomalies_opened: 3,
             overflowed: 88,
+            numbers_refused: 7,
             edges: 96,
             edges_refused: 0,
             levels: 420,
