@@ -39,6 +39,9 @@ pub enum Measure {
     LogRate,
     /// How full something is by the warnings of the service itself.
     Saturation,
+    /// How far a minute's rate, response times and failures stand apart together; half is what chance
+    /// has it.
+    Combination,
 }
 
 /// What is expected, in the signal's unit. `null`: not bounded on that side.

@@ -47,7 +47,9 @@ impl Anomaly {
             | Measure::LogFormatRatio
             | Measure::NewStatusRatio
             | Measure::Saturation => (more, LOG_SHARE),
-            Measure::TemplateRate(_) | Measure::LogRate => (longer, LOG_SHARE),
+            Measure::TemplateRate(_) | Measure::LogRate | Measure::Combination => {
+                (longer, LOG_SHARE)
+            }
         };
         let minutes = self.duration(now).as_secs_f64() / 60.0;
         let lasting = (minutes + HALF) / (minutes + 2.0 * HALF);

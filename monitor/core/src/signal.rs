@@ -99,6 +99,9 @@ pub enum Measure {
     LogRate,
     /// How full something is by the service's own warnings, 0 to 1.
     Saturation,
+    /// How far a minute's rate, response times and failures stand apart together, 0 to 1; half is
+    /// what chance has it.
+    Combination,
 }
 
 impl Measure {
@@ -117,6 +120,7 @@ impl Measure {
             Measure::CallsPerCall => "calls_per_call",
             Measure::LogRate => "log_rate",
             Measure::Saturation => "saturation",
+            Measure::Combination => "combination",
         }
     }
 
@@ -132,7 +136,8 @@ impl Measure {
             | Measure::ClientErrorRatio
             | Measure::LogFormatRatio
             | Measure::NewStatusRatio
-            | Measure::Saturation => "",
+            | Measure::Saturation
+            | Measure::Combination => "",
             Measure::CallsPerCall => "calls/call",
             Measure::TemplateRate(_) | Measure::LogRate => "records/s",
         }

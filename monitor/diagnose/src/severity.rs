@@ -26,7 +26,8 @@ pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
         | Measure::NewStatusRatio
         | Measure::LogRate
         | Measure::CallsPerCall
-        | Measure::Saturation => false,
+        | Measure::Saturation
+        | Measure::Combination => false,
     };
     if critical {
         AlertSeverity::Critical
@@ -72,5 +73,6 @@ pub(crate) fn alert_name(anomaly: &Anomaly) -> &'static str {
         Measure::LogErrorRatio => "ServiceLogErrorsHigh",
         Measure::TemplateRate(_) => "ServiceLogMessageUnusual",
         Measure::Saturation => "ServiceSaturationHigh",
+        Measure::Combination => "ApiCombinationUnusual",
     }
 }

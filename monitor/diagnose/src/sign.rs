@@ -55,9 +55,11 @@ impl Sign {
             {
                 Kind::Silent
             }
-            Measure::Rate | Measure::LogRate | Measure::CallsPerCall | Measure::Saturation => {
-                Kind::Load
-            }
+            Measure::Rate
+            | Measure::LogRate
+            | Measure::CallsPerCall
+            | Measure::Saturation
+            | Measure::Combination => Kind::Load,
         };
         let confined_to = anomaly
             .explanation

@@ -142,6 +142,7 @@ pub(crate) fn anomalies(state: &State) -> Vec<Anomaly> {
                 .flat_map(|dependency| dependency.open_anomalies()),
         )
         .chain(state.peers.open_anomalies())
+        .chain(state.combinations.open_anomalies())
         .cloned()
         .collect();
     open.sort_by(|a, b| b.start.cmp(&a.start).then(a.id.cmp(&b.id)));

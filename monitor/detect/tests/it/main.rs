@@ -1,4 +1,5 @@
 //! Detectors on seeded series.
 
 mod detectors;
+mod isolation;
 mod random;

@@ -150,6 +150,7 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
         Measure::CallsPerCall => wire::Measure::CallsPerCall,
         Measure::LogRate => wire::Measure::LogRate,
         Measure::Saturation => wire::Measure::Saturation,
+        Measure::Combination => wire::Measure::Combination,
     }
 }
 
