@@ -41,6 +41,9 @@ pub enum Measure {
     Saturation,
     /// A number out of a log field that people want watched: the subject's `name` says which.
     Number,
+    /// How far a minute's rate, response times and failures stand apart together; half is what chance
+    /// has it.
+    Combination,
 }
 
 /// What is expected, in the signal's unit. `null`: not bounded on that side.

@@ -47,7 +47,9 @@ impl Anomaly {
             | Measure::LogFormatRatio
             | Measure::NewStatusRatio
             | Measure::Saturation => (more, LOG_SHARE),
-            Measure::TemplateRate(_) | Measure::LogRate => (longer, LOG_SHARE),
+            Measure::TemplateRate(_) | Measure::LogRate | Measure::Combination => {
+                (longer, LOG_SHARE)
+            }
             // What it means to anyone only those know who asked for it.
             Measure::Number => (1.0, LOG_SHARE),
         };

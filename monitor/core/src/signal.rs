@@ -124,6 +124,9 @@ pub enum Measure {
     Saturation,
     /// What the subject's number is, in the subject's unit.
     Number,
+    /// How far a minute's rate, response times and failures stand apart together, 0 to 1; half is
+    /// what chance has it.
+    Combination,
 }
 
 impl Measure {
@@ -143,6 +146,7 @@ impl Measure {
             Measure::LogRate => "log_rate",
             Measure::Saturation => "saturation",
             Measure::Number => "number",
+            Measure::Combination => "combination",
         }
     }
 
@@ -160,7 +164,8 @@ impl Measure {
             | Measure::LogFormatRatio
             | Measure::NewStatusRatio
             | Measure::Saturation
-            | Measure::Number => "",
+            | Measure::Number
+            | Measure::Combination => "",
             Measure::CallsPerCall => "calls/call",
             Measure::TemplateRate(_) | Measure::LogRate => "records/s",
         }

@@ -60,10 +60,41 @@ pub(crate) struct Window {
     pub(crate) most: f64,
 }
 
+impl Window {
+    fn span(self) -> Duration {
+        self.end.since(self.start)
+    }
+}
+
 impl Evidence {
     pub(crate) fn weigh(&mut self, window: Window, sensitivity: Sensitivity) -> (Score, Phase) {
-        let span = window.end.since(window.start);
-        let needed = self.tail.needed(sensitivity.probability(span));
+        let needed = self.tail.needed(sensitivity.probability(window.span()));
+        self.weigh_for(window, needed).0
+    }
+
+    /// The same for one of many signals that are alike: what all of them have shown counts as well as
+    /// what this one has.
+    pub(crate) fn weigh_among(
+        &mut self,
+        window: Window,
+        sensitivity: Sensitivity,
+        all: &mut Tail,
+    ) -> (Score, Phase) {
+        let probability = sensitivity.probability(window.span());
+        let needed = self.tail.needed(probability);
+        let (told, ended) = self.weigh_for(window, needed.max(all.needed_of_many(probability)));
+        if !self.held {
+            all.window();
+            if let Some(highest) = ended {
+                all.cycle(highest, window.end, false);
+            }
+        }
+        told
+    }
+
+    /// Also how high the cycle reached that ended with this window.
+    fn weigh_for(&mut self, window: Window, needed: f64) -> ((Score, Phase), Option<f64>) {
+        let span = window.span();
         let outside = window.p < OUTSIDE;
         let surprise = -window.p.max(f64::MIN_POSITIVE).ln() - DRIFT;
         let evidence = self.add(surprise, window.most, needed);
@@ -87,15 +118,18 @@ impl Evidence {
         }
         let clean = window.end.since(self.last_outside).as_secs() >= CLEAN_SECS
             && self.clean_windows >= CLEAN_WINDOWS;
-        if (self.anomalous && clean) || (!self.anomalous && self.sum == 0.0) {
+        let ended = (self.anomalous && clean) || (!self.anomalous && self.sum == 0.0);
+        let highest = ended.then_some(self.highest);
+        if ended {
             self.end_cycle(window.end);
         }
-        match self.since {
+        let told = match self.since {
             Some(since) if self.anomalous => (score, Phase::Anomalous { since }),
             _ if self.anomalous || !score.is_anomalous() => (score, Phase::Normal),
             // Evidence from before, in a window that itself is inside the band.
             _ => (Score::new(1.0), Phase::Normal),
-        }
+        };
+        (told, highest)
     }
 
     /// The evidence with one window's surprise more. Where a single window may contribute only a share

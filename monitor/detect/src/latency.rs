@@ -163,6 +163,12 @@ impl LatencyDetector {
         self.season.set_offset(secs);
     }
 
+    /// The median and the 95th percentile in seconds that are usual at this hour; `None` where nobody
+    /// knows yet.
+    pub fn usual(&self, at: Time) -> Option<[f64; 2]> {
+        self.season.usual(at)
+    }
+
     /// At this hour slower calls are usual than the last ones were.
     pub fn expects_slower(&self, at: Time) -> bool {
         let mut local = self.model.median.expect(0.0);

@@ -84,8 +84,13 @@ impl Exceedance {
 }
 
 impl Above {
-    fn tail(self, windows: f64, level: f64, before: Exceedance) -> Exceedance {
-        let (least, most) = EXCESS_BOUNDS;
+    fn tail(
+        self,
+        windows: f64,
+        level: f64,
+        before: Exceedance,
+        (least, most): (f64, f64),
+    ) -> Exceedance {
         let rate = before.rate_above(level).max(1e-12);
         let excess = (EXCESS_PRIOR * before.excess + self.excess) / (EXCESS_PRIOR + self.cycles);
         Exceedance {
@@ -112,18 +117,28 @@ const BELIEVED: Exceedance = Exceedance {
 impl Tail {
     /// The evidence that cycles exceed once in 1/`probability` windows.
     pub(crate) fn needed(&self, probability: f64) -> f64 {
-        let [near, far] = self.tails();
-        let seen = if near.rate_above(far.level) > probability || far.rate > probability {
+        let seen = Tail::exceeded_by(self.tails(EXCESS_BOUNDS), probability);
+        seen.min(MOST * THEORY.exceeded(probability)).max(LEAST)
+    }
+
+    /// The same of many signals that are alike, whose evidence all came here: none of them alone moves
+    /// it far, so it may follow what is seen without a bound.
+    pub(crate) fn needed_of_many(&self, probability: f64) -> f64 {
+        let seen = Tail::exceeded_by(self.tails((EXCESS_BOUNDS.0, f64::MAX)), probability);
+        seen.max(LEAST)
+    }
+
+    fn exceeded_by([near, far]: [Exceedance; 2], probability: f64) -> f64 {
+        if near.rate_above(far.level) > probability || far.rate > probability {
             far.exceeded(probability).max(far.level)
         } else {
             near.exceeded(probability).min(far.level)
-        };
-        seen.min(MOST * THEORY.exceeded(probability)).max(LEAST)
+        }
     }
 
     /// How many of a window's cycles could raise an alarm at the utmost sensitivity.
     pub(crate) fn most(&self) -> f64 {
-        let [near, _] = self.tails();
+        let [near, _] = self.tails(EXCESS_BOUNDS);
         near.rate_above(LEAST)
     }
 
@@ -132,9 +147,12 @@ impl Tail {
         self.windows
     }
 
-    fn tails(&self) -> [Exceedance; 2] {
-        let near = self.above[0].tail(self.windows, LEVELS[0], BELIEVED);
-        [near, self.above[1].tail(self.windows, LEVELS[1], near)]
+    fn tails(&self, bounds: (f64, f64)) -> [Exceedance; 2] {
+        let near = self.above[0].tail(self.windows, LEVELS[0], BELIEVED, bounds);
+        [
+            near,
+            self.above[1].tail(self.windows, LEVELS[1], near, bounds),
+        ]
     }
 
     /// A window was judged.
@@ -163,7 +181,7 @@ impl Tail {
             }
             self.alarmed = Some(end);
         }
-        let tails = self.tails();
+        let tails = self.tails(EXCESS_BOUNDS);
         for (above, tail) in self.above.iter_mut().zip(tails) {
             if peak > tail.level {
                 above.cycles += 1.0;

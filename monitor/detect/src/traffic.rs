@@ -291,6 +291,12 @@ impl TrafficDetector {
         self.season.set_offset(secs);
     }
 
+    /// The calls a second that are usual at this hour, downwards and upwards; `None` where nobody knows
+    /// yet.
+    pub fn usual(&self, at: Time) -> Option<[f64; 2]> {
+        self.season.usual(at)
+    }
+
     /// By the last hour and by the hour of the day, whichever makes it more likely.
     fn probability(&self, window: Begun) -> f64 {
         let p = self.by_the_rate(window);

@@ -69,6 +69,7 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::CallsPerCall => calls_per_call(facts),
         Measure::Saturation => share(facts, "is in use"),
         Measure::Number => number_of(facts),
+        Measure::Combination => return combination(facts),
     };
     let noun = match facts.measure {
         Measure::Latency => "the slow calls",
@@ -80,7 +81,7 @@ pub fn why(facts: &Facts<'_>) -> String {
             "the refusals"
         }
         Measure::NewStatusRatio | Measure::Saturation | Measure::Number => "them",
-        Measure::CallsPerCall => "the calls",
+        Measure::CallsPerCall | Measure::Combination => "the calls",
     };
     for (at, contribution) in facts.contributions.iter().enumerate() {
         let separator = if at == 0 { "; " } else { ", " };
@@ -209,6 +210,22 @@ fn share(facts: &Facts<'_>, what: &str) -> String {
         grouped(facts.observations),
         duration_text(facts.span),
         percent(facts.band.upper),
+    )
+}
+
+/// `rate 0.41× usual while response time 1.90× usual: an unusual combination, set apart by 0.66 where 99 of
+/// 100 minutes are by at most 0.61, 214 calls in 60 s`
+fn combination(facts: &Facts<'_>) -> String {
+    let values: Vec<String> = (facts.contributions.iter())
+        .map(|part| format!("{} {}", part.dimension, part.value))
+        .collect();
+    format!(
+        "{}: an unusual combination, set apart by {} where 99 of 100 minutes are by at most {}, {} calls in {}",
+        values.join(" while "),
+        number(facts.actual),
+        number(facts.band.upper),
+        grouped(facts.observations),
+        duration_text(facts.span),
     )
 }
 

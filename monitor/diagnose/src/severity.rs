@@ -27,7 +27,8 @@ pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
         | Measure::LogRate
         | Measure::CallsPerCall
         | Measure::Saturation
-        | Measure::Number => false,
+        | Measure::Number
+        | Measure::Combination => false,
     };
     if critical {
         AlertSeverity::Critical
@@ -74,5 +75,6 @@ pub(crate) fn alert_name(anomaly: &Anomaly) -> &'static str {
         Measure::TemplateRate(_) => "ServiceLogMessageUnusual",
         Measure::Saturation => "ServiceSaturationHigh",
         Measure::Number => "ServiceNumberUnusual",
+        Measure::Combination => "ApiCombinationUnusual",
     }
 }

@@ -59,7 +59,8 @@ impl Sign {
             | Measure::LogRate
             | Measure::CallsPerCall
             | Measure::Saturation
-            | Measure::Number => Kind::Load,
+            | Measure::Number
+            | Measure::Combination => Kind::Load,
         };
         let confined_to = anomaly
             .explanation

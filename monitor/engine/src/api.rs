@@ -7,7 +7,7 @@ use monitor_core::{
     Anomaly, ApiKey, ApiState, ApiView, CallSource, Measure, Objective, Score, Subject, Time,
     Tuning, Watching,
 };
-use monitor_detect::{Detector, Kinship, Phase, Progress, Reading, Sample, Verdict};
+use monitor_detect::{Detector, Kinship, Minute, Phase, Progress, Reading, Sample, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::CallBucket;
@@ -19,7 +19,7 @@ use crate::episode::{Change, Episode, Open, Origin};
 use crate::models::{ApiModels, KIN_RULE};
 use crate::objectives::{self, Ledger};
 use crate::peers::Closed;
-use crate::rollup::Rollups;
+use crate::rollup::{Rollups, Step};
 use crate::source::SourceChoice;
 use crate::vitals::Pulse;
 use crate::window::CallWindow;
@@ -406,6 +406,38 @@ impl ApiTrack {
             start: window.start(),
             dimensions: window.dimensions,
         }));
+    }
+
+    /// The minute that began then, for whoever looks at its numbers together.
+    pub(crate) fn combinable_minute(&self, start: i64) -> Option<Minute> {
+        if self.learning.is_some() || self.rested || self.retired || self.is_uncombined() {
+            return None;
+        }
+        let start = Time::from_secs(start);
+        let point = self.rollups.latest(Step::Minute)?;
+        (point.start == start).then(|| Minute {
+            start,
+            span: Duration::from_secs(60),
+            calls: point.calls,
+            errors: point.errors,
+            p50: point.p50,
+            p95: point.p95,
+            usual_rate: self.models.traffic.usual(start),
+            usual_time: self.models.latency.usual(start).map(|[median, _]| median),
+        })
+    }
+
+    /// One of the signals that combinations are of is not to be judged.
+    pub(crate) fn is_uncombined(&self) -> bool {
+        self.is_paused()
+            || self.is_off(|own| &own.latency)
+            || self.is_off(|own| &own.traffic)
+            || self.is_off(|own| &own.error_ratio)
+    }
+
+    /// An anomaly of one of its signals is open.
+    pub(crate) fn has_open(&self) -> bool {
+        self.any_open
     }
 
     pub(crate) fn first_seen(&self) -> i64 {

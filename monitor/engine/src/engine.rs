@@ -19,14 +19,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::ApiTrack;
 use crate::bucket::Second;
+use crate::combinations::{self, CombinationBook};
 use crate::config::{Clock, EngineConfig};
 use crate::dependency::{DependencyBucket, DependencyTrack};
 use crate::episode::Change;
 use crate::feedback::FeedbackBook;
 use crate::flows::FlowBook;
 use crate::journey_risk::JourneyRisks;
-use crate::levels::PendingLevels;
 use crate::kin::Kin;
+use crate::levels::PendingLevels;
 use crate::numbers::{Context, NumberBook, NumberKey};
 use crate::peers::PeerBook;
 use crate::places::Places;
@@ -106,6 +107,7 @@ pub(crate) struct State {
     pub(crate) dependencies: Vec<DependencyTrack>,
     pub(crate) peers: PeerBook,
     pub(crate) numbers: NumberBook,
+    pub(crate) combinations: CombinationBook,
     pub(crate) book: AlertBook,
     pub(crate) feedback: FeedbackBook,
     /// The latest last.
@@ -513,6 +515,8 @@ impl Engine {
         self.state
             .peers
             .step(second, settings, config, &mut changes);
+        let (combinations, apis) = (&mut self.state.combinations, &self.state.apis);
+        combinations.step(second, apis, settings, config, &mut changes);
         for (at, service) in (0u32..).zip(&mut self.state.services) {
             let bucket = logs.next_if(|(track, _)| *track == at);
             let bucket = bucket.as_ref().map(|(_, bucket)| &**bucket);
@@ -750,8 +754,9 @@ impl Engine {
     /// A message that is no error may become frequent without waking anyone. Nor does what a
     /// service's own calls meet: those who wait for the service feel it, or nobody does.
     pub(crate) fn pages(&self, anomaly: &Anomaly) -> bool {
-        if anomaly.detector.starts_with("odd-") {
-            // Who differs from its peers is shown and named; the Api's own detectors wake people.
+        if anomaly.detector.starts_with("odd-") || &*anomaly.detector == combinations::DETECTOR {
+            // Who differs from its peers is shown and named, and so is what is unusual only together;
+            // the Api's own detectors wake people.
             return false;
         }
         if matches!(anomaly.signal.subject, Subject::Number { .. }) {

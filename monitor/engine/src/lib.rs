@@ -6,6 +6,7 @@
 mod api;
 mod backtest;
 mod bucket;
+mod combinations;
 mod config;
 mod contract;
 mod contrast;

@@ -22,6 +22,8 @@ const LOG_FLOOD: f64 = 4.0;
 const PEER_PARTS: u32 = 12;
 /// New statuses are rare news, on top of an Api's budget.
 const STATUS_PARTS: u32 = 16;
+/// Unusual combinations are shown and page nobody.
+const COMBINATION_PARTS: u32 = 8;
 /// A service's error ratio and its templates have one budget more; the templates share half.
 const TEMPLATES: u32 = 64;
 
@@ -289,6 +291,11 @@ pub(crate) fn peer_budget(own: Option<&Watching>, config: &EngineConfig) -> Sens
 /// A number that people want watched has a budget of its own.
 pub(crate) fn number_budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
     budget(own, config)
+}
+
+/// Combinations of an Api's signals are on top of its budget.
+pub(crate) fn combination_budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
+    budget(own, config).shared_by(COMBINATION_PARTS)
 }
 
 fn budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {

@@ -2,4 +2,5 @@
 
 mod clocks;
 mod detectors;
+mod isolation;
 mod random;

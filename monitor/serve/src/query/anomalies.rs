@@ -157,6 +157,7 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
         Measure::LogRate => wire::Measure::LogRate,
         Measure::Saturation => wire::Measure::Saturation,
         Measure::Number => wire::Measure::Number,
+        Measure::Combination => wire::Measure::Combination,
     }
 }
 

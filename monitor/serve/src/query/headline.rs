@@ -163,6 +163,7 @@ fn trouble(anomaly: &Anomaly) -> &'static str {
         Measure::ClientErrorRatio => "client errors",
         Measure::NewStatusRatio => "new statuses",
         Measure::CallsPerCall => "calls to others",
+        Measure::Combination => "unusual combinations",
     }
 }
 
