@@ -20,6 +20,8 @@ use crate::bucket::LogBucket;
 const APART_SECS: i64 = 10;
 /// By so much less than it was, it has been emptied.
 const EMPTIED: f32 = 0.05;
+/// Growth is believed for so many times as long as it has been seen.
+const BELIEVED_FOR: f64 = 3.0;
 /// Growth that has not been read of for so long has ended.
 const FORGET_SECS: i64 = 6 * 3_600;
 
@@ -46,6 +48,8 @@ pub(crate) struct Filling {
     pub(crate) full_in: f64,
     pub(crate) earliest: f64,
     pub(crate) last: f64,
+    /// For so many seconds it is believed to go on.
+    pub(crate) believed_for: f64,
 }
 
 /// Who says so.

@@ -12,7 +12,7 @@ use monitor_core::Name;
 use monitor_detect::forecast::trend::{FEWEST, Trend};
 use serde::{Deserialize, Serialize};
 
-use super::{APART_SECS, EMPTIED, FORGET_SECS, Filling, Source};
+use super::{APART_SECS, BELIEVED_FOR, EMPTIED, FORGET_SECS, Filling, Source};
 
 /// Series followed of one service: replicas times what each has.
 const MAX_SERIES: usize = 64;
@@ -27,7 +27,8 @@ const LEAST_GROWTH: f64 = 0.02;
 const NOISES: f64 = 4.0;
 /// … that chance explains (Mann's test, in standard deviations) …
 const LEAST_Z: f64 = 2.0;
-/// (which is no question of a line this straight: what is left of it is rounding) …
+/// (which is no question of a line this straight: what is left of it is rounding, and it is believed
+/// twice as long) …
 const STRAIGHT: f64 = 20.0;
 /// … or a step (squared residuals of the line over those of the step).
 const BETTER_THAN_STEP: f64 = 0.7;
@@ -152,6 +153,8 @@ impl Series {
         })?;
         let arrival = trend.reaches(1.0)?;
         let (since, first) = self.began(latest, trend.slope);
+        let is_straight = trend.slope * trend.span >= STRAIGHT * trend.noise;
+        let times = if is_straight { 2.0 } else { 1.0 } * BELIEVED_FOR;
         Some(Filling {
             source: source(),
             first: f64::from(first),
@@ -163,6 +166,7 @@ impl Series {
             full_in: arrival.expected,
             earliest: arrival.earliest,
             last: arrival.latest,
+            believed_for: times * (latest.0 - since) as f64,
         })
     }
 }

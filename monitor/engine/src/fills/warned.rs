@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use monitor_core::TemplateId;
 use serde::{Deserialize, Serialize};
 
-use super::{APART_SECS, EMPTIED, FORGET_SECS, Filling, Source};
+use super::{APART_SECS, BELIEVED_FOR, EMPTIED, FORGET_SECS, Filling, Source};
 use crate::bucket::LogBucket;
 
 /// Messages followed of one service.
@@ -107,6 +107,7 @@ fn line(template: TemplateId, readings: &[(i64, f32)]) -> Option<Filling> {
         } else {
             f64::INFINITY
         },
+        believed_for: BELIEVED_FOR * (latest.0 - first.0) as f64,
     })
 }
 

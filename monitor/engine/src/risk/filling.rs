@@ -17,8 +17,6 @@ use crate::service::ServiceTrack;
 
 /// What is likelier than not is said.
 const SAID_FROM: f64 = 0.5;
-/// Growth is believed for so many times as long as it has been seen.
-const BELIEVED_FOR: f64 = 3.0;
 /// Of this share on, it is full.
 const FULL: f64 = 0.99;
 /// What a first guess is made from: always, how full it is, and how many readings there are.
@@ -196,7 +194,7 @@ fn signs(filling: &Filling) -> [f64; 3] {
 }
 
 fn is_believed(filling: &Filling) -> bool {
-    filling.full_in <= BELIEVED_FOR * (filling.at - filling.since) as f64
+    filling.full_in <= filling.believed_for
 }
 
 fn overdue(filling: &Filling, now: Time) -> bool {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// A step's length at first, where each outcome is one of its own …
 const RATE: f64 = 0.25;
 /// … and where a failure is the outcome of all that was said of several Apis in several minutes.
-const RATE_IN_BUNCHES: f64 = 0.1;
+const RATE_IN_BUNCHES: f64 = 0.05;
 /// Pull to the first guess, as a part of the distance to it that is added to each gradient. Steps
 /// shrink as outcomes come, and it with them: otherwise it would in the end outweigh what comes.
 const PULL: f64 = 1e-3;
