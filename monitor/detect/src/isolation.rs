@@ -82,7 +82,7 @@ pub struct Attitude {
     pub shift_after: Duration,
 }
 
-/// The forest of all Apis with the rows that it is grown from: some 130 KiB.
+/// The forest of all Apis with the rows that it is grown from: some 120 KiB.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IsolationForest {
     reservoir: Reservoir,

@@ -1,4 +1,4 @@
-//! What the minutes of one Api are usually like: some 100 bytes that make its minutes comparable with
+//! What the minutes of one Api are usually like: some 70 bytes that make its minutes comparable with
 //! those of others.
 //!
 //! Each quantity has a level that remembers half an hour and a spread that remembers a day, both
