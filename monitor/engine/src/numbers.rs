@@ -144,7 +144,7 @@ impl NumberBook {
         let over = (second + 1).rem_euclid(MINUTE) == 0;
         if over {
             for (key, track) in &mut self.tracks {
-                track.pass(key, second, context, changes);
+                track.pass(key, second + 1, context, changes);
             }
         }
         refused
@@ -211,12 +211,10 @@ impl NumberTrack {
         changes: &mut Vec<Change>,
     ) {
         let number = second.div_euclid(MINUTE);
-        if self
-            .begun
-            .as_ref()
-            .is_some_and(|begun| begun.number != number)
-        {
-            self.close(key, context, changes);
+        if let Some(begun) = self.begun.as_ref().filter(|begun| begun.number != number) {
+            // Its last second was one of those that passed unseen.
+            let end = (begun.number + 1) * MINUTE;
+            self.pass(key, end, context, changes);
         }
         let begun = self.begun.get_or_insert_with(|| Minute {
             number,
@@ -226,16 +224,16 @@ impl NumberTrack {
         begun.sum.merge(sum);
     }
 
-    /// The minute is over.
+    /// The minute is over, which ended at `end`.
     fn pass(
         &mut self,
         key: &NumberKey,
-        second: i64,
+        end: i64,
         context: &Context<'_>,
         changes: &mut Vec<Change>,
     ) {
         self.close(key, context, changes);
-        let now = Time::from_secs(second + 1);
+        let now = Time::from_secs(end);
         changes.extend(if self.is_paused() {
             self.episode.dismiss(now, "; it is not watched any more")
         } else {

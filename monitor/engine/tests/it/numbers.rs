@@ -132,12 +132,18 @@ fn what_nobody_wants_any_more_is_closed_and_forgotten() {
     minutes(&mut world, 10, "depth", 120.0);
     assert_eq!(world.opened().len(), 1);
     world.engine.configure(&wanting(&["other"], false));
+    let at = world.now;
+    world.observe(&value("other", at, 1.0));
     (0..5).for_each(|_| world.pass_second());
     let shown = world.engine.view().anomalies;
     assert!(shown.iter().all(|anomaly| anomaly.end.is_some()));
     let why = &shown[0].explanation.why;
     assert!(why.ends_with("nobody wants it watched any more"), "{why}");
-    assert!(world.engine.learned(|_| true).is_empty());
+    let learned = world.engine.learned(|_| true);
+    assert!(
+        learned.iter().all(|known| known.signals.is_empty()),
+        "{learned:?}"
+    );
 }
 
 #[test]
