@@ -28,6 +28,8 @@ pub struct Setting {
     pub interval: (f64, f64),
     /// What was over what may be.
     pub ratio: f64,
+    /// 95 % of it.
+    pub ratio_interval: (f64, f64),
     pub alarms: u64,
     pub by_detector: BTreeMap<String, u64>,
     /// Alarms of services and dependencies, which have budgets of their own and are not in the rate.
@@ -53,6 +55,7 @@ impl Setting {
             per_api_week: alarms as f64 / exposure,
             interval: (low / exposure, high / exposure),
             ratio: alarms as f64 / exposure / target,
+            ratio_interval: (low / exposure / target, high / exposure / target),
             alarms,
             by_detector,
             others: raised.others.clone(),
@@ -72,8 +75,8 @@ impl Report {
     pub fn table(&self) -> String {
         let mut text = format!(
             "{}: {} Apis, {:.2} weeks, nothing wrong\n\n\
-             {:>8} {:>10} {:>16} {:>7} {:>7}   in each week; by detector\n",
-            self.signals, self.apis, self.weeks, "target", "raised", "95 %", "ratio", "alarms"
+             {:>8} {:>10} {:>7} {:>6} {:>13}   in each week; by detector\n",
+            self.signals, self.apis, self.weeks, "target", "raised", "alarms", "ratio", "95 %"
         );
         for setting in &self.settings {
             let weeks: Vec<String> = setting
@@ -86,14 +89,14 @@ impl Report {
                 .iter()
                 .map(|(detector, alarms)| format!("{detector} {alarms}"))
                 .collect();
-            let (low, high) = setting.interval;
+            let (low, high) = setting.ratio_interval;
             text.push_str(&format!(
-                "{:>8} {:>10.3} {:>16} {:>7.2} {:>7}   {}; {}\n",
+                "{:>8} {:>10.3} {:>7} {:>6.2} {:>13}   {}; {}\n",
                 setting.target,
                 setting.per_api_week,
-                format!("{low:.3} to {high:.3}"),
-                setting.ratio,
                 setting.alarms,
+                setting.ratio,
+                format!("{low:.2} to {high:.2}"),
                 weeks.join(" "),
                 detectors.join(", ")
             ));
@@ -151,6 +154,22 @@ mod tests {
         };
         let setting = Setting::of(0.5, &raised, 4, 2.0);
         assert_eq!((setting.alarms, setting.per_api_week), (8, 1.0));
-        assert_eq!((setting.ratio, setting.by_week), (2.0, vec![1.5, 0.5]));
+        assert_eq!((setting.ratio, &*setting.by_week), (2.0, &[1.5, 0.5][..]));
+        // Eight alarms are 3.45 to 15.76; four were to be expected.
+        let (low, high) = setting.ratio_interval;
+        assert!((low - 0.863).abs() < 1e-3 && (high - 3.941).abs() < 1e-3);
+        let report = Report {
+            signals: "synthetic".to_owned(),
+            apis: 4,
+            weeks: 2.0,
+            settings: vec![setting],
+        };
+        expect_test::expect![[r#"
+            synthetic: 4 Apis, 2.00 weeks, nothing wrong
+
+              target     raised  alarms  ratio          95 %   in each week; by detector
+                 0.5      1.000       8   2.00  0.86 to 3.94   1.50 0.50; latency-spike 2, traffic-drop 6
+        "#]]
+        .assert_eq(&report.table());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use monitor_core::{Band, Direction, Score, Sketch, Time};
 
-use crate::{Options, Progress, Sensitivity};
+use crate::{Experience, Options, Progress, Sensitivity};
 
 /// Judges one signal, online.
 ///
@@ -33,9 +33,14 @@ pub trait Detector: Debug {
     /// Judges by these from now on; what was learned stays.
     fn tune(&mut self, options: Options, sensitivity: Sensitivity);
 
-    /// How many false alarms a week it could raise at the utmost sensitivity, by what it has seen: of
-    /// a larger budget the rest is of more use to others.
-    fn most_alarms_per_week(&self) -> f64 {
+    /// How near to an alarm normal times came. Of detectors of one kind it is added up.
+    fn experience(&self) -> Experience {
+        Experience::default()
+    }
+
+    /// How many false alarms a week it could raise at the utmost sensitivity, by what it has seen and
+    /// `others` of its kind: of a larger budget the rest is of more use elsewhere.
+    fn most_alarms_per_week(&self, _others: Experience) -> f64 {
         f64::INFINITY
     }
 

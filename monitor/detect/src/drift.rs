@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
 use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::experience::Experience;
 use crate::learning::LearningRule;
 use crate::level::Level;
 use crate::options::{Options, direction};
@@ -109,10 +110,10 @@ impl DriftDetector {
             p,
             most: MOST_OF_ONE_BLOCK,
         };
-        let (score, phase) = self.evidence.weigh(window, self.sensitivity);
-        let mut phase = match learning {
-            Some(progress) => Phase::Learning(progress),
-            None => phase,
+        // What cannot be judged yet must not pass for hours in which nothing stirred.
+        let (score, mut phase) = match learning {
+            Some(progress) => (Score::NORMAL, Phase::Learning(progress)),
+            None => self.evidence.weigh(window, self.sensitivity),
         };
         if self.held {
             self.candidate = None;
@@ -137,11 +138,7 @@ impl DriftDetector {
         }
         let margin = expected.margin();
         Verdict {
-            score: if learning.is_some() {
-                Score::NORMAL
-            } else {
-                score
-            },
+            score,
             outside: p < OUTSIDE,
             phase,
             guarded: learning.is_some(),
@@ -200,8 +197,16 @@ impl Detector for DriftDetector {
         self.sensitivity = sensitivity;
     }
 
-    fn most_alarms_per_week(&self) -> f64 {
-        self.evidence.most_alarms_per_week()
+    fn experience(&self) -> Experience {
+        self.evidence.experience()
+    }
+
+    /// None for the hours in which it learns.
+    fn most_alarms_per_week(&self, others: Experience) -> f64 {
+        if self.blocks < FEWEST_BLOCKS {
+            return 0.0;
+        }
+        self.evidence.most_alarms_per_week(others)
     }
 
     fn grant(&mut self, sensitivity: Sensitivity) {

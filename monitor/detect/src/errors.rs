@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
 use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::experience::Experience;
 use crate::kinship::{Kinship, upper_quartile};
 use crate::learning::LearningRule;
 use crate::options::Options;
@@ -356,8 +357,12 @@ impl Detector for RatioDetector {
         self.sensitivity = sensitivity;
     }
 
-    fn most_alarms_per_week(&self) -> f64 {
-        self.evidence.most_alarms_per_week()
+    fn experience(&self) -> Experience {
+        self.evidence.experience()
+    }
+
+    fn most_alarms_per_week(&self, others: Experience) -> f64 {
+        self.evidence.most_alarms_per_week(others)
     }
 
     fn grant(&mut self, sensitivity: Sensitivity) {

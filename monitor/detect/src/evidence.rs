@@ -12,6 +12,7 @@ use std::time::Duration;
 use monitor_core::{Score, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::experience::Experience;
 use crate::tail::Tail;
 use crate::{Phase, Sensitivity};
 
@@ -25,8 +26,6 @@ pub(crate) const OUTSIDE: f64 = 0.01;
 const TEACHES: f64 = 1e-3;
 /// Beyond this many times what an alarm takes, more evidence changes nothing.
 const FULL: f64 = 20.0;
-/// Windows before it is known how many alarms there could be.
-const FEWEST_WINDOWS: f64 = 500.0;
 /// An anomaly is over after this long and this many windows inside the band.
 const CLEAN_SECS: u64 = 30;
 const CLEAN_WINDOWS: u32 = 2;
@@ -162,13 +161,15 @@ impl Evidence {
         self.reset();
     }
 
-    /// How many false alarms a week there could be at the utmost sensitivity: what is granted beyond
-    /// that is of use to others.
-    pub(crate) fn most_alarms_per_week(&self) -> f64 {
-        if self.tail.windows() < FEWEST_WINDOWS {
-            return f64::INFINITY;
-        }
-        self.tail.most() * 7.0 * 86_400.0 / self.window_secs.max(1.0)
+    /// How many false alarms a week there could be at the utmost sensitivity, by what was seen here and
+    /// by `others` of its kind: what is granted beyond that is of use elsewhere.
+    pub(crate) fn most_alarms_per_week(&self, others: Experience) -> f64 {
+        self.tail.most(others) * 7.0 * 86_400.0 / self.window_secs.max(1.0)
+    }
+
+    /// How near to an alarm normal times came.
+    pub(crate) fn experience(&self) -> Experience {
+        self.tail.experience()
     }
 
     /// While held, nothing teaches.

@@ -20,6 +20,8 @@ use std::time::Duration;
 use monitor_core::Time;
 use serde::{Deserialize, Serialize};
 
+use crate::experience::Experience;
+
 /// Cycles are counted above the first of these; the second is where the far tail begins.
 const LEVELS: [f64; 2] = [0.5, 3.0];
 /// How many of a window's cycles exceed the first, and their mean excess, when p-values are uniform and
@@ -136,10 +138,25 @@ impl Tail {
         }
     }
 
-    /// How many of a window's cycles could raise an alarm at the utmost sensitivity.
-    pub(crate) fn most(&self) -> f64 {
-        let [near, _] = self.tails(EXCESS_BOUNDS);
-        near.rate_above(LEAST)
+    /// How many of a window's cycles could raise an alarm at the utmost sensitivity, by what was seen
+    /// here, and before that by `others` of its kind. What rises here counts in full, however quiet the
+    /// others are: there is no other like the one that fails.
+    pub(crate) fn most(&self, others: Experience) -> f64 {
+        let believed = Exceedance {
+            rate: (RATE_PRIOR + others.cycles) / (RATE_PRIOR / RATE + others.windows),
+            ..BELIEVED
+        };
+        let near = self.above[0].tail(self.windows, LEVELS[0], believed, EXCESS_BOUNDS);
+        let own = self.above[0].cycles / (RATE_PRIOR / RATE + self.windows);
+        let rate = near.rate.max(own);
+        Exceedance { rate, ..near }.rate_above(LEAST)
+    }
+
+    pub(crate) fn experience(&self) -> Experience {
+        Experience {
+            windows: self.windows,
+            cycles: self.above[0].cycles,
+        }
     }
 
     /// Windows judged, as far as they are remembered.
@@ -223,6 +240,22 @@ mod tests {
         let theory = Tail::default().needed(1e-6);
         assert!(seen(50, 2.5).needed(1e-6) > 1.5 * theory);
         assert!(seen(5_000, 1.0).needed(1e-6) < 0.8 * theory);
+    }
+
+    #[test]
+    fn others_of_its_kind_tell_what_a_short_past_cannot() {
+        let others = |cycles| Experience {
+            windows: 100_000.0,
+            cycles,
+        };
+        let mut quiet = Tail::default();
+        (0..100).for_each(|_| quiet.window());
+        let alone = quiet.most(Experience::default());
+        assert!(quiet.most(others(0.0)) < 0.01 * alone);
+        assert!(quiet.most(others(3_000.0)) > 0.9 * alone);
+        let lively = seen(50, 1.07);
+        let among_quiet = lively.most(others(0.0)) / lively.most(Experience::default());
+        assert!((0.95..1.05).contains(&among_quiet), "{among_quiet}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
 use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::experience::Experience;
 use crate::learning::LearningRule;
 use crate::options::{DetectionDirection, Options, direction};
 use crate::seasonal::{Outward, Season};
@@ -525,8 +526,12 @@ impl Detector for TrafficDetector {
         self.sensitivity = sensitivity;
     }
 
-    fn most_alarms_per_week(&self) -> f64 {
-        self.evidence.most_alarms_per_week()
+    fn experience(&self) -> Experience {
+        self.evidence.experience()
+    }
+
+    fn most_alarms_per_week(&self, others: Experience) -> f64 {
+        self.evidence.most_alarms_per_week(others)
     }
 
     fn grant(&mut self, sensitivity: Sensitivity) {

@@ -16,7 +16,7 @@ use crate::contract::Statuses;
 use crate::contrast::contributions;
 use crate::dimensions::{Dimensions, Selection};
 use crate::episode::{Change, Episode, Open, Origin};
-use crate::models::{ApiModels, KIN_RULE};
+use crate::models::{ApiModels, Experiences, KIN_RULE};
 use crate::objectives::{self, Ledger};
 use crate::peers::Closed;
 use crate::rollup::{Rollups, Step};
@@ -28,8 +28,6 @@ use crate::window::CallWindow;
 pub(crate) const VIEW_SECS: i64 = 60;
 /// Histograms usually come once a minute or more often; four of them smooth the steps.
 const METRIC_SPAN_SECS: u32 = 240;
-/// How often the budget of false alarms is shared anew between an Api's detectors.
-const SHARE_SECS: i64 = 3_600;
 /// Clocks change on the quarter of an hour.
 const ZONE_SECS: i64 = 900;
 pub(crate) const PAUSED: &str = "paused: neither judged nor learned from";
@@ -168,6 +166,17 @@ impl ApiTrack {
         })
     }
 
+    /// How near to an alarm its detectors came in normal times.
+    pub(crate) fn experience(&self) -> Experiences {
+        self.models.experience()
+    }
+
+    /// Shares its budget of false alarms anew between its detectors, by what those of `all` Apis have
+    /// seen.
+    pub(crate) fn share(&mut self, all: &Experiences, config: &EngineConfig) {
+        self.models.share(all, self.own.as_deref(), config);
+    }
+
     fn is_paused(&self) -> bool {
         self.own.as_ref().is_some_and(|own| own.paused)
     }
@@ -232,9 +241,6 @@ impl ApiTrack {
         let presses = |window: &CallWindow| bucket.is_some() && models.is_pressing(window);
         if let Some(window) = self.window.take_complete(second, presses) {
             self.judge_window(window, changes);
-        }
-        if second % SHARE_SECS == 0 {
-            self.models.share(self.own.as_deref(), config);
         }
         if !config.zones.is_empty() && (second % ZONE_SECS == 0 || second == self.first_seen) {
             let now = Time::from_secs(second);

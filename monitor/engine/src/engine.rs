@@ -41,6 +41,8 @@ const OTHER: &str = "~other";
 const DEPENDENCIES: usize = 4;
 /// Changes told with an alert.
 const TOLD_CHANGES: usize = 5;
+/// How often each Api's budget of false alarms is shared anew between its detectors.
+const SHARE_SECS: i64 = 300;
 /// Closed anomalies that the view still shows.
 const CLOSED_KEPT: usize = 200;
 
@@ -496,6 +498,12 @@ impl Engine {
                     subject.service() == service && subject.environment() == environment
                 })
         };
+        if second % SHARE_SECS == 0 {
+            let all = self.state.apis.iter().map(ApiTrack::experience).sum();
+            for api in &mut self.state.apis {
+                api.share(&all, &self.config);
+            }
+        }
         for (at, api) in (0u32..).zip(&mut self.state.apis) {
             let buckets = calls.next_if(|(track, _)| *track == at);
             let buckets = buckets.as_ref().map(|(_, buckets)| buckets.as_slice());

@@ -1,8 +1,8 @@
 //! The detectors of one Api with their settings.
 
 use monitor_detect::{
-    DriftDetector, Kinship, LatencyDetector, LearningRule, PerCallDetector, RatioDetector,
-    RatioKind, Sensitivity, TrafficDetector,
+    DriftDetector, Experience, Kinship, LatencyDetector, LearningRule, PerCallDetector,
+    RatioDetector, RatioKind, Sensitivity, TrafficDetector,
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,20 @@ pub(crate) struct ApiModels {
     pub(crate) throttled: RatioDetector,
     pub(crate) unauthorised: RatioDetector,
     pub(crate) client_errors: RatioDetector,
+}
+
+/// What each of an Api's detectors has seen, or those of many Apis together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Experiences([Experience; API_DETECTORS as usize]);
+
+impl std::iter::Sum for Experiences {
+    fn sum<I: Iterator<Item = Experiences>>(all: I) -> Experiences {
+        all.fold(Experiences::default(), |sum, one| {
+            Experiences(std::array::from_fn(|at| {
+                [sum.0[at], one.0[at]].into_iter().sum()
+            }))
+        })
+    }
 }
 
 impl ApiModels {
@@ -155,9 +169,38 @@ impl ApiModels {
         );
     }
 
-    /// Shares the budget anew by what each detector can use of it.
-    pub(crate) fn share(&mut self, own: Option<&Watching>, config: &EngineConfig) {
-        let mut detectors: [&mut dyn Detector; API_DETECTORS as usize] = [
+    fn detectors(&self) -> [&dyn Detector; API_DETECTORS as usize] {
+        [
+            &self.latency,
+            &self.errors,
+            &self.traffic,
+            &self.drift,
+            &self.throttled,
+            &self.unauthorised,
+            &self.client_errors,
+        ]
+    }
+
+    /// How near to an alarm each detector came in normal times.
+    pub(crate) fn experience(&self) -> Experiences {
+        Experiences(self.detectors().map(Detector::experience))
+    }
+
+    /// Shares the budget anew by what each detector can use of it, as far as it and those of `all` Apis
+    /// have seen.
+    pub(crate) fn share(
+        &mut self,
+        all: &Experiences,
+        own: Option<&Watching>,
+        config: &EngineConfig,
+    ) {
+        let most: Vec<f64> = (self.detectors().into_iter().zip(all.0))
+            .map(|(detector, all)| {
+                detector.most_alarms_per_week(all.without(detector.experience()))
+            })
+            .collect();
+        let shares = budget(own, config).shared_by_need(&most);
+        let detectors: [&mut dyn Detector; API_DETECTORS as usize] = [
             &mut self.latency,
             &mut self.errors,
             &mut self.traffic,
@@ -166,12 +209,7 @@ impl ApiModels {
             &mut self.unauthorised,
             &mut self.client_errors,
         ];
-        let most: Vec<f64> = detectors
-            .iter()
-            .map(|detector| detector.most_alarms_per_week())
-            .collect();
-        let shares = budget(own, config).shared_by_need(&most);
-        for (detector, share) in detectors.iter_mut().zip(shares) {
+        for (detector, share) in detectors.into_iter().zip(shares) {
             detector.grant(share);
         }
     }
