@@ -16,8 +16,10 @@ const MAX_SERVICES: usize = 10_000;
 /// By replica and series.
 pub(crate) type Readings = BTreeMap<(Name, Name), f32>;
 
+type ByService = BTreeMap<(ServiceKey, Name), Readings>;
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct PendingLevels(BTreeMap<i64, BTreeMap<(ServiceKey, Name), Readings>>);
+pub(crate) struct PendingLevels(BTreeMap<i64, ByService>);
 
 impl PendingLevels {
     /// Takes an [`Observation::Level`]; how many had no room.
@@ -49,11 +51,8 @@ impl PendingLevels {
     }
 
     /// What was read before `end`, a second after the other.
-    pub(crate) fn take_before(
-        &mut self,
-        end: i64,
-    ) -> Vec<(i64, BTreeMap<(ServiceKey, Name), Readings>)> {
+    pub(crate) fn take_before(&mut self, end: i64) -> BTreeMap<i64, ByService> {
         let later = self.0.split_off(&end);
-        std::mem::replace(&mut self.0, later).into_iter().collect()
+        std::mem::replace(&mut self.0, later)
     }
 }
