@@ -93,9 +93,9 @@ fn a_surge_is_told_and_a_good_day_is_not() {
         .run(60, &[orders().rate(80.0)])
         .run(60, &[orders()]);
     expect![[r#"
-        +666 s traffic since +661 s: 77 calls/s against 8.96–34.0 calls/s expected (259 % above typical), 231 calls in 3 s
+        +665 s traffic since +661 s: 73.5 calls/s against 8.21–34.7 calls/s expected (242 % above typical), 147 calls in 2 s
         ApiTrafficHigh warning firing
-        traffic over at +721 s"#]].assert_eq(&world.story());
+        traffic over at +720 s"#]].assert_eq(&world.story());
 }
 
 fn line(world: &mut World, format: Option<&str>, template: u64) {
