@@ -4,6 +4,7 @@
 //! on fields) may read nothing any more, and nobody else would say so.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use monitor_core::{Contribution, Measure, Name, Subject, Time, Watching};
 use monitor_detect::{Detector, Phase, RatioDetector};
@@ -17,6 +18,9 @@ use crate::window::LogWindow;
 
 /// Formats remembered of one service; the rest counts as known.
 const MAX_KNOWN: usize = 32;
+/// A format is the usual when it has been seen again and again for so long and nothing came of it: the
+/// window in which a service changes its format may have only some lines of the new one at its end.
+const NEWS: Duration = Duration::from_secs(60);
 /// As a person reads the name of no format.
 const UNRECOGNISED: &str = "unrecognised";
 
@@ -24,6 +28,8 @@ const UNRECOGNISED: &str = "unrecognised";
 pub(crate) struct Formats {
     /// With the records seen of each.
     known: BTreeMap<Name, u64>,
+    /// Others: since when they have been seen, and when last.
+    new: BTreeMap<Name, (Time, Time)>,
     model: RatioDetector,
     pub(crate) episode: Episode,
     held: bool,
@@ -33,6 +39,7 @@ impl Formats {
     pub(crate) fn new(config: &EngineConfig) -> Formats {
         Formats {
             known: BTreeMap::new(),
+            new: BTreeMap::new(),
             model: models::log_format(config),
             episode: Episode::default(),
             held: false,
@@ -71,7 +78,7 @@ impl Formats {
         strange > 0 && self.model.is_pressing(&window.sample(strange))
     }
 
-    /// What is strange and no anomaly, nor on its way to become one, is known from now on.
+    /// What is strange and no anomaly, nor on its way to become one, is known after a while.
     pub(crate) fn judge(
         &mut self,
         window: &LogWindow,
@@ -99,15 +106,33 @@ impl Formats {
         };
         let learning = matches!(verdict.phase, Phase::Learning(_));
         let normal = verdict.phase == Phase::Normal && verdict.score.get() == 0.0;
-        if !self.held && (learning || normal || verdict.phase == Phase::Shifted) {
+        let at_once = learning || verdict.phase == Phase::Shifted;
+        if !self.held && (at_once || normal) {
             for (format, records) in &window.sum.formats {
-                if self.known.len() < MAX_KNOWN || self.known.contains_key(format) {
-                    let seen = self.known.entry(format.clone()).or_default();
-                    *seen = seen.saturating_add(*records);
-                }
+                self.learn(format, *records, window.end(), at_once);
             }
+        } else if strange > 0 {
+            self.new.clear();
         }
         change
+    }
+
+    fn learn(&mut self, format: &Name, records: u64, now: Time, at_once: bool) {
+        if let Some(seen) = self.known.get_mut(format) {
+            *seen = seen.saturating_add(records);
+            return;
+        }
+        if self.known.len() >= MAX_KNOWN {
+            return;
+        }
+        self.new.retain(|_, (_, last)| now.since(*last) < NEWS);
+        let first = self.new.get(format).map_or(now, |(first, _)| *first);
+        if at_once || now.since(first) >= NEWS {
+            self.new.remove(format);
+            self.known.insert(Name::clone(format), records);
+        } else if self.new.len() < MAX_KNOWN || self.new.contains_key(format) {
+            self.new.insert(Name::clone(format), (first, now));
+        }
     }
 
     /// The format that most of the strange records are of.

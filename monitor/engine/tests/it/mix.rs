@@ -129,10 +129,27 @@ fn another_format_is_told_and_a_stack_trace_is_not() {
     run_lines(&mut world, 60, &[(Some("zap"), 10)]);
     run_lines(&mut world, 120, &[(Some("logfmt"), 10)]);
     expect![[r#"
-        +621 s log-format since +620 s: 100 % of records are in a format not seen before (10 of 10 in 1 s) against at most 0 % expected; format zap makes up 100 % of the records (usually 0 %)
+        +621 s log-format since +620 s: 100 % of records are in a format not seen before (10 of 10 in 1 s) against at most 10 % expected; format zap makes up 100 % of the records (usually 0 %)
         ServiceLogFormatChanged warning firing
         log-format over at +681 s
         ServiceLogFormatChanged warning resolved"#]].assert_eq(&world.story());
+}
+
+#[test]
+fn another_format_is_told_wherever_in_a_window_it_begins() {
+    for seconds in 300..320 {
+        let mut world = World::new(6);
+        run_lines(&mut world, seconds, &[(Some("logfmt"), 10)]);
+        // The last of a second.
+        run_lines(&mut world, 1, &[(Some("logfmt"), 9), (Some("zap"), 1)]);
+        run_lines(&mut world, 50, &[(Some("zap"), 10)]);
+        assert_eq!(
+            measures(&world),
+            [Measure::LogFormatRatio],
+            "{seconds}: {}",
+            world.story()
+        );
+    }
 }
 
 #[test]
