@@ -37,13 +37,16 @@ pub enum Measure {
     CallsPerCall,
     /// Log records a second.
     LogRate,
-    /// How full something is by the warnings of the service itself.
+    /// How full something is by the service's gauges or its own warnings.
     Saturation,
     /// A number out of a log field that people want watched: the subject's `name` says which.
     Number,
     /// How far a minute's rate, response times and failures stand apart together; half is what chance
     /// has it.
     Combination,
+    /// Share of log records that bear another time than the one at which they came, all astray by the
+    /// same amount.
+    MistimedRatio,
 }
 
 /// What is expected, in the signal's unit. `null`: not bounded on that side.

@@ -46,6 +46,7 @@ impl Anomaly {
             Measure::LogErrorRatio
             | Measure::LogFormatRatio
             | Measure::NewStatusRatio
+            | Measure::MistimedRatio
             | Measure::Saturation => (more, LOG_SHARE),
             Measure::TemplateRate(_) | Measure::LogRate | Measure::Combination => {
                 (longer, LOG_SHARE)

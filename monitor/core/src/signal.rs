@@ -120,13 +120,16 @@ pub enum Measure {
     CallsPerCall,
     /// Log records a second.
     LogRate,
-    /// How full something is by the service's own warnings, 0 to 1.
+    /// How full something is, by the service's gauges or its own warnings, 0 to 1.
     Saturation,
     /// What the subject's number is, in the subject's unit.
     Number,
     /// How far a minute's rate, response times and failures stand apart together, 0 to 1; half is
     /// what chance has it.
     Combination,
+    /// Share of log records that bear another time than the one at which they came, all astray by the
+    /// same amount, 0 to 1.
+    MistimedRatio,
 }
 
 impl Measure {
@@ -147,6 +150,7 @@ impl Measure {
             Measure::Saturation => "saturation",
             Measure::Number => "number",
             Measure::Combination => "combination",
+            Measure::MistimedRatio => "mistimed_ratio",
         }
     }
 
@@ -165,7 +169,8 @@ impl Measure {
             | Measure::NewStatusRatio
             | Measure::Saturation
             | Measure::Number
-            | Measure::Combination => "",
+            | Measure::Combination
+            | Measure::MistimedRatio => "",
             Measure::CallsPerCall => "calls/call",
             Measure::TemplateRate(_) | Measure::LogRate => "records/s",
         }

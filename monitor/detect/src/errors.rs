@@ -40,6 +40,8 @@ pub enum RatioKind {
     LogFormat,
     /// Calls that ended in a status that was not seen before.
     NewStatus,
+    /// Records that bear another time than that at which they came.
+    Mistimed,
     /// Calls to a dependency that failed.
     DependencyErrors,
 }
@@ -121,6 +123,7 @@ impl RatioDetector {
                 | RatioKind::NewTemplate
                 | RatioKind::ClientErrors
                 | RatioKind::LogFormat
+                | RatioKind::Mistimed
                 | RatioKind::NewStatus => shift_after,
             },
             seconds: 0,
@@ -229,6 +232,7 @@ impl Detector for RatioDetector {
             RatioKind::ClientErrors => "client-error-ratio",
             RatioKind::LogFormat => "log-format",
             RatioKind::NewStatus => "new-status",
+            RatioKind::Mistimed => "clock",
             RatioKind::DependencyErrors => "dependency-error-ratio",
         }
     }
@@ -307,9 +311,10 @@ impl Detector for RatioDetector {
                 RatioKind::NewStatus => "share of calls",
                 RatioKind::Errors => "error ratio",
                 RatioKind::LogErrors => "log error ratio",
-                RatioKind::Template | RatioKind::NewTemplate | RatioKind::LogFormat => {
-                    "share of records"
-                }
+                RatioKind::Template
+                | RatioKind::NewTemplate
+                | RatioKind::LogFormat
+                | RatioKind::Mistimed => "share of records",
                 RatioKind::Throttled => "throttled ratio",
                 RatioKind::Unauthorised => "unauthorised ratio",
                 RatioKind::ClientErrors => "client error ratio",

@@ -79,12 +79,12 @@ impl PerCallDetector {
         }
     }
 
-    /// Half as many calls again as expected, and one more for each twenty served.
+    /// A third more calls than expected, and one more for each twenty served.
     pub fn default_options() -> Options {
         Options {
             detection_direction: DetectionDirection::AboveExpected,
             min_dev_from_expected: 0.05,
-            min_rel_dev_from_expected: 0.5,
+            min_rel_dev_from_expected: 0.33,
             data_range: (0.0, f64::INFINITY),
             ..Options::default()
         }

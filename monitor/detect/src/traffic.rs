@@ -591,8 +591,9 @@ impl Model {
         let known = self.windows.min(MEMORY);
         ((PRIOR_WINDOWS * PRIOR_DISPERSION + known * self.dispersion) / (PRIOR_WINDOWS + known))
             .clamp(0.0, MOST_DISPERSION)
-            // The rate itself is uncertain, by its few windows and their Poisson scatter.
-            + (0.5 * PRIOR_DISPERSION + 1.0 / ENOUGH) / known.clamp(1.0, RATE_WINDOWS)
+            // The rate itself is uncertain while its windows are few; later that is in the scatter that
+            // was seen, for it is that of counts around the rate as it was known.
+            + (0.5 * PRIOR_DISPERSION + 1.0 / ENOUGH) / known.max(1.0)
     }
 
     fn learn(&mut self, calls: u64, span_secs: f64) {

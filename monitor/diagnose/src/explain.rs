@@ -70,6 +70,7 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::Saturation => share(facts, "is in use"),
         Measure::Number => number_of(facts),
         Measure::Combination => return combination(facts),
+        Measure::MistimedRatio => return mistimed(facts),
     };
     let noun = match facts.measure {
         Measure::Latency => "the slow calls",
@@ -82,6 +83,7 @@ pub fn why(facts: &Facts<'_>) -> String {
         }
         Measure::NewStatusRatio | Measure::Saturation | Measure::Number => "them",
         Measure::CallsPerCall | Measure::Combination => "the calls",
+        Measure::MistimedRatio => "the records",
     };
     for (at, contribution) in facts.contributions.iter().enumerate() {
         let separator = if at == 0 { "; " } else { ", " };
@@ -224,6 +226,25 @@ fn combination(facts: &Facts<'_>) -> String {
         values.join(" while "),
         number(facts.actual),
         number(facts.band.upper),
+        grouped(facts.observations),
+        duration_text(facts.span),
+    )
+}
+
+/// `its clock is 41 s behind, or its records come so late: 100 % of records (53 of 53 in 10 s) cannot be
+/// judged`
+fn mistimed(facts: &Facts<'_>) -> String {
+    let clock = facts.contributions.first();
+    let offset = clock.map_or("wrong", |clock| &*clock.value);
+    let late = if offset.ends_with("behind") {
+        ", or its records come so late"
+    } else {
+        ""
+    };
+    format!(
+        "its clock is {offset}{late}: {} of records ({} of {} in {}) cannot be judged",
+        percent(facts.actual),
+        grouped(cases(facts)),
         grouped(facts.observations),
         duration_text(facts.span),
     )

@@ -28,7 +28,8 @@ pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
         | Measure::CallsPerCall
         | Measure::Saturation
         | Measure::Number
-        | Measure::Combination => false,
+        | Measure::Combination
+        | Measure::MistimedRatio => false,
     };
     if critical {
         AlertSeverity::Critical
@@ -76,5 +77,6 @@ pub(crate) fn alert_name(anomaly: &Anomaly) -> &'static str {
         Measure::Saturation => "ServiceSaturationHigh",
         Measure::Number => "ServiceNumberUnusual",
         Measure::Combination => "ApiCombinationUnusual",
+        Measure::MistimedRatio => "ServiceClockWrong",
     }
 }

@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Load,
     /// Not called at all.
     Silent,
+    /// Its records bear wrong times.
+    Mistimed,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +52,7 @@ impl Sign {
                 Kind::Complaining
             }
             Measure::LogRate if anomaly.direction == Direction::Above => Kind::Complaining,
+            Measure::MistimedRatio => Kind::Mistimed,
             Measure::Rate | Measure::LogRate
                 if anomaly.direction == Direction::Below && anomaly.explanation.actual == 0.0 =>
             {
@@ -83,9 +86,9 @@ impl Sign {
         }
     }
 
-    /// Nobody is hurt by it: other numbers of calls, other messages.
+    /// Nobody is hurt by it: other numbers of calls, other messages, wrong times.
     pub(crate) fn is_harmless(&self) -> bool {
-        matches!(self.kind, Kind::Load | Kind::Complaining)
+        matches!(self.kind, Kind::Load | Kind::Complaining | Kind::Mistimed)
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -101,6 +101,11 @@ impl Trouble<'_> {
         self.signs.iter().any(|sign| kinds.contains(&sign.kind))
     }
 
+    /// Its clock is wrong, as its records have it.
+    fn is_mistimed(&self) -> bool {
+        self.has(&[Kind::Mistimed])
+    }
+
     /// Callers feel it.
     fn travels_up(&self) -> bool {
         self.silent_since.is_some() || self.has(&[Kind::Slow, Kind::Failing, Kind::Complaining])
@@ -108,7 +113,8 @@ impl Trouble<'_> {
 
     /// Nothing but fewer or more calls than usual.
     fn is_load_alone(&self) -> bool {
-        !self.signs.is_empty() && !self.has(&[Kind::Slow, Kind::Failing, Kind::Complaining])
+        let others = [Kind::Slow, Kind::Failing, Kind::Complaining, Kind::Mistimed];
+        !self.signs.is_empty() && !self.has(&others)
     }
 }
 
@@ -277,6 +283,10 @@ fn explained_by<'a>(
     topology: &'a Topology,
 ) -> Option<&'a Workload> {
     let in_time = |other: &Trouble<'_>| other.began <= trouble.began + MAY_LAG;
+    if trouble.is_mistimed() {
+        // Nobody else sets its clock.
+        return None;
+    }
     if trouble.is_load_alone() || trouble.signs.is_empty() {
         // Nobody calls it who called it before: the cause is with a caller, unless that one goes on
         // and is answered by nobody.

@@ -515,6 +515,7 @@ impl ApiTrack {
             first_seen: self.first_seen,
             last_seen: self.last_seen,
             complains: false,
+            unreadable: false,
         }
     }
 

@@ -12,16 +12,14 @@ use crate::api::NOT_JUDGED;
 use crate::config::EngineConfig;
 use crate::dimensions::Label;
 use crate::episode::{Change, Episode, Origin};
+use crate::familiar::Familiar;
 use crate::models;
 use crate::window::CallWindow;
 
-/// Statuses remembered of one Api; the rest counts as known.
-const MAX_KNOWN: usize = 32;
-
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Statuses {
-    /// With the calls seen of each, by label. Most Apis have two.
-    known: Vec<(Label, u64)>,
+    /// Most Apis have two.
+    known: Familiar<Label>,
     model: RatioDetector,
     pub(crate) episode: Episode,
     held: bool,
@@ -30,7 +28,7 @@ pub(crate) struct Statuses {
 impl Statuses {
     pub(crate) fn new(config: &EngineConfig) -> Statuses {
         Statuses {
-            known: Vec::new(),
+            known: Familiar::default(),
             model: models::new_status(config),
             episode: Episode::default(),
             held: false,
@@ -62,25 +60,18 @@ impl Statuses {
         self.model.skip_to(time);
     }
 
-    fn find(&self, status: &Label) -> Result<usize, usize> {
-        self.known.binary_search_by(|(known, _)| known.cmp(status))
-    }
-
     /// The status not known that most calls ended in, its calls, and the calls of all such.
     fn strange<'a>(&self, window: &'a CallWindow) -> Option<(&'a Label, u64, u64)> {
-        if self.known.is_empty() || self.known.len() >= MAX_KNOWN {
-            return None;
-        }
         let strange = || {
             let answers = window.dimensions.answers();
-            answers.filter(|(status, _)| self.find(status).is_err())
+            answers.filter(|(status, _)| self.known.is_strange(status))
         };
         let all = strange().map(|(_, calls)| calls).sum();
         let (status, calls) = strange().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(a.0)))?;
         Some((status, calls, all))
     }
 
-    /// What is strange and no anomaly, nor on its way to become one, is known from now on.
+    /// What is strange and no anomaly, nor on its way to become one, is known after a while.
     pub(crate) fn judge(
         &mut self,
         window: &CallWindow,
@@ -115,18 +106,12 @@ impl Statuses {
         };
         let learning = matches!(verdict.phase, Phase::Learning(_));
         let normal = verdict.phase == Phase::Normal && verdict.score.get() == 0.0;
-        if !self.held && (learning || normal || verdict.phase == Phase::Shifted) {
+        let at_once = learning || verdict.phase == Phase::Shifted;
+        if self.held || !(at_once || normal) {
+            self.known.doubt();
+        } else {
             for (status, calls) in window.dimensions.answers() {
-                match self.find(status) {
-                    Ok(found) => {
-                        let seen = &mut self.known[found].1;
-                        *seen = seen.saturating_add(calls);
-                    }
-                    Err(place) if self.known.len() < MAX_KNOWN => {
-                        self.known.insert(place, (status.clone(), calls));
-                    }
-                    Err(_) => {}
-                }
+                self.known.see(status, calls, window.end(), at_once);
             }
         }
         change

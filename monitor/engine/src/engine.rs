@@ -14,11 +14,12 @@ use monitor_diagnose::{
     AlertBook, AlertConfig, AlertCounts, Budgets, Cause, IncidentBook, IncidentChange, Journeys,
     Seen, Topology,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiTrack;
 use crate::bucket::Second;
+use crate::clocks::PendingAstray;
 use crate::combinations::{self, CombinationBook};
 use crate::config::{Clock, EngineConfig};
 use crate::dependency::{DependencyBucket, DependencyTrack};
@@ -98,6 +99,7 @@ pub(crate) struct State {
     /// Who was seen to call whom, by the second from which on it is known.
     pending_edges: BTreeMap<i64, BTreeSet<(Workload, Workload)>>,
     levels: PendingLevels,
+    astray: PendingAstray,
     topology: Topology,
     flows: FlowBook,
     pub(crate) journeys: Journeys,
@@ -159,10 +161,12 @@ impl Engine {
         let time = observation.time();
         if self.is_from_the_future(time) {
             self.state.counts.future += 1;
+            self.came_astray(observation);
             return;
         }
         if self.is_late(time) {
             self.state.counts.late += 1;
+            self.came_astray(observation);
             return;
         }
         self.state.newest = self.state.newest.max(Some(time));
@@ -245,6 +249,24 @@ impl Engine {
                 }
             }
             Observation::Edge { .. } | Observation::Hop(_) | Observation::Level { .. } => {}
+        }
+    }
+
+    /// Remembers a record that cannot be judged, of a service that is known: its clock may be wrong. In a
+    /// recording nobody knows when it came.
+    fn came_astray(&mut self, observation: &Observation) {
+        if let Observation::Log {
+            service,
+            environment,
+            time,
+            ..
+        } = observation
+            && self.config.clock == Clock::Wall
+            && let Some(now) = self.state.now
+            && let Some(place) =
+                (self.state.service_places).known(&(service.clone(), environment.clone()))
+        {
+            self.state.astray.add(place, *time, now);
         }
     }
 
@@ -474,6 +496,7 @@ impl Engine {
         let held = self.state.incidents.members();
         self.state.flows.step(second, &bucket.flows, &held);
         self.read_levels(second);
+        self.read_clocks(second);
         let settings = &self.settings;
         let stated = |api: &ApiKey| crate::objectives::response_time(settings, api);
         (self.state.journeys).age(Time::from_secs(second), &held, &stated);
@@ -504,9 +527,21 @@ impl Engine {
                 api.share(&all, &self.config);
             }
         }
+        let services = &self.state.services;
+        let unreadable: FxHashSet<(&ServiceKey, &Name)> = services
+            .iter()
+            .filter(|service| service.clock.is_unreadable(second))
+            .map(|service| (&service.service, &service.environment))
+            .collect();
         for (at, api) in (0u32..).zip(&mut self.state.apis) {
             let buckets = calls.next_if(|(track, _)| *track == at);
             let buckets = buckets.as_ref().map(|(_, buckets)| buckets.as_slice());
+            let whose = (&api.key.service, &api.key.environment);
+            if buckets.is_none() && !unreadable.is_empty() && unreadable.contains(&whose) {
+                // Its calls are not missing: their times are wrong.
+                api.skip_to(second.saturating_add(1));
+                continue;
+            }
             api.hold(is_untaught(&api.key.service, &api.key.environment));
             api.step(
                 second,
@@ -569,6 +604,17 @@ impl Engine {
                     let is_read = fills.read(at, &instance, &what, share);
                     self.state.counts.levels_refused += u64::from(!is_read);
                 }
+            }
+        }
+    }
+
+    /// Tells services which of their records came astray up to the end of the second.
+    fn read_clocks(&mut self, second: i64) {
+        let state = &mut self.state;
+        for (place, astray) in state.astray.take_before(second.saturating_add(1)) {
+            if let Some(track) = state.service_places.track(place) {
+                let service = &mut state.services[track as usize];
+                service.clock.came_astray(second, astray);
             }
         }
     }

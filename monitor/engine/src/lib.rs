@@ -6,6 +6,7 @@
 mod api;
 mod backtest;
 mod bucket;
+mod clocks;
 mod combinations;
 mod config;
 mod contract;
@@ -14,6 +15,7 @@ mod dependency;
 mod dimensions;
 mod engine;
 mod episode;
+mod familiar;
 mod feedback;
 mod fills;
 mod flows;

@@ -3,9 +3,6 @@
 //! A changed format harms nobody by itself. But whoever reads those lines (we, dashboards, alerts
 //! on fields) may read nothing any more, and nobody else would say so.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use monitor_core::{Contribution, Measure, Name, Subject, Time, Watching};
 use monitor_detect::{Detector, Phase, RatioDetector};
 use serde::{Deserialize, Serialize};
@@ -13,23 +10,16 @@ use serde::{Deserialize, Serialize};
 use crate::api::NOT_JUDGED;
 use crate::config::EngineConfig;
 use crate::episode::{Change, Episode, Origin};
+use crate::familiar::Familiar;
 use crate::models;
 use crate::window::LogWindow;
 
-/// Formats remembered of one service; the rest counts as known.
-const MAX_KNOWN: usize = 32;
-/// A format is the usual when it has been seen again and again for so long and nothing came of it: the
-/// window in which a service changes its format may have only some lines of the new one at its end.
-const NEWS: Duration = Duration::from_secs(60);
 /// As a person reads the name of no format.
 const UNRECOGNISED: &str = "unrecognised";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Formats {
-    /// With the records seen of each.
-    known: BTreeMap<Name, u64>,
-    /// Others: since when they have been seen, and when last.
-    new: BTreeMap<Name, (Time, Time)>,
+    known: Familiar<Name>,
     model: RatioDetector,
     pub(crate) episode: Episode,
     held: bool,
@@ -38,8 +28,7 @@ pub(crate) struct Formats {
 impl Formats {
     pub(crate) fn new(config: &EngineConfig) -> Formats {
         Formats {
-            known: BTreeMap::new(),
-            new: BTreeMap::new(),
+            known: Familiar::default(),
             model: models::log_format(config),
             episode: Episode::default(),
             held: false,
@@ -61,14 +50,11 @@ impl Formats {
 
     /// Records in formats that are not known, once there are any that are.
     fn strange(&self, window: &LogWindow) -> u64 {
-        if self.known.is_empty() || self.known.len() >= MAX_KNOWN {
-            return 0;
-        }
         window
             .sum
             .formats
             .iter()
-            .filter(|(format, _)| !self.known.contains_key(*format))
+            .filter(|(format, _)| self.known.is_strange(format))
             .map(|(_, records)| records)
             .sum()
     }
@@ -107,32 +93,14 @@ impl Formats {
         let learning = matches!(verdict.phase, Phase::Learning(_));
         let normal = verdict.phase == Phase::Normal && verdict.score.get() == 0.0;
         let at_once = learning || verdict.phase == Phase::Shifted;
-        if !self.held && (at_once || normal) {
+        if self.held || !(at_once || normal) {
+            self.known.doubt();
+        } else {
             for (format, records) in &window.sum.formats {
-                self.learn(format, *records, window.end(), at_once);
+                self.known.see(format, *records, window.end(), at_once);
             }
-        } else if strange > 0 {
-            self.new.clear();
         }
         change
-    }
-
-    fn learn(&mut self, format: &Name, records: u64, now: Time, at_once: bool) {
-        if let Some(seen) = self.known.get_mut(format) {
-            *seen = seen.saturating_add(records);
-            return;
-        }
-        if self.known.len() >= MAX_KNOWN {
-            return;
-        }
-        self.new.retain(|_, (_, last)| now.since(*last) < NEWS);
-        let first = self.new.get(format).map_or(now, |(first, _)| *first);
-        if at_once || now.since(first) >= NEWS {
-            self.new.remove(format);
-            self.known.insert(Name::clone(format), records);
-        } else if self.new.len() < MAX_KNOWN || self.new.contains_key(format) {
-            self.new.insert(Name::clone(format), (first, now));
-        }
     }
 
     /// The format that most of the strange records are of.
@@ -142,7 +110,7 @@ impl Formats {
             .sum
             .formats
             .iter()
-            .filter(|(format, _)| !self.known.contains_key(*format))
+            .filter(|(format, _)| self.known.is_strange(format))
             .max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)))
             .map(|(format, records)| Contribution {
                 dimension: "format".into(),

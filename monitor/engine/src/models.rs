@@ -421,6 +421,35 @@ fn log_format_options() -> Options {
     }
 }
 
+/// Records that bear another time than that at which they came.
+pub(crate) fn mistimed(config: &EngineConfig) -> RatioDetector {
+    RatioDetector::new(
+        RatioKind::Mistimed,
+        mistimed_options(),
+        rule(config),
+        Sensitivity::per_week(config.false_alarms_per_api_week).shared_by(2),
+        config.shift_after,
+    )
+}
+
+pub(crate) fn tune_mistimed(
+    model: &mut RatioDetector,
+    own: Option<&Watching>,
+    config: &EngineConfig,
+) {
+    let usual = mistimed_options();
+    let options = own.map_or(usual, |own| tuned(usual, &own.logs));
+    model.tune(options, budget(own, config).shared_by(2));
+}
+
+/// One of two replicas may have a wrong clock; a few stragglers are no clock.
+fn mistimed_options() -> Options {
+    Options {
+        min_dev_from_expected: 0.3,
+        ..RatioDetector::default_options()
+    }
+}
+
 /// Calls that end in a status that the Api has not been seen to use.
 pub(crate) fn new_status(config: &EngineConfig) -> RatioDetector {
     RatioDetector::new(

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{NOT_JUDGED, PAUSED, VIEW_SECS};
 use crate::bucket::{LogBucket, TemplateCount};
+use crate::clocks::ServiceClock;
 use crate::config::EngineConfig;
 use crate::episode::{Change, Episode, Origin};
 use crate::fills::Fills;
@@ -46,6 +47,7 @@ pub(crate) struct ServiceTrack {
     formats: Formats,
     rate_model: TrafficDetector,
     rate: Episode,
+    pub(crate) clock: ServiceClock,
     pub(crate) warnings: Warnings,
     pub(crate) fills: Fills,
     /// Seconds with records, and records, that windows have judged.
@@ -89,6 +91,7 @@ impl ServiceTrack {
             formats: Formats::new(config),
             rate_model: models::log_rate(config),
             rate: Episode::default(),
+            clock: ServiceClock::new(config),
             warnings: Warnings::default(),
             fills: Fills::default(),
             judged_secs: 0,
@@ -105,6 +108,7 @@ impl ServiceTrack {
         let own = self.own.as_deref();
         models::tune_logs(&mut self.model, own, config, false);
         self.formats.tune(own, config);
+        self.clock.tune(own, config);
         models::tune_log_rate(&mut self.rate_model, own, config);
         for watched in self.watched.values_mut() {
             models::tune_logs(&mut watched.model, own, config, true);
@@ -117,6 +121,7 @@ impl ServiceTrack {
             self.held = hold;
             self.model.hold(hold);
             self.formats.hold(hold);
+            self.clock.hold(hold);
             self.rate_model.hold(hold);
             for watched in self.watched.values_mut() {
                 watched.model.hold(hold);
@@ -171,11 +176,17 @@ impl ServiceTrack {
         if let Some(window) = self.window.take_complete(second, presses) {
             self.judge(&window, config, changes);
         }
-        if self.logs_total > 0 {
+        changes.extend(self.judge_clock(second, bucket));
+        if self.clock.is_unreadable(second) {
+            // What does not come in time may have been written all the same.
+            self.rate_model
+                .skip_to(Time::from_secs(second.saturating_add(1)));
+        } else if self.logs_total > 0 {
             self.judge_rate(second, bucket, changes);
         }
         let now = Time::from_secs(second);
-        for episode in [&mut self.errors, &mut self.formats.episode] {
+        let others = [&mut self.formats.episode, &mut self.clock.episode];
+        for episode in [&mut self.errors].into_iter().chain(others) {
             if episode.open.is_some() {
                 changes.extend(episode.expire(now));
             }
@@ -187,6 +198,17 @@ impl ServiceTrack {
                 }
             }
         }
+    }
+
+    fn judge_clock(&mut self, second: i64, bucket: Option<&LogBucket>) -> Option<Change> {
+        let timely = bucket.map_or(0, |bucket| bucket.records);
+        let off = self.own.as_ref().is_some_and(|own| own.logs.is_off());
+        let (service, environment) = (&self.service, &self.environment);
+        let subject = || Subject::Service {
+            service: service.clone(),
+            environment: environment.clone(),
+        };
+        self.clock.step(second, timely, subject, off)
     }
 
     fn judge_rate(&mut self, second: i64, bucket: Option<&LogBucket>, changes: &mut Vec<Change>) {
@@ -223,7 +245,12 @@ impl ServiceTrack {
                 .watched
                 .values_mut()
                 .map(|watched| &mut watched.episode);
-            let own = [&mut self.errors, &mut self.formats.episode, &mut self.rate];
+            let own = [
+                &mut self.errors,
+                &mut self.formats.episode,
+                &mut self.clock.episode,
+                &mut self.rate,
+            ];
             for episode in own.into_iter().chain(episodes) {
                 changes.extend(episode.dismiss(now, "; it is not watched any more"));
             }
@@ -237,6 +264,7 @@ impl ServiceTrack {
         self.window = LogWindow::default();
         self.model.skip_to(time);
         self.formats.skip_to(time);
+        self.clock.skip_to(time);
         self.rate_model.skip_to(time);
         for watched in self.watched.values_mut() {
             watched.model.skip_to(time);
@@ -399,6 +427,7 @@ impl ServiceTrack {
             first_seen: self.first_seen,
             last_seen: self.last_seen,
             complains: errors >= 3 && errors as f64 >= 2.0 * usual * records as f64,
+            unreadable: self.clock.is_unreadable(watermark),
         }
     }
 
@@ -412,7 +441,8 @@ impl ServiceTrack {
     }
 
     pub(crate) fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
-        [&self.errors, &self.formats.episode, &self.rate]
+        let formats = &self.formats.episode;
+        [&self.errors, formats, &self.clock.episode, &self.rate]
             .into_iter()
             .chain(self.watched.values().map(|watched| &watched.episode))
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))

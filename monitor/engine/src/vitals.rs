@@ -27,6 +27,8 @@ pub(crate) struct Pulse {
     pub(crate) last_seen: i64,
     /// It logs clearly more errors than usual.
     pub(crate) complains: bool,
+    /// Its records bear wrong times, so its silence says nothing.
+    pub(crate) unreadable: bool,
 }
 
 /// All pulses of one service of one kind.
@@ -67,6 +69,7 @@ struct Known {
     logs: Option<Sum>,
     judged: bool,
     complains: bool,
+    unreadable: bool,
 }
 
 /// Of each of `concerned`, as of the end of a second. One pass over all that is watched.
@@ -94,6 +97,7 @@ pub(crate) fn of(
             Sum::add(&mut known.logs, pulse);
             known.judged |= pulse.judged;
             known.complains |= pulse.complains;
+            known.unreadable |= pulse.unreadable;
         }
     }
     concerned
@@ -107,6 +111,7 @@ pub(crate) fn of(
             let silent_since = known
                 .calls
                 .or(known.logs)
+                .filter(|_| !known.unreadable)
                 .and_then(|sum| sum.silent_since(end));
             let vitals = Vitals {
                 judged: known.judged,

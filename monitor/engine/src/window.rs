@@ -44,6 +44,11 @@ impl Enough {
     }
 }
 
+/// Whether so many records in so many seconds are worth a judgement.
+pub(crate) fn are_enough_records(seconds: i64, records: u64) -> bool {
+    RECORDS.is_reached(seconds, records)
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CallWindow {
     start: Option<i64>,

@@ -169,6 +169,9 @@ impl<'a> Names<'a> {
             return String::new();
         };
         let mut parts = Vec::new();
+        if trouble.is_mistimed() {
+            parts.push("its records bear wrong times".to_owned());
+        }
         if let Some(since) = trouble.silent_since {
             parts.push(self.silence(workload, since));
         }

@@ -1,6 +1,7 @@
 //! The engine's behaviour in the domain's words, on simulated traffic.
 
 mod anomalies;
+mod clocks;
 mod combinations;
 mod courses;
 mod foreseen;

@@ -72,6 +72,24 @@ fn answers_that_change_without_failing_are_told_and_a_stray_one_is_not() {
 }
 
 #[test]
+fn another_status_is_told_wherever_in_a_window_it_begins() {
+    let (found, moved) = (CallStatus::Http(200), CallStatus::Http(302));
+    for seconds in 300..310 {
+        let mut world = World::new(8);
+        run_refusing(&mut world, seconds, found, 1);
+        // The last of a second, and no news by themselves.
+        run_refusing(&mut world, 1, moved, 20);
+        run_refusing(&mut world, 60, moved, 2);
+        assert_eq!(
+            measures(&world),
+            [Measure::NewStatusRatio],
+            "{seconds}: {}",
+            world.story()
+        );
+    }
+}
+
+#[test]
 fn throttling_is_told_within_seconds() {
     let mut world = World::new(4);
     run_refusing(&mut world, 300, CallStatus::Http(429), 200);
@@ -93,7 +111,7 @@ fn a_surge_is_told_and_a_good_day_is_not() {
         .run(60, &[orders().rate(80.0)])
         .run(60, &[orders()]);
     expect![[r#"
-        +665 s traffic since +661 s: 73.5 calls/s against 8.21–34.7 calls/s expected (242 % above typical), 147 calls in 2 s
+        +665 s traffic since +661 s: 73.5 calls/s against 8.81–34.1 calls/s expected (242 % above typical), 147 calls in 2 s
         ApiTrafficHigh warning firing
         traffic over at +720 s"#]].assert_eq(&world.story());
 }

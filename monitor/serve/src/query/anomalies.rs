@@ -152,6 +152,7 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
         Measure::UnauthorisedRatio => wire::Measure::UnauthorisedRatio,
         Measure::ClientErrorRatio => wire::Measure::ClientErrorRatio,
         Measure::LogFormatRatio => wire::Measure::LogFormatRatio,
+        Measure::MistimedRatio => wire::Measure::MistimedRatio,
         Measure::NewStatusRatio => wire::Measure::NewStatusRatio,
         Measure::CallsPerCall => wire::Measure::CallsPerCall,
         Measure::LogRate => wire::Measure::LogRate,

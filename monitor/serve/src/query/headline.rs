@@ -164,6 +164,7 @@ fn trouble(anomaly: &Anomaly) -> &'static str {
         Measure::NewStatusRatio => "new statuses",
         Measure::CallsPerCall => "calls to others",
         Measure::Combination => "unusual combinations",
+        Measure::MistimedRatio => "clocks",
     }
 }
 
