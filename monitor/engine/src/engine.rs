@@ -1,51 +1,41 @@
 //! Observations and time in, effects out.
 
+mod intake;
+mod routing;
+mod telling;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Alert, Anomaly, AnomalyId, ApiKey, CallSource, Change as Deed, EngineCounts, Environment,
-    Incident, Measure, Name, Observation, Risk, ServiceKey, Settings, Subject, Time, View, Window,
-    Workload,
+    Alert, Anomaly, AnomalyId, ApiKey, Change as Deed, EngineCounts, Environment, Incident, Name,
+    Risk, ServiceKey, Settings, Time, View, Window, Workload,
 };
 use monitor_detect::Discoveries;
-use monitor_diagnose::{
-    AlertBook, AlertConfig, AlertCounts, Budgets, Cause, IncidentBook, IncidentChange, Journeys,
-    Seen, Topology,
-};
+use monitor_diagnose::{AlertBook, AlertConfig, AlertCounts, IncidentBook, Journeys, Topology};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiTrack;
 use crate::bucket::Second;
 use crate::clocks::PendingAstray;
-use crate::combinations::{self, CombinationBook};
+use crate::combinations::CombinationBook;
 use crate::config::{Clock, EngineConfig};
-use crate::dependency::{DependencyBucket, DependencyTrack};
-use crate::episode::Change;
+use crate::dependency::DependencyTrack;
 use crate::feedback::FeedbackBook;
 use crate::flows::FlowBook;
 use crate::journey_risk::JourneyRisks;
-use crate::kin::Kin;
 use crate::levels::PendingLevels;
-use crate::numbers::{Context, NumberBook, NumberKey};
+use crate::numbers::{Context, NumberBook};
 use crate::peers::PeerBook;
 use crate::places::Places;
 use crate::risk::{Foresight, RiskChange, Watched};
 use crate::rollup::{SeriesPoint, Step};
 use crate::service::ServiceTrack;
 
-/// The route of the Apis that found no place of their own.
-const OTHER: &str = "~other";
-/// What services ask of others is watched for this many to a service, on average.
-const DEPENDENCIES: usize = 4;
-/// Changes told with an alert.
-const TOLD_CHANGES: usize = 5;
 /// How often each Api's budget of false alarms is shared anew between its detectors.
 const SHARE_SECS: i64 = 300;
-/// Closed anomalies that the view still shows.
-const CLOSED_KEPT: usize = 200;
 
 /// What has to happen in the world.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,157 +123,6 @@ impl Engine {
                 ..State::default()
             },
         }
-    }
-
-    /// Takes one observation into its second's bucket. O(log n) in the seconds and Apis pending.
-    pub fn observe(&mut self, observation: &Observation) {
-        if let Observation::Edge { caller, callee, at } = observation {
-            self.observe_edge(caller, callee, *at);
-            return;
-        }
-        if let Observation::Level { at, .. } = observation {
-            if self.is_from_the_future(*at) {
-                self.state.counts.future += 1;
-            } else {
-                let earliest = self.earliest_second().unwrap_or(i64::MIN);
-                self.state.counts.levels += 1;
-                self.state.counts.levels_refused += self.state.levels.add(observation, earliest);
-            }
-            return;
-        }
-        if let Observation::Hop(hop) = observation {
-            if !self.is_from_the_future(hop.end()) {
-                self.state.journeys.see(hop);
-            }
-            return;
-        }
-        self.state.counts.observations += 1;
-        let time = observation.time();
-        if self.is_from_the_future(time) {
-            self.state.counts.future += 1;
-            self.came_astray(observation);
-            return;
-        }
-        if self.is_late(time) {
-            self.state.counts.late += 1;
-            self.came_astray(observation);
-            return;
-        }
-        self.state.newest = self.state.newest.max(Some(time));
-        let second = self.state.pending.entry(time.as_secs()).or_default();
-        match observation {
-            Observation::Call(call) => {
-                let Some(place) = api_place(&mut self.state.api_places, &self.config, &call.api)
-                else {
-                    self.state.counts.overflowed += 1;
-                    return;
-                };
-                let bucket = second.calls.entry((place, call.source)).or_default();
-                // A probe's calls show that the Api exists and nothing of what its users see.
-                if !call.synthetic && call.source != CallSource::Probe {
-                    bucket.add(call);
-                    self.state.flows.call(call, &mut second.flows);
-                }
-            }
-            Observation::Histogram { api, point, failed } => {
-                let Some(place) = api_place(&mut self.state.api_places, &self.config, api) else {
-                    self.state.counts.overflowed += 1;
-                    return;
-                };
-                second
-                    .calls
-                    .entry((place, CallSource::Metric))
-                    .or_default()
-                    .add_histogram(point, *failed);
-            }
-            Observation::Log {
-                service,
-                environment,
-                severity,
-                template,
-                format,
-                fill,
-                ..
-            } => {
-                let key = (service.clone(), environment.clone());
-                let Some(place) =
-                    self.state
-                        .service_places
-                        .place(&key, self.config.max_services, || key.clone())
-                else {
-                    self.state.counts.overflowed += 1;
-                    return;
-                };
-                second.logs.entry(place).or_default().add(
-                    *severity,
-                    *template,
-                    format.as_ref(),
-                    *fill,
-                );
-            }
-            Observation::Dependency {
-                service,
-                environment,
-                callee,
-                duration,
-                failed,
-                ..
-            } => {
-                let key = (service.clone(), environment.clone(), callee.clone());
-                let limit = self.config.max_services.saturating_mul(DEPENDENCIES);
-                let places = &mut self.state.dependency_places;
-                let Some(place) = places.place(&key, limit, || key.clone()) else {
-                    self.state.counts.overflowed += 1;
-                    return;
-                };
-                let bucket = second.dependencies.entry(place).or_default();
-                bucket.add(*duration, *failed);
-            }
-            Observation::CallEnd(end) => self.state.flows.end(end, &mut second.flows),
-            Observation::Number(seen) => {
-                let key = NumberKey::of(seen);
-                if NumberBook::admits(&key, &second.numbers, self.config.max_numbers) {
-                    second.numbers.entry(key).or_default().add(seen.value);
-                } else {
-                    self.state.counts.numbers_refused += 1;
-                }
-            }
-            Observation::Edge { .. } | Observation::Hop(_) | Observation::Level { .. } => {}
-        }
-    }
-
-    /// Remembers a record that cannot be judged, of a service that is known: its clock may be wrong. In a
-    /// recording nobody knows when it came.
-    fn came_astray(&mut self, observation: &Observation) {
-        if let Observation::Log {
-            service,
-            environment,
-            time,
-            ..
-        } = observation
-            && self.config.clock == Clock::Wall
-            && let Some(now) = self.state.now
-            && let Some(place) =
-                (self.state.service_places).known(&(service.clone(), environment.clone()))
-        {
-            self.state.astray.add(place, *time, now);
-        }
-    }
-
-    /// Late ones are as good as any: who called whom a minute ago still does. They are no sign of
-    /// life either, so they make no second that would have to be judged.
-    fn observe_edge(&mut self, caller: &Workload, callee: &Workload, at: Time) {
-        self.state.counts.edges += 1;
-        if self.is_from_the_future(at) {
-            self.state.counts.future += 1;
-            return;
-        }
-        let earliest = self.earliest_second().unwrap_or(i64::MIN);
-        self.state
-            .pending_edges
-            .entry(at.as_secs().max(earliest))
-            .or_default()
-            .insert((caller.clone(), callee.clone()));
     }
 
     /// Judges every second that is complete at `now`: the wall clock live, the newest event time
@@ -413,31 +252,6 @@ impl Engine {
             settings: Arc::default(),
             state,
         })
-    }
-
-    fn is_from_the_future(&self, time: Time) -> bool {
-        self.config.clock == Clock::Wall
-            && self
-                .state
-                .now
-                .is_some_and(|now| time > now + self.config.max_future)
-    }
-
-    fn is_late(&self, time: Time) -> bool {
-        self.earliest_second()
-            .is_some_and(|limit| time.as_secs() < limit)
-    }
-
-    /// Earlier ones have been judged.
-    fn earliest_second(&self) -> Option<i64> {
-        match self.config.clock {
-            Clock::Wall => self.state.watermark,
-            Clock::Event => self
-                .state
-                .newest
-                .map(|newest| (newest - self.config.lateness).as_secs())
-                .max(self.state.next),
-        }
     }
 
     fn judge_before(&mut self, limit: i64, effects: &mut Vec<Effect>) {
@@ -619,24 +433,6 @@ impl Engine {
         }
     }
 
-    /// The track of a service's place, a new one where it has none.
-    fn track_service(&mut self, place: u32, second: i64) -> u32 {
-        let state = &mut self.state;
-        if let Some(track) = state.service_places.track(place) {
-            return track;
-        }
-        let (service, environment) = state.service_places.key(place).clone();
-        let track = u32::try_from(state.services.len()).unwrap_or(u32::MAX);
-        let own = self.settings.of(&service, &environment).cloned();
-        let mut new = ServiceTrack::new(service, environment, second, &self.config);
-        if own.is_some() {
-            new.configure(own.as_ref(), &self.config);
-        }
-        state.services.push(new);
-        state.service_places.set_track(place, track);
-        track
-    }
-
     /// Tells of what will be.
     fn foresee(&mut self, second: i64, effects: &mut Vec<Effect>) {
         let State {
@@ -667,289 +463,6 @@ impl Engine {
             RiskChange::Closed(risk) => Effect::RiskClosed(risk),
         }));
     }
-
-    /// Tells of what changed, and lets the alerts grow older.
-    fn settle(&mut self, end: i64, changes: Vec<Change>, effects: &mut Vec<Effect>) {
-        let now = Time::from_secs(end);
-        let book = &mut self.state.feedback;
-        for change in book.admit(changes, &self.config.without, now) {
-            let (Change::Opened(anomaly) | Change::Updated(anomaly) | Change::Closed(anomaly)) =
-                &change;
-            let over = matches!(change, Change::Closed(_));
-            if self.is_told(anomaly, over, now) {
-                self.state.book.record(anomaly, now);
-                self.state.incidents.record(anomaly, now);
-            }
-            effects.push(match change {
-                Change::Opened(anomaly) => {
-                    self.state.counts.anomalies_opened += 1;
-                    Effect::AnomalyOpened(anomaly)
-                }
-                Change::Updated(anomaly) => Effect::AnomalyUpdated(anomaly),
-                Change::Closed(anomaly) => {
-                    if self.state.closed.len() >= CLOSED_KEPT {
-                        self.state.closed.pop_front();
-                    }
-                    self.state.closed.push_back(anomaly.clone());
-                    Effect::AnomalyClosed(anomaly)
-                }
-            });
-        }
-        self.diagnose(end, effects);
-        let changed = self.state.book.advance(now, &self.alert_config());
-        effects.extend(changed.into_iter().map(Effect::Alert));
-    }
-
-    /// Puts together what belongs together, and says where it may come from.
-    fn diagnose(&mut self, end: i64, effects: &mut Vec<Effect>) {
-        let now = Time::from_secs(end);
-        self.learn_edges(end);
-        let config = self.alert_config();
-        let state = &mut self.state;
-        if !state.incidents.is_due(now) {
-            return;
-        }
-        let concerned = state.incidents.concerned(&state.topology);
-        let vitals = crate::vitals::of(concerned, &state.apis, &state.services, end, &self.config);
-        let flows = &state.flows;
-        let look =
-            |concerned: &BTreeSet<Workload>, since: Time| flows.compare(concerned, since, end);
-        let changes = state
-            .incidents
-            .advance_with(now, &config, &state.topology, &vitals, &look);
-        let (apis, settings) = (&state.apis, &self.settings);
-        let budgets = Budgets {
-            since: &|concerned, began| {
-                crate::objectives::spent_since(apis, settings, concerned, began, end)
-            },
-            weight: &|workload| crate::objectives::weight(settings, workload),
-        };
-        (state.incidents).weigh(now, &config, &changes, &state.journeys, &budgets);
-        state.counts.incidents_opened += changes
-            .iter()
-            .filter(|change| matches!(change, IncidentChange::Opened(_)))
-            .count() as u64;
-        (state.counts.impact_forecasts, state.counts.impact_inside) =
-            state.incidents.impact_forecasts();
-        let merged = changes.iter().filter_map(|change| match change {
-            IncidentChange::Closed(incident) => Some((incident.id, incident.merged_into?)),
-            _ => None,
-        });
-        state.book.follow(state.incidents.lasting(), merged);
-        let by_workload = state.incidents.by_workload();
-        state.book.attribute(|service, environment| {
-            let workload = Workload {
-                service: service.clone(),
-                environment: environment.clone(),
-            };
-            let incident = by_workload.get(&workload)?;
-            let root_cause = incident.root_cause();
-            let rank = incident
-                .suspects
-                .iter()
-                .position(|suspect| suspect.workload == workload);
-            Some(Cause {
-                incident: incident.id,
-                rank: rank.map_or(u32::MAX, |rank| u32::try_from(rank).unwrap_or(u32::MAX)),
-                root_cause: root_cause.map(|cause| match incident.scope.as_str() {
-                    "" => format!("{}: {}", cause.name(), cause.why),
-                    scope => format!("{}: {} ({scope})", cause.name(), cause.why),
-                }),
-                impact: incident.impact.as_ref().map(ToString::to_string),
-                changes: changes_text(&incident.changes),
-            })
-        });
-        effects.extend(changes.into_iter().map(|change| match change {
-            IncidentChange::Opened(incident) => Effect::IncidentOpened(incident),
-            IncidentChange::Updated(incident) => Effect::IncidentUpdated(incident),
-            IncidentChange::Closed(incident) => Effect::IncidentClosed(incident),
-        }));
-    }
-
-    /// Takes over the edges that were seen before the end of the second.
-    fn learn_edges(&mut self, end: i64) {
-        let state = &mut self.state;
-        while let Some(first) = state.pending_edges.first_entry() {
-            if *first.key() >= end {
-                break;
-            }
-            let at = Time::from_secs(*first.key());
-            for (caller, callee) in first.remove() {
-                match state.topology.see(&caller, &callee, at) {
-                    Seen::New => state.incidents.topology_changed(),
-                    Seen::Again => {}
-                    Seen::Refused => state.counts.edges_refused += 1,
-                }
-            }
-        }
-        state.topology.forget(Time::from_secs(end));
-    }
-
-    /// Whether it pages and is likely enough to be true among as many Apis as there are.
-    fn is_told(&mut self, anomaly: &Anomaly, over: bool, now: Time) -> bool {
-        if over {
-            return self.state.told.remove(&anomaly.id);
-        }
-        if self.state.told.contains(&anomaly.id) {
-            return true;
-        }
-        let (apis, budget) = (self.state.apis.len(), self.config.false_alarms_per_api_week);
-        let told = self.pages(anomaly)
-            && self
-                .state
-                .discoveries
-                .admits((anomaly.id.0, anomaly.score), now, apis, budget);
-        if told {
-            self.state.told.insert(anomaly.id);
-        }
-        told
-    }
-
-    /// A message that is no error may become frequent without waking anyone. Nor does what a
-    /// service's own calls meet: those who wait for the service feel it, or nobody does.
-    pub(crate) fn pages(&self, anomaly: &Anomaly) -> bool {
-        if anomaly.detector.starts_with("odd-") || &*anomaly.detector == combinations::DETECTOR {
-            // Who differs from its peers is shown and named, and so is what is unusual only together;
-            // the Api's own detectors wake people.
-            return false;
-        }
-        if matches!(anomaly.signal.subject, Subject::Number { .. }) {
-            // That someone wants a number watched does not make it a reason to wake anyone.
-            return false;
-        }
-        if matches!(anomaly.signal.subject, Subject::Dependency { .. }) {
-            return anomaly.signal.measure == Measure::CallsPerCall;
-        }
-        let Measure::TemplateRate(template) = anomaly.signal.measure else {
-            return true;
-        };
-        self.state.services.iter().any(|service| {
-            service.service == *anomaly.signal.subject.service()
-                && service.environment == *anomaly.signal.subject.environment()
-                && service.is_error_template(template)
-        })
-    }
-
-    /// Sends each bucket to its Api's track; new Apis get theirs in order of keys.
-    fn route_calls(
-        &mut self,
-        second: i64,
-        calls: BTreeMap<(u32, CallSource), Box<crate::bucket::CallBucket>>,
-    ) -> BTreeMap<u32, Vec<(CallSource, Box<crate::bucket::CallBucket>)>> {
-        let state = &mut self.state;
-        let mut new: Vec<u32> = calls
-            .keys()
-            .map(|(place, _)| *place)
-            .filter(|place| state.api_places.track(*place).is_none())
-            .collect();
-        new.dedup();
-        new.sort_by(|a, b| state.api_places.key(*a).cmp(state.api_places.key(*b)));
-        let keys = new.iter().map(|place| state.api_places.key(*place));
-        let kin = Kin::of(keys, &state.apis, &self.config);
-        for place in new {
-            let key = state.api_places.key(place).clone();
-            let (key, home) = if is_other(&key) || state.own_apis < self.config.max_apis {
-                (key, Some(place))
-            } else {
-                let other = other_api(&key);
-                let home = api_place(&mut state.api_places, &self.config, &other);
-                (other, home)
-            };
-            // Without a home there are more services than we watch; their calls are dropped below.
-            let Some(home) = home else {
-                continue;
-            };
-            let track = state.api_places.track(home).unwrap_or_else(|| {
-                state.own_apis += usize::from(!is_other(&key));
-                let own = self.settings.of(&key.service, &key.environment).cloned();
-                let teachers = kin.teachers(&key).filter(|_| !is_other(&key));
-                let mut track = ApiTrack::new(Arc::clone(&key), second, &self.config);
-                if let Some((kinship, teachers)) = teachers {
-                    let teachers = teachers.iter().map(|at| &state.apis[*at as usize]);
-                    track.borrow(kinship, &teachers.collect::<Vec<_>>());
-                }
-                if own.is_some() {
-                    track.configure(own.as_ref(), &self.config);
-                }
-                state.apis.push(track);
-                u32::try_from(state.apis.len() - 1).unwrap_or(u32::MAX)
-            });
-            state.api_places.set_track(home, track);
-            state.api_places.set_track(place, track);
-        }
-        let mut routed: BTreeMap<u32, Vec<(CallSource, Box<crate::bucket::CallBucket>)>> =
-            BTreeMap::new();
-        for ((place, source), bucket) in calls {
-            let Some(track) = state.api_places.track(place) else {
-                state.counts.overflowed += bucket.calls;
-                continue;
-            };
-            if is_other(&state.apis[track as usize].key) {
-                state.counts.overflowed += bucket.calls;
-            }
-            let sources = routed.entry(track).or_default();
-            match sources.iter_mut().find(|(known, _)| *known == source) {
-                Some((_, sum)) => sum.merge(&bucket),
-                None => sources.push((source, bucket)),
-            }
-        }
-        routed
-    }
-
-    fn route_logs(
-        &mut self,
-        second: i64,
-        logs: BTreeMap<u32, Box<crate::bucket::LogBucket>>,
-    ) -> BTreeMap<u32, Box<crate::bucket::LogBucket>> {
-        let state = &mut self.state;
-        let mut new: Vec<u32> = logs
-            .keys()
-            .copied()
-            .filter(|place| state.service_places.track(*place).is_none())
-            .collect();
-        new.sort_by(|a, b| {
-            state
-                .service_places
-                .key(*a)
-                .cmp(state.service_places.key(*b))
-        });
-        for place in new {
-            self.track_service(place, second);
-        }
-        let places = &self.state.service_places;
-        logs.into_iter()
-            .filter_map(|(place, bucket)| Some((places.track(place)?, bucket)))
-            .collect()
-    }
-
-    fn route_dependencies(
-        &mut self,
-        asked: BTreeMap<u32, Box<DependencyBucket>>,
-    ) -> BTreeMap<u32, Box<DependencyBucket>> {
-        let state = &mut self.state;
-        let places = &mut state.dependency_places;
-        let mut new: Vec<u32> = asked
-            .keys()
-            .copied()
-            .filter(|place| places.track(*place).is_none())
-            .collect();
-        new.sort_by(|a, b| places.key(*a).cmp(places.key(*b)));
-        for place in new {
-            let key = places.key(place).clone();
-            let own = self.settings.of(&key.0, &key.1).cloned();
-            let mut track = DependencyTrack::new(key, &self.config);
-            if own.is_some() {
-                track.configure(own.as_ref(), &self.config);
-            }
-            let number = u32::try_from(state.dependencies.len()).unwrap_or(u32::MAX);
-            state.dependencies.push(track);
-            places.set_track(place, number);
-        }
-        asked
-            .into_iter()
-            .filter_map(|(place, bucket)| Some((places.track(place)?, bucket)))
-            .collect()
-    }
 }
 
 /// Why a snapshot cannot be gone on from.
@@ -975,35 +488,6 @@ fn blind_after_secs(mean_gap_secs: f64, longest: Duration) -> i64 {
     usual.max(10).min(longest)
 }
 
-/// The place of an Api, or of its service's `~other` when the table is full. Twice the number of
-/// tracks may be named, so that who gets the last track is decided by key; services without end
-/// end here.
-fn api_place(
-    places: &mut Places<Arc<ApiKey>>,
-    config: &EngineConfig,
-    api: &Arc<ApiKey>,
-) -> Option<u32> {
-    let named = config.max_apis.saturating_mul(2);
-    places
-        .place::<ApiKey>(api, named, || api.clone())
-        .or_else(|| {
-            let other = other_api(api);
-            places.place::<ApiKey>(&other, named.saturating_add(config.max_services), || {
-                other.clone()
-            })
-        })
-}
-
-/// One line for each.
-fn changes_text(changes: &[Deed]) -> Option<String> {
-    let lines: Vec<String> = changes
-        .iter()
-        .take(TOLD_CHANGES)
-        .map(|change| format!("{} {change} ({})", change.at, change.source))
-        .collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
-}
-
 /// How many calls each service with dependencies served in the second just judged.
 fn served(apis: &[ApiTrack], nobody_asks: bool) -> FxHashMap<(&ServiceKey, &Name), u64> {
     let mut served = FxHashMap::default();
@@ -1014,17 +498,4 @@ fn served(apis: &[ApiTrack], nobody_asks: bool) -> FxHashMap<(&ServiceKey, &Name
         }
     }
     served
-}
-
-fn is_other(api: &ApiKey) -> bool {
-    api.method.is_empty() && &*api.route == OTHER
-}
-
-fn other_api(api: &ApiKey) -> Arc<ApiKey> {
-    Arc::new(ApiKey {
-        environment: api.environment.clone(),
-        service: api.service.clone(),
-        method: "".into(),
-        route: OTHER.into(),
-    })
 }
