@@ -36,6 +36,10 @@ const FEWEST_VISITS: u8 = 2;
 /// Values are kept as thousandths of a natural logarithm.
 const UNIT: f32 = 1_000.0;
 const NOTHING: i16 = i16::MIN;
+/// A visit is unlike those before when a value is further from what was kept than this, as a logarithm,
+/// and so many times further than usual.
+const UNLIKE: f32 = 0.7;
+const UNLIKE_ERRORS: f32 = 3.0;
 /// The week must foretell better than the day by so much.
 const BETTER: f32 = 0.9;
 
@@ -287,14 +291,19 @@ impl Course {
             self.visits = vec![0; slots as usize];
         }
         let slot = number.rem_euclid(slots) as usize;
+        let mut unlike = false;
         if !anomalous && self.visits[slot] > 0 {
             let reached = self.reached[slot];
             let distance = |at: usize| (extremes[at] - f32::from(reached[at]) / UNIT).abs();
+            let distance = distance(0).max(distance(1));
+            unlike = distance > UNLIKE.max(UNLIKE_ERRORS * self.error);
             self.foretold = (self.foretold + 1.0).min(200.0);
-            self.error += (distance(0).max(distance(1)) - self.error) / self.foretold;
+            self.error += (distance - self.error) / self.foretold;
         }
         let values = extremes.map(|ln| (ln * UNIT).clamp(-32_000.0, 32_000.0) as i16);
-        if !anomalous {
+        if unlike && self.visits[slot] >= FEWEST_VISITS && self.pending(slot).is_none() {
+            self.wait(slot, values);
+        } else if !anomalous {
             self.visit(slot, values);
         } else if schedules || self.pending(slot).is_none() {
             self.disturb(slot, values);
@@ -319,6 +328,14 @@ impl Course {
         self.visits[slot] = self.visits[slot].saturating_add(1);
     }
 
+    /// What was unlike the others, a holiday perhaps, counts when the same comes again. A day has 96
+    /// slots and a week 168.
+    fn wait(&mut self, slot: usize, values: [i16; 2]) {
+        if let Err(place) = self.find(slot) {
+            self.pending.insert(place, (slot as u8, values));
+        }
+    }
+
     /// There was an anomaly. What came here the last time as well is a schedule, and two anomalies of
     /// the same hour are two visits.
     fn disturb(&mut self, slot: usize, values: [i16; 2]) {
@@ -333,8 +350,7 @@ impl Course {
                 }
                 self.visits[slot] = self.visits[slot].saturating_add(1).max(FEWEST_VISITS);
             }
-            // A day has 96 slots and a week 168.
-            Err(place) => self.pending.insert(place, (slot as u8, values)),
+            Err(_) => self.wait(slot, values),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What happens when the clocks change and nobody has said by which clock an Api lives.
+//! What happens when clocks change and offices stay closed, and nobody has said so.
 
 use std::time::Duration;
 
@@ -14,9 +14,13 @@ const START: i64 = 1_699_833_600;
 const STEP: i64 = 10;
 const DAY: i64 = 86_400;
 
-/// Traffic of office hours, which from some day on are an hour earlier; on how many days of the two
-/// weeks after there was an anomaly, and of the week before.
-fn days_with_anomalies(before: i64, weekends: bool, hour: i64) -> (usize, usize) {
+/// Calls in ten seconds during office hours, and at other times.
+const OPEN: f64 = 30.0;
+const CLOSED: f64 = 6.0;
+
+/// The days, counted from a Monday, on which an anomaly of this traffic began; `mean` is of the calls in
+/// ten seconds, by seconds.
+fn days_with_anomalies(days: i64, mean: impl Fn(i64) -> f64) -> Vec<i64> {
     let rule = LearningRule {
         seconds: 25,
         calls: 30,
@@ -28,14 +32,11 @@ fn days_with_anomalies(before: i64, weekends: bool, hour: i64) -> (usize, usize)
         Duration::from_secs(1_800),
     );
     let mut random = Random(7);
-    let (mut days_before, mut days_after) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     let mut was = false;
-    for step in 0..(before + 14) * DAY / STEP {
+    for step in 0..days * DAY / STEP {
         let secs = step * STEP;
-        let (day, shift) = (secs / DAY, if secs / DAY >= before { hour } else { 0 });
-        let of_day = (secs + shift) % DAY / 3_600;
-        let open = (8..18).contains(&of_day) && (!weekends || day % 7 < 5);
-        let mean = if open { 30.0 } else { 6.0 };
+        let mean = mean(secs);
         let scatter = f64::sqrt(mean) * random.normal();
         let sample = Sample {
             start: Time::from_secs(START + secs),
@@ -48,27 +49,64 @@ fn days_with_anomalies(before: i64, weekends: bool, hour: i64) -> (usize, usize)
         };
         let is = matches!(verdict.phase, Phase::Anomalous { .. });
         if is && !was {
-            if day >= before {
-                days_after.push(day);
-            } else if day >= before - 7 {
-                days_before.push(day);
-            }
+            found.push(secs / DAY);
         }
         was = is;
     }
-    days_before.dedup();
-    days_after.dedup();
-    (days_before.len(), days_after.len())
+    found.dedup();
+    found
+}
+
+fn is_open(secs: i64, weekends: bool) -> bool {
+    (8..18).contains(&(secs % DAY / 3_600)) && (!weekends || secs / DAY % 7 < 5)
+}
+
+fn office(open: bool) -> f64 {
+    if open { OPEN } else { CLOSED }
 }
 
 #[test]
 fn an_hour_more_or_less_raises_alarms_on_two_days_at_most() {
     for (weeks, weekends) in [(1, false), (4, false), (4, true)] {
+        let changes = weeks * 7;
         for hour in [3_600, -3_600] {
-            let (before, after) = days_with_anomalies(weeks * 7, weekends, hour);
-            let what = format!("{weeks} weeks, weekends {weekends}, {hour}: {before} {after}");
+            let found = days_with_anomalies(changes + 14, |secs| {
+                let shift = if secs / DAY >= changes { hour } else { 0 };
+                office(is_open(secs + shift, weekends))
+            });
+            let after = found.iter().filter(|day| **day >= changes).count();
+            let week_before = changes - 7..changes;
+            let before = found.iter().filter(|day| week_before.contains(day)).count();
+            let what = format!("{weeks} weeks, weekends {weekends}, {hour}: {found:?}");
             assert!(after <= 2, "{what}");
             assert!(weeks == 1 || before == 0, "{what}");
         }
+    }
+}
+
+/// A Wednesday, after four weeks.
+const HOLIDAY: i64 = 30;
+
+#[test]
+fn nobody_is_woken_on_a_holiday_nor_on_the_day_after() {
+    for weekends in [false, true] {
+        let found = days_with_anomalies(HOLIDAY + 10, |secs| {
+            office(is_open(secs, weekends) && secs / DAY != HOLIDAY)
+        });
+        let around: Vec<&i64> = found.iter().filter(|day| **day >= HOLIDAY).collect();
+        assert!(around.is_empty(), "weekends {weekends}: {found:?}");
+    }
+}
+
+#[test]
+fn a_holiday_teaches_nobody_that_the_same_weekday_may_be_down() {
+    let down = HOLIDAY + 7;
+    let noon = 12 * 3_600..14 * 3_600;
+    for weekends in [false, true] {
+        let found = days_with_anomalies(down + 1, |secs| {
+            let off = secs / DAY == down && noon.contains(&(secs % DAY));
+            office(is_open(secs, weekends) && secs / DAY != HOLIDAY && !off)
+        });
+        assert_eq!(found.last(), Some(&down), "weekends {weekends}: {found:?}");
     }
 }
