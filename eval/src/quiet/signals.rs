@@ -9,6 +9,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, Geometric, Pareto, Poisson, StandardNormal};
 
 const DAY: f64 = 86_400.0;
+/// Before and after midnight, in which a weekday becomes a weekend: people do not all stop at once.
+const TURN: f64 = 3.0 * 3_600.0;
 /// The wandering levels take a step this often, in seconds.
 const STEP: i64 = 10;
 
@@ -105,15 +107,20 @@ impl Statistics {
     /// Calls a second that the calendar asks for.
     pub fn expected_rate(&self, second: i64) -> f64 {
         // The epoch was a Thursday; Saturday's midnight is two days later.
-        let of_week = (second - 2 * 86_400).rem_euclid(7 * 86_400);
-        let weekend = if of_week < 2 * 86_400 {
-            self.weekend
-        } else {
-            1.0
-        };
+        let since_saturday = (second - 2 * 86_400).rem_euclid(7 * 86_400) as f64;
+        let until_saturday = 7.0 * DAY - since_saturday;
+        let weekendness = (turned(since_saturday) - turned(since_saturday - 2.0 * DAY))
+            .max(turned(-until_saturday));
+        let weekend = 1.0 + (self.weekend - 1.0) * weekendness;
         let phase = (second as f64 - self.peak_secs) / DAY * std::f64::consts::TAU;
         self.rate * weekend * (1.0 + self.swing * phase.cos())
     }
+}
+
+/// 0 long before a turn, and 1 long after it.
+fn turned(since: f64) -> f64 {
+    let share = ((since + TURN) / (2.0 * TURN)).clamp(0.0, 1.0);
+    (1.0 - (std::f64::consts::PI * share).cos()) / 2.0
 }
 
 impl Signal {
@@ -245,5 +252,26 @@ mod tests {
         let ratio = calls.len() as f64 / expected / wander;
         assert!((0.9..1.1).contains(&ratio), "{ratio} {known:?}");
         assert!(calls.is_sorted_by_key(|call| call.end));
+    }
+
+    #[test]
+    fn weekends_come_and_go_within_hours_and_not_at_a_stroke() {
+        let known = Statistics {
+            rate: 1.0,
+            swing: 0.0,
+            weekend: 0.4,
+            ..Signal::new(1, 3).statistics
+        };
+        // The epoch's Saturday, its Sunday and the Thursday after.
+        for (day, rate) in [(2, 0.4), (3, 0.4), (7, 1.0)] {
+            assert_eq!(known.expected_rate(day * 86_400 + 43_200), rate);
+        }
+        let minutes = || (0..7 * 1_440).map(|minute| known.expected_rate(minute * 60));
+        let steepest = minutes().zip(minutes().skip(1));
+        assert!(
+            steepest
+                .into_iter()
+                .all(|(one, next)| (next - one).abs() < 0.01)
+        );
     }
 }

@@ -207,6 +207,10 @@ pub struct Record {
     pub time_origin: TimeOrigin,
     /// When we received it.
     pub observed: Time,
+    /// By how many seconds what it wrote is ahead of `time`, which somebody else knew better; behind it
+    /// when negative. A text without a zone tells only what is left of quarters of an hour. `None` when
+    /// it wrote nothing, or `time` is what it wrote.
+    pub written_ahead: Option<i32>,
     pub resource: Arc<Resource>,
     pub stream: Name,
     pub severity: Option<Severity>,

@@ -205,6 +205,8 @@ pub enum Observation {
         format: Option<Name>,
         /// How full it warns that something is, 0 to 1.
         fill: Option<f32>,
+        /// By how many seconds the time that it wrote is ahead of `time`, which somebody else knew better.
+        written_ahead: Option<i32>,
     },
     /// One finished request of a service to somebody else, as it saw it.
     Dependency {

@@ -29,8 +29,8 @@ const MEMORY: f64 = 120.0;
 /// The rate itself follows the tide of the day: it remembers an hour, but at least so many windows.
 const RATE_SECS: f64 = 3600.0;
 const RATE_WINDOWS: f64 = 8.0;
-/// Where tides are faster than that, a rate that remembers so many windows only errs less …
-const QUICK_WINDOWS: f64 = 8.0;
+/// Where tides are faster than that, a rate that remembers so few windows errs less …
+const QUICK_WINDOWS: f64 = 4.0;
 /// … and is believed once its squared error has been so much smaller over hours: a single slow
 /// outage does not make a rate that follows it.
 const QUICKER: f64 = 0.8;

@@ -231,8 +231,8 @@ fn combination(facts: &Facts<'_>) -> String {
     )
 }
 
-/// `its clock is 41 s behind, or its records come so late: 100 % of records (53 of 53 in 10 s) cannot be
-/// judged`
+/// `its clock is 41 s behind, or its records come so late: 100 % of records (53 of 53 in 10 s) bear
+/// wrong times`
 fn mistimed(facts: &Facts<'_>) -> String {
     let clock = facts.contributions.first();
     let offset = clock.map_or("wrong", |clock| &*clock.value);
@@ -242,7 +242,7 @@ fn mistimed(facts: &Facts<'_>) -> String {
         ""
     };
     format!(
-        "its clock is {offset}{late}: {} of records ({} of {} in {}) cannot be judged",
+        "its clock is {offset}{late}: {} of records ({} of {} in {}) bear wrong times",
         percent(facts.actual),
         grouped(cases(facts)),
         grouped(facts.observations),

@@ -10,6 +10,7 @@ use monitor_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::clocks::Astray;
 use crate::dependency::DependencyBucket;
 use crate::dimensions::Dimensions;
 use crate::flows::FlowBucket;
@@ -145,6 +146,8 @@ pub(crate) struct LogBucket {
     /// Records of each format, the first by name when there are more than we keep; those of none
     /// are under the empty name.
     pub(crate) formats: BTreeMap<Name, u64>,
+    /// Those that wrote another time than the one at which they were written.
+    pub(crate) mistimed: Astray,
 }
 
 impl LogBucket {
@@ -154,11 +157,13 @@ impl LogBucket {
         template: Option<TemplateId>,
         format: Option<&Name>,
         fill: Option<f32>,
+        written_ahead: Option<i32>,
     ) {
         let error = severity.is_some_and(|severity| severity >= Severity::Error);
         self.records += 1;
         self.errors += u64::from(error);
         self.add_format(format.unwrap_or(&Name::default()), 1);
+        self.mistimed.see(written_ahead);
         if let Some(template) = template {
             let count = self.templates.entry(template).or_default();
             count.records += 1;
@@ -191,6 +196,7 @@ impl LogBucket {
         }
         self.records += other.records;
         self.errors += other.errors;
+        self.mistimed.merge(other.mistimed);
         for (template, count) in &other.templates {
             let mine = self.templates.entry(*template).or_default();
             mine.records += count.records;

@@ -3,8 +3,9 @@
 //! Records that come too long after their time, or bear a time to come, cannot be judged: nobody knows
 //! which second they belong to. When most of a service's records are such, and all are astray by the same
 //! amount, its clock is wrong, or something holds them up for just so long. Either way its Apis are not
-//! silent, only unreadable. A backlog that is being caught up with comes ever less late, which is no such
-//! case.
+//! silent, only unreadable. Where whoever carries the records stamps them too, they are readable, and what
+//! the service itself wrote is held against that. A backlog that is being caught up with comes ever less
+//! late, which is no such case.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,6 +26,8 @@ use crate::window::are_enough_records;
 const STEADY_SECS: i64 = 5;
 /// … or by one part in so many of it.
 const STEADY_PART: i64 = 20;
+/// Less than this is the way from a service to who carries its records, in seconds.
+const ON_THE_WAY_SECS: i64 = 15;
 /// They must be so for so many seconds: any one second of a backlog may look the same.
 const SURE_SECS: i64 = 2;
 /// What came astray is remembered for so many seconds.
@@ -48,7 +51,15 @@ impl Astray {
         }
     }
 
-    fn merge(&mut self, other: Astray) {
+    /// A record that is judged by another clock than its own, which is so far ahead of that one.
+    pub(crate) fn see(&mut self, written_ahead: Option<i32>) {
+        let ahead = written_ahead.map_or(0, i64::from);
+        if ahead.abs() > ON_THE_WAY_SECS {
+            self.merge(Astray::one(ahead));
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: Astray) {
         if self.records == 0 {
             *self = other;
         } else if other.records > 0 {
@@ -105,6 +116,8 @@ pub(crate) struct ServiceClock {
     start: Option<i64>,
     active_secs: u32,
     timely: u64,
+    /// Of these, written by a wrong clock.
+    mistimed: u64,
     astray: Astray,
     /// All that came astray by the same amount, without a pause, and its first and last second.
     run: Astray,
@@ -121,6 +134,7 @@ impl ServiceClock {
             start: None,
             active_secs: 0,
             timely: 0,
+            mistimed: 0,
             astray: Astray::default(),
             run: Astray::default(),
             run_secs: None,
@@ -150,10 +164,15 @@ impl ServiceClock {
 
     /// What came astray in the second, before any of it is judged.
     pub(crate) fn came_astray(&mut self, second: i64, astray: Astray) {
-        self.count(second, 0, astray);
+        self.start.get_or_insert(second);
+        self.astray.merge(astray);
         if self.astray.records > self.timely {
             self.unreadable = Some(second);
         }
+        self.follow(second, astray);
+    }
+
+    fn follow(&mut self, second: i64, astray: Astray) {
         let begun = self.run_secs.filter(|(_, last)| is_lately(*last, second));
         let mut run = self.run;
         run.merge(astray);
@@ -170,29 +189,29 @@ impl ServiceClock {
             && self.run.is_steady()
     }
 
-    fn count(&mut self, second: i64, timely: u64, astray: Astray) {
-        self.start.get_or_insert(second);
-        self.timely += timely;
-        self.astray.merge(astray);
-    }
-
     fn clear(&mut self) {
         self.start = None;
         self.active_secs = 0;
         self.timely = 0;
+        self.mistimed = 0;
         self.astray = Astray::default();
     }
 
-    /// Another second, in which so many records came in time.
+    /// Another second, in which so many records came in time, and those of them that a wrong clock wrote.
     pub(crate) fn step(
         &mut self,
         second: i64,
-        timely: u64,
+        (timely, mistimed): (u64, Astray),
         subject: impl FnOnce() -> Subject,
         off: bool,
     ) -> Option<Change> {
         if timely > 0 {
-            self.count(second, timely, Astray::default());
+            self.start.get_or_insert(second);
+            self.timely += timely;
+            self.mistimed += mistimed.records;
+        }
+        if mistimed.records > 0 {
+            self.follow(second, mistimed);
         }
         let start = self.start?;
         let whole = self.timely.saturating_add(self.astray.records);
@@ -201,7 +220,7 @@ impl ServiceClock {
             self.active_secs += 1;
         }
         let part = if self.is_sure() {
-            self.astray.records
+            self.astray.records.saturating_add(self.mistimed)
         } else {
             0
         };

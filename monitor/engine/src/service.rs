@@ -201,14 +201,15 @@ impl ServiceTrack {
     }
 
     fn judge_clock(&mut self, second: i64, bucket: Option<&LogBucket>) -> Option<Change> {
-        let timely = bucket.map_or(0, |bucket| bucket.records);
+        let records =
+            bucket.map_or_else(Default::default, |bucket| (bucket.records, bucket.mistimed));
         let off = self.own.as_ref().is_some_and(|own| own.logs.is_off());
         let (service, environment) = (&self.service, &self.environment);
         let subject = || Subject::Service {
             service: service.clone(),
             environment: environment.clone(),
         };
-        self.clock.step(second, timely, subject, off)
+        self.clock.step(second, records, subject, off)
     }
 
     fn judge_rate(&mut self, second: i64, bucket: Option<&LogBucket>, changes: &mut Vec<Change>) {

@@ -87,8 +87,14 @@ mod tests {
 
     fn warn(warnings: &mut Warnings, second: i64, template: u64) {
         let mut bucket = LogBucket::default();
-        bucket.add(Some(Severity::Warn), Some(TemplateId(template)), None, None);
-        bucket.add(Some(Severity::Info), Some(TemplateId(99)), None, None);
+        bucket.add(
+            Some(Severity::Warn),
+            Some(TemplateId(template)),
+            None,
+            None,
+            None,
+        );
+        bucket.add(Some(Severity::Info), Some(TemplateId(99)), None, None, None);
         warnings.add(second, &bucket);
     }
 

@@ -44,7 +44,7 @@ pub use facts::facts_from_attributes;
 use duration::Magnitude;
 use facts::{Gather, Scalar};
 use table::Table;
-use time::Clock;
+use time::{Clock, Stamp};
 
 /// Why a text was not understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,6 +88,9 @@ pub struct Parsed {
     /// The time written in the record. `None` when it wrote none, an impossible one, or one
     /// without date or zone although the carrier gave its time: then the carrier's is better.
     pub time: Option<Time>,
+    /// By how many seconds the written time is ahead of the carrier's, where that is better. A text
+    /// without a zone may be of any, so this is what is left of quarters of an hour.
+    pub written_ahead: Option<i32>,
     pub severity: Option<Severity>,
     /// What follows the header; a range always lies on character boundaries of the text.
     pub message: Message,
@@ -106,6 +109,7 @@ impl Parsed {
             unrecognised: None,
             header: false,
             time: None,
+            written_ahead: None,
             severity: None,
             message: Message::Within(0..0),
             ids: Correlation::default(),
@@ -113,6 +117,15 @@ impl Parsed {
             service: None,
             attributes: Vec::new(),
         }
+    }
+
+    /// Takes the time from what was written, or how far that is from what the carrier knows better.
+    fn timed(&mut self, stamp: Option<Stamp>, clock: Clock) {
+        self.time = stamp.and_then(|stamp| stamp.resolve(clock));
+        self.written_ahead = match self.time {
+            Some(_) => None,
+            None => stamp.and_then(|stamp| stamp.ahead_of_carrier(clock)),
+        };
     }
 }
 

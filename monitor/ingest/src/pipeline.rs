@@ -239,6 +239,7 @@ impl Pipeline {
             kind: Kind::Log,
             time,
             time_origin,
+            written_ahead: parsed.written_ahead,
             observed: received,
             resource,
             stream: Arc::clone(&source.stream),
@@ -298,6 +299,7 @@ impl Pipeline {
             kind: Kind::Span,
             time,
             time_origin,
+            written_ahead: None,
             observed: received,
             resource: Arc::clone(&source.resource),
             stream: Arc::clone(&source.stream),
@@ -378,6 +380,7 @@ impl Pipeline {
                     Arc::clone(known.or_insert_with(|| Name::from(format)))
                 }),
                 fill: fill::warned(record),
+                written_ahead: record.written_ahead,
             });
         }
     }

@@ -33,6 +33,7 @@ pub fn observations(hit: &Hit) -> Vec<Observation> {
             template: hit.template.as_deref().map(template_id),
             format: hit.format.clone(),
             fill: fill::warned(&record),
+            written_ahead: None,
         });
     }
     observations
@@ -64,6 +65,7 @@ fn record(hit: &Hit) -> Record {
         kind: hit.kind,
         time: hit.time,
         time_origin: TimeOrigin::Record,
+        written_ahead: None,
         observed: hit.time,
         resource: Arc::new(resource),
         stream: Name::from(""),

@@ -373,6 +373,7 @@ mod tests {
             kind: Kind::Log,
             time: Time::EPOCH,
             time_origin: TimeOrigin::Record,
+            written_ahead: None,
             observed: Time::EPOCH,
             resource: Arc::new(Resource::of_service("cart")),
             stream: "stdout".into(),

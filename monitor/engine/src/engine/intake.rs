@@ -79,6 +79,7 @@ impl Engine {
                 template,
                 format,
                 fill,
+                written_ahead,
                 ..
             } => {
                 let key = (service.clone(), environment.clone());
@@ -95,6 +96,7 @@ impl Engine {
                     *template,
                     format.as_ref(),
                     *fill,
+                    *written_ahead,
                 );
             }
             Observation::Dependency {

@@ -128,6 +128,7 @@ mod tests {
             Some(TemplateId(template)),
             None,
             Some(share),
+            None,
         );
         warned.add(second, &bucket);
     }

@@ -38,7 +38,7 @@ fn a_wrong_clock_is_told_as_such_and_not_as_silence() {
         (
             -41,
             expect![[r#"
-                +303 s clock since +300 s: its clock is 41 s behind, or its records come so late: 100 % of records (15 of 15 in 3 s) cannot be judged
+                +303 s clock since +300 s: its clock is 41 s behind, or its records come so late: 100 % of records (15 of 15 in 3 s) bear wrong times
                 ServiceClockWrong warning firing
                 clock over at +363 s
                 ServiceClockWrong warning resolved"#]],
@@ -46,7 +46,7 @@ fn a_wrong_clock_is_told_as_such_and_not_as_silence() {
         (
             154,
             expect![[r#"
-                +303 s clock since +300 s: its clock is 2 min ahead: 100 % of records (15 of 15 in 3 s) cannot be judged
+                +303 s clock since +300 s: its clock is 2 min ahead: 100 % of records (15 of 15 in 3 s) bear wrong times
                 ServiceClockWrong warning firing
                 clock over at +363 s
                 ServiceClockWrong warning resolved"#]],
@@ -58,6 +58,43 @@ fn a_wrong_clock_is_told_as_such_and_not_as_silence() {
         run(&mut world, 120, |_| 0);
         told.assert_eq(&world.story());
     }
+}
+
+/// What carries its records knows the time, and they do not.
+fn run_stamped(world: &mut World, seconds: i64, written_ahead: Option<i32>) {
+    for _ in 0..seconds {
+        for observation in second(&mut world.random, world.now, &[orders()]) {
+            world.engine.observe(&observation);
+        }
+        for _ in 0..5 {
+            let mut record = log("orders", Time::from_secs(world.now), Severity::Info, 1);
+            if let Observation::Log {
+                written_ahead: ahead,
+                ..
+            } = &mut record
+            {
+                *ahead = written_ahead;
+            }
+            world.observe(&record);
+        }
+        world.pass_second();
+    }
+}
+
+#[test]
+fn a_wrong_clock_is_told_too_where_somebody_else_knows_the_time() {
+    let mut world = World::new(15);
+    run_stamped(&mut world, 200, Some(2));
+    run_stamped(&mut world, 100, None);
+    assert_eq!(world.opened().len(), 0, "{}", world.story());
+    run_stamped(&mut world, 60, Some(154));
+    run_stamped(&mut world, 120, Some(-1));
+    expect![[r#"
+        +303 s clock since +300 s: its clock is 2 min ahead: 100 % of records (15 of 15 in 3 s) bear wrong times
+        ServiceClockWrong warning firing
+        clock over at +363 s
+        ServiceClockWrong warning resolved"#]]
+    .assert_eq(&world.story());
 }
 
 #[test]

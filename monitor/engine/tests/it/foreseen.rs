@@ -217,6 +217,7 @@ fn warn_of(world: &mut World, share: f32) {
         template: Some(TemplateId(7)),
         format: None,
         fill: Some(share),
+        written_ahead: None,
     });
 }
 

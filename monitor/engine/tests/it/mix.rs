@@ -125,6 +125,7 @@ fn line(world: &mut World, format: Option<&str>, template: u64) {
         template: Some(TemplateId(template)),
         format: format.map(Into::into),
         fill: None,
+        written_ahead: None,
     });
 }
 

@@ -174,6 +174,7 @@ pub(crate) fn log(service: &str, at: Time, severity: Severity, template: u64) ->
         template: Some(TemplateId(template)),
         format: None,
         fill: None,
+        written_ahead: None,
     }
 }
 

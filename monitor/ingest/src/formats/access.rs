@@ -71,7 +71,7 @@ fn common(
         fields.next();
     }
     let extras: SmallVec<[scan::Field<'_>; 16]> = fields.take(24).collect();
-    parsed.time = stamp.resolve(stream.clock);
+    parsed.timed(Some(stamp), stream.clock);
     let end = bytes.map_or(status.end, |field| field.end);
     parsed.message = within(from + request.start..from + end);
     parsed.facts.client = client_address(host);
@@ -254,7 +254,7 @@ fn envoy(
     } else {
         "envoy-access"
     });
-    parsed.time = stamp.resolve(stream.clock);
+    parsed.timed(Some(stamp), stream.clock);
     parsed.message = within(from + request.start..from + took.end);
     let mut gather = Gather::new(&mut parsed.facts, &mut parsed.ids, stream.durations);
     gather.request_line(request.text);

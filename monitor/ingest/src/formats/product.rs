@@ -52,7 +52,7 @@ fn tell(
     parsed: &mut Parsed,
 ) {
     parsed.format = Some(format);
-    parsed.time = head.stamp.and_then(|stamp| stamp.resolve(stream.clock));
+    parsed.timed(head.stamp, stream.clock);
     parsed.severity = head.severity;
     for (key, value) in head.attributes.into_iter().flatten() {
         if !value.is_empty() {
@@ -306,7 +306,7 @@ fn supercomputer(line: &str, stream: &mut Stream<'_>, parsed: &mut Parsed) -> bo
             return false;
         }
         parsed.format = Some("cluster-syslog");
-        parsed.time = stamp.and_then(|stamp| stamp.resolve(stream.clock));
+        parsed.timed(stamp, stream.clock);
         super::shift(&mut parsed.message, node_end + 1);
         return true;
     }

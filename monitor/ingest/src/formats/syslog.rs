@@ -169,7 +169,7 @@ fn daemon(
         None => return false,
     };
     parsed.format = Some("syslog-rfc3164");
-    parsed.time = stamp.resolve(stream.clock);
+    parsed.timed(Some(stamp), stream.clock);
     parsed.severity = priority.map(level::syslog);
     named(host, tag, process, "", parsed);
     said(line, skip_blanks(bytes, start), stream, parsed);

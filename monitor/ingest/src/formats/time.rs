@@ -81,6 +81,16 @@ impl Stamp {
         believable(seconds, self.nanos)
     }
 
+    /// By how many seconds it is ahead of what the carrier gave. Its zone may be any that there is, so
+    /// this is what is left of quarters of an hour, from −450 to 449.
+    pub(super) fn ahead_of_carrier(self, clock: Clock) -> Option<i32> {
+        const QUARTER: i64 = 900;
+        let carrier = clock.carrier?;
+        let of_day = i64::from(self.second_of_day) - carrier.as_secs();
+        let left = (of_day + QUARTER / 2).rem_euclid(QUARTER) - QUARTER / 2;
+        i32::try_from(left).ok()
+    }
+
     /// A time that the text gave in seconds since the epoch.
     pub(super) fn from_epoch_seconds(seconds: i64) -> Option<Stamp> {
         let days = seconds.div_euclid(DAY);
@@ -312,5 +322,27 @@ mod tests {
         assert_eq!(parse("2026-11-21 10:05:00", clock), None);
         assert_eq!(parse("10:05:00", clock), None);
         assert!(parse("2026-11-21 10:05:00Z", clock).is_some());
+    }
+
+    #[test]
+    fn a_text_without_zone_shows_how_far_its_clock_is_off() {
+        let carrier = Time::from_secs(1_795_255_500);
+        let clock = Clock {
+            carrier: Some(carrier),
+            received: carrier,
+        };
+        let ahead = |text: &str| {
+            let (stamp, _) = scan(text.as_bytes()).expect("it is one");
+            stamp.ahead_of_carrier(clock)
+        };
+        // The carrier's is 10:05:00 in UTC, and 15:35:00 in Kolkata.
+        for (text, expected) in [
+            ("2026-11-21 10:05:00", 0),
+            ("2026-11-21 10:07:34", 154),
+            ("2026-11-21 15:37:34", 154),
+            ("10:02:07", -173),
+        ] {
+            assert_eq!(ahead(text), Some(expected), "{text}");
+        }
     }
 }

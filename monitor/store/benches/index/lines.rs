@@ -130,6 +130,7 @@ impl Maker {
             kind: Kind::Log,
             time,
             time_origin: TimeOrigin::Record,
+            written_ahead: None,
             observed: time,
             resource,
             stream: Arc::clone(self.names.entry("stdout").or_insert("stdout".into())),

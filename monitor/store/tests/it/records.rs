@@ -15,6 +15,7 @@ pub(crate) fn record(time: Time, text: &str, shaped: bool) -> Record {
         kind: Kind::Log,
         time,
         time_origin: TimeOrigin::Record,
+        written_ahead: None,
         observed: time,
         resource: resource("cart"),
         stream: "stdout".into(),

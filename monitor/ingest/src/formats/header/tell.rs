@@ -31,7 +31,7 @@ impl Head<'_> {
             message.end = message.start + open;
         }
         parsed.format = Some(name);
-        parsed.time = self.stamp.and_then(|stamp| stamp.resolve(stream.clock));
+        parsed.timed(self.stamp, stream.clock);
         parsed.severity = self.severity;
         parsed.ids = self.ids;
         if let Some(service) = self.service.map(Name::from).or(self.named_service) {
