@@ -5,15 +5,17 @@
 //! waited too, and a hundred quiet hours of theirs say which. So the rate at which evidence rises is
 //! believed to be theirs until the Api has one of its own: an empirical Bayes estimate of a Poisson
 //! rate (H. Robbins, "An empirical Bayes approach to statistics", 1956), with a gamma prior whose mean is
-//! that of the others and whose weight is half a case.
+//! that of the others and whose weight is half a case. How high it rises is estimated in the same way.
 
 use std::iter::Sum;
 
-/// Windows judged, and how many cycles of evidence in them rose above the lowest level that is counted.
+/// Windows judged, how many cycles of evidence in them rose above the lowest level that is counted, and
+/// by how much in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Experience {
     pub(crate) windows: f64,
     pub(crate) cycles: f64,
+    pub(crate) excess: f64,
 }
 
 impl Experience {
@@ -23,6 +25,7 @@ impl Experience {
         Experience {
             windows: (self.windows - own.windows).max(0.0),
             cycles: (self.cycles - own.cycles).max(0.0),
+            excess: (self.excess - own.excess).max(0.0),
         }
     }
 }
@@ -32,6 +35,7 @@ impl Sum for Experience {
         all.fold(Experience::default(), |sum, one| Experience {
             windows: sum.windows + one.windows,
             cycles: sum.cycles + one.cycles,
+            excess: sum.excess + one.excess,
         })
     }
 }

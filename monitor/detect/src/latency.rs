@@ -397,8 +397,9 @@ impl Detector for LatencyDetector {
         self.evidence.most_alarms_per_week(others)
     }
 
-    fn grant(&mut self, sensitivity: Sensitivity) {
+    fn grant(&mut self, sensitivity: Sensitivity, others: Experience) {
         self.sensitivity = sensitivity;
+        self.evidence.believe(others);
     }
 
     fn hold(&mut self, hold: bool) {

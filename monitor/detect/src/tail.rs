@@ -52,6 +52,9 @@ pub(crate) struct Tail {
     windows: f64,
     above: [Above; 2],
     alarmed: Option<Time>,
+    /// Of the first level, by others of its kind: how many of a window's cycles exceed it, and by how
+    /// much on average.
+    believed: Option<[f32; 2]>,
 }
 
 /// Cycles that exceeded a level, and the sum of their excess.
@@ -116,6 +119,15 @@ const BELIEVED: Exceedance = Exceedance {
     ..THEORY
 };
 
+/// What is believed of one of whose kind `others` have seen so much.
+fn believed(others: Experience) -> Exceedance {
+    Exceedance {
+        rate: (RATE_PRIOR + others.cycles) / (RATE_PRIOR / RATE + others.windows),
+        excess: (EXCESS_PRIOR * EXCESS_BELIEVED + others.excess) / (EXCESS_PRIOR + others.cycles),
+        ..THEORY
+    }
+}
+
 impl Tail {
     /// The evidence that cycles exceed once in 1/`probability` windows.
     pub(crate) fn needed(&self, probability: f64) -> f64 {
@@ -142,11 +154,7 @@ impl Tail {
     /// here, and before that by `others` of its kind. What rises here counts in full, however quiet the
     /// others are: there is no other like the one that fails.
     pub(crate) fn most(&self, others: Experience) -> f64 {
-        let believed = Exceedance {
-            rate: (RATE_PRIOR + others.cycles) / (RATE_PRIOR / RATE + others.windows),
-            ..BELIEVED
-        };
-        let near = self.above[0].tail(self.windows, LEVELS[0], believed, EXCESS_BOUNDS);
+        let near = self.above[0].tail(self.windows, LEVELS[0], believed(others), EXCESS_BOUNDS);
         let own = self.above[0].cycles / (RATE_PRIOR / RATE + self.windows);
         let rate = near.rate.max(own);
         Exceedance { rate, ..near }.rate_above(LEAST)
@@ -156,7 +164,15 @@ impl Tail {
         Experience {
             windows: self.windows,
             cycles: self.above[0].cycles,
+            excess: self.above[0].excess,
         }
+    }
+
+    /// From now on what `others` of its kind have seen is believed of this one, until it has seen more
+    /// itself.
+    pub(crate) fn believe(&mut self, others: Experience) {
+        let Exceedance { rate, excess, .. } = believed(others);
+        self.believed = Some([rate as f32, excess as f32]);
     }
 
     /// Windows judged, as far as they are remembered.
@@ -165,7 +181,12 @@ impl Tail {
     }
 
     fn tails(&self, bounds: (f64, f64)) -> [Exceedance; 2] {
-        let near = self.above[0].tail(self.windows, LEVELS[0], BELIEVED, bounds);
+        let before = self.believed.map_or(BELIEVED, |[rate, excess]| Exceedance {
+            rate: f64::from(rate),
+            excess: f64::from(excess),
+            ..THEORY
+        });
+        let near = self.above[0].tail(self.windows, LEVELS[0], before, bounds);
         [
             near,
             self.above[1].tail(self.windows, LEVELS[1], near, bounds),
@@ -247,6 +268,7 @@ mod tests {
         let others = |cycles| Experience {
             windows: 100_000.0,
             cycles,
+            excess: EXCESS * cycles,
         };
         let mut quiet = Tail::default();
         (0..100).for_each(|_| quiet.window());
@@ -256,6 +278,25 @@ mod tests {
         let lively = seen(50, 1.07);
         let among_quiet = lively.most(others(0.0)) / lively.most(Experience::default());
         assert!((0.95..1.05).contains(&among_quiet), "{among_quiet}");
+    }
+
+    #[test]
+    fn how_high_others_of_its_kind_climb_is_believed_until_it_has_climbed_itself() {
+        let others = |excess: f64| Experience {
+            windows: 100_000.0,
+            cycles: 2_850.0,
+            excess: excess * 2_850.0,
+        };
+        let needed = |mut tail: Tail, excess: f64| {
+            tail.believe(others(excess));
+            tail.needed(1e-6)
+        };
+        let theory = Tail::default().needed(1e-6);
+        assert!(needed(Tail::default(), 2.5) > 1.4 * theory);
+        assert!(needed(Tail::default(), 0.6) < 0.7 * theory);
+        // Four thousand cycles of its own.
+        let (wild, calm) = (needed(seen(50, 1.07), 2.5), needed(seen(50, 1.07), 0.6));
+        assert!(wild / calm < 1.02, "{wild} {calm}");
     }
 
     #[test]

@@ -162,11 +162,11 @@ impl Foresight {
         let mut fillings: BTreeMap<(&ServiceKey, &Name), f64> = BTreeMap::new();
         let mut fullest: BTreeMap<&str, f64> = BTreeMap::new();
         for service in seen.services {
-            let nearness = filling::nearness(service.fills.next(end).as_ref(), end);
-            if nearness > 0.0 {
-                fillings.insert((&service.service, &service.environment), nearness);
+            let level = filling::level_ahead(service.fills.next(end).as_ref(), end);
+            if level > 0.0 {
+                fillings.insert((&service.service, &service.environment), level);
                 let worst = fullest.entry(&service.service.name).or_default();
-                *worst = worst.max(nearness);
+                *worst = worst.max(level);
             }
         }
         let mut below: BTreeMap<(&ServiceKey, &Name), Below> = BTreeMap::new();

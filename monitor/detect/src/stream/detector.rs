@@ -21,6 +21,7 @@ use super::sides::Side;
 use super::surprise::Surprise;
 use super::{Opinion, StreamModel};
 use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
+use crate::experience::Experience;
 use crate::learning::LearningRule;
 use crate::options::{Options, direction};
 use crate::sensitivity::Sensitivity;
@@ -174,7 +175,7 @@ impl Detector for StreamDetector {
         self.sensitivity = sensitivity;
     }
 
-    fn grant(&mut self, sensitivity: Sensitivity) {
+    fn grant(&mut self, sensitivity: Sensitivity, _others: Experience) {
         self.sensitivity = sensitivity;
     }
 

@@ -19,9 +19,9 @@ pub(super) const HORIZON_SECS: i64 = FAILURE_HORIZON_SECS as i64;
 const SIGNS: usize = 16;
 /// What was seen before failures in three runs of the simulated platform, without what only seemed to
 /// matter: hardly ever without a sign, likely when a trend arrives in time or goes most of the way, or
-/// when something is nearly full.
+/// when something will be nearly full.
 const GUESS: [f64; SIGNS] = [
-    -4.5, 2.5, 3.0, 1.2, 1.8, 2.2, 2.0, 0.0, 0.0, 0.0, 0.0, -0.5, 0.2, 0.2, 6.8, 5.0,
+    -4.7, 2.5, 4.0, 1.3, 2.0, 2.0, 2.0, -0.3, -0.5, 0.0, -0.5, -1.0, 0.2, 0.0, 5.0, 4.7,
 ];
 
 /// What may precede a failure.
@@ -44,7 +44,7 @@ pub(super) struct Precursors {
     pub(super) due: f64,
     /// The worst chance of what it calls, as said a minute ago.
     pub(super) below: f64,
-    /// How near the time is when something of its service is full: ¾ at the horizon.
+    /// How full something of its service will be at the horizon.
     pub(super) filling: f64,
     /// The same of the worst of what it calls.
     pub(super) filling_below: f64,

@@ -19,6 +19,8 @@ use crate::service::ServiceTrack;
 const SAID_FROM: f64 = 0.5;
 /// Of this share on, it is full.
 const FULL: f64 = 0.99;
+/// Below this share nobody feels that something fills up.
+const FELT_FROM: f64 = 0.4;
 /// What a first guess is made from: always, how full it is, and how many readings there are.
 const GUESS: [f64; 3] = [-0.5, 1.5, 0.5];
 
@@ -201,17 +203,18 @@ fn overdue(filling: &Filling, now: Time) -> bool {
     now > after(Time::from_secs(filling.at), 2.0 * filling.full_in + 60.0)
 }
 
-/// As a sign for the chance of failure: 0 when it is full in two and a half horizons or later, ¾ at the
-/// horizon, 1 at half of it. What fills up is felt before it is full: a collector works harder, a pool
-/// makes wait.
-pub(super) fn nearness(filling: Option<&Filling>, end: i64) -> f64 {
+/// As a sign for the chance of failure: how full it will be at the horizon if it goes on so, 0 at two
+/// fifths and 1 when full. What fills up is felt before it is full, and at a level of its own rather than
+/// some time before: a collector works harder, a pool makes wait.
+pub(super) fn level_ahead(filling: Option<&Filling>, end: i64) -> f64 {
     let Some(filling) = filling else {
         return 0.0;
     };
-    let horizon = HORIZON_SECS as f64;
-    let left = filling.full_in - (end - filling.at) as f64;
-    if left < -0.5 * filling.full_in - 30.0 {
+    let since_read = (end - filling.at) as f64;
+    if since_read > 1.5 * filling.full_in + 30.0 {
+        // It should have been full, and nobody has read of it since.
         return 0.0;
     }
-    ((2.5 * horizon - left) / (2.0 * horizon)).clamp(0.0, 1.0)
+    let level = filling.latest + filling.slope * (since_read + HORIZON_SECS as f64);
+    ((level - FELT_FROM) / (1.0 - FELT_FROM)).clamp(0.0, 1.0)
 }
