@@ -162,6 +162,11 @@ impl ServiceClock {
         self.unreadable.is_some_and(|at| is_lately(at, second))
     }
 
+    /// It was so at some time since then.
+    pub(crate) fn was_unreadable(&self, since: Time) -> bool {
+        self.unreadable.is_some_and(|at| at >= since.as_secs())
+    }
+
     /// What came astray in the second, before any of it is judged.
     pub(crate) fn came_astray(&mut self, second: i64, astray: Astray) {
         self.start.get_or_insert(second);

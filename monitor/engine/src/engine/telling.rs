@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use monitor_core::{Anomaly, Change as Deed, Measure, Subject, Time, Workload};
+use monitor_core::{Anomaly, Change as Deed, Measure, Name, ServiceKey, Subject, Time, Workload};
 use monitor_diagnose::{Budgets, Cause, IncidentChange, Seen};
 
 use super::{Effect, Engine};
@@ -59,8 +59,21 @@ impl Engine {
         let concerned = state.incidents.concerned(&state.topology);
         let vitals = crate::vitals::of(concerned, &state.apis, &state.services, end, &self.config);
         let flows = &state.flows;
-        let look =
-            |concerned: &BTreeSet<Workload>, since: Time| flows.compare(concerned, since, end);
+        let services = &state.services;
+        let look = |concerned: &BTreeSet<Workload>, since: Time| {
+            // Calls are not fewer because nobody could read when they were.
+            let unreadable: Vec<(&ServiceKey, &Name)> = services
+                .iter()
+                .filter(|service| service.clock.was_unreadable(since))
+                .map(|service| (&service.service, &service.environment))
+                .collect();
+            if unreadable.is_empty() {
+                return flows.compare(concerned, since, end);
+            }
+            let mut readable = concerned.clone();
+            readable.retain(|it| !unreadable.contains(&(&it.service, &it.environment)));
+            flows.compare(&readable, since, end)
+        };
         let changes = state
             .incidents
             .advance_with(now, &config, &state.topology, &vitals, &look);

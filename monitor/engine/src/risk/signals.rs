@@ -1,6 +1,6 @@
 //! Forecasts of an Api's rate and response time, a value a minute.
 
-use monitor_detect::forecast::Forecaster;
+use monitor_detect::forecast::{Forecaster, Scored};
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiTrack;
@@ -20,6 +20,7 @@ pub(super) struct Signals {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Pair {
     rate: Forecaster,
+    /// Of its logarithm: what makes calls slow makes them so many times slower.
     latency: Forecaster,
 }
 
@@ -48,9 +49,18 @@ impl Signals {
             ledger.forecast("rate", &scored);
         }
         if let Some(minute) = minute {
-            for scored in learned.latency.observe(secs, minute.p50) {
-                ledger.forecast("latency", &scored);
+            for scored in learned.latency.observe(secs, minute.p50.ln()) {
+                ledger.forecast("latency", &in_seconds(&scored));
             }
         }
+    }
+}
+
+fn in_seconds(logarithms: &Scored) -> Scored {
+    Scored {
+        quantiles: logarithms.quantiles.map(f64::exp),
+        actual: logarithms.actual.exp(),
+        naive: logarithms.naive.exp(),
+        ..*logarithms
     }
 }
