@@ -9,33 +9,35 @@
 
 use std::iter::Sum;
 
-/// Windows judged, how many cycles of evidence in them rose above the lowest level that is counted, and
-/// by how much in all.
+/// Windows judged, and how many cycles of evidence in them rose above each of the levels that are counted,
+/// and by how much in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Experience {
     pub(crate) windows: f64,
-    pub(crate) cycles: f64,
-    pub(crate) excess: f64,
+    pub(crate) cycles: [f64; 2],
+    pub(crate) excess: [f64; 2],
 }
 
 impl Experience {
     /// What the others have seen.
     #[must_use]
     pub fn without(self, own: Experience) -> Experience {
+        let less = |all: [f64; 2], own: [f64; 2]| [0, 1].map(|at| (all[at] - own[at]).max(0.0));
         Experience {
             windows: (self.windows - own.windows).max(0.0),
-            cycles: (self.cycles - own.cycles).max(0.0),
-            excess: (self.excess - own.excess).max(0.0),
+            cycles: less(self.cycles, own.cycles),
+            excess: less(self.excess, own.excess),
         }
     }
 }
 
 impl Sum for Experience {
     fn sum<I: Iterator<Item = Experience>>(all: I) -> Experience {
+        let more = |sum: [f64; 2], one: [f64; 2]| [0, 1].map(|at| sum[at] + one[at]);
         all.fold(Experience::default(), |sum, one| Experience {
             windows: sum.windows + one.windows,
-            cycles: sum.cycles + one.cycles,
-            excess: sum.excess + one.excess,
+            cycles: more(sum.cycles, one.cycles),
+            excess: more(sum.excess, one.excess),
         })
     }
 }

@@ -106,9 +106,9 @@ mod tests {
         let mut familiar = knows_one();
         see(&mut familiar, (0..6_000).step_by(61));
         assert!(familiar.is_strange(&2));
-        see(&mut familiar, 6_000..6_050);
+        see(&mut familiar, 7_000..7_050);
         familiar.doubt();
-        see(&mut familiar, 6_050..6_100);
+        see(&mut familiar, 7_050..7_100);
         assert!(familiar.is_strange(&2));
     }
 
