@@ -20,6 +20,7 @@ mod feedback;
 mod fills;
 mod flows;
 mod journey_risk;
+mod journey_steps;
 mod kin;
 mod ledger;
 mod levels;

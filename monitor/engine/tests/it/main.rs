@@ -6,6 +6,7 @@ mod combinations;
 mod courses;
 mod foreseen;
 mod incidents;
+mod journey_steps;
 mod kin;
 mod laws;
 mod mix;
