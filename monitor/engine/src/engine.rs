@@ -370,6 +370,7 @@ impl Engine {
                 self.state.peers.see(who, &closed, api.is_held());
             }
         }
+        crate::vanished::tell(second, &mut self.state.apis, &mut changes);
         let (settings, config) = (&self.settings, &self.config);
         self.state
             .peers

@@ -39,6 +39,7 @@ mod snapshot;
 mod source;
 mod tally;
 mod trial;
+mod vanished;
 mod view;
 mod vitals;
 mod warnings;

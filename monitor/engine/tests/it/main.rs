@@ -14,5 +14,6 @@ mod models;
 mod numbers;
 mod peers;
 mod quiet;
+mod vanished;
 mod wanted;
 mod world;
