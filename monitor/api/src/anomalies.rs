@@ -47,6 +47,8 @@ pub enum Measure {
     /// Share of log records that bear another time than the one at which they came, all astray by the
     /// same amount.
     MistimedRatio,
+    /// Share of the journeys of one type in which a step is missing, repeated or out of order.
+    JourneyStepRatio,
 }
 
 /// What is expected, in the signal's unit. `null`: not bounded on that side.

@@ -47,6 +47,7 @@ impl Anomaly {
             | Measure::LogFormatRatio
             | Measure::NewStatusRatio
             | Measure::MistimedRatio
+            | Measure::JourneySteps(_)
             | Measure::Saturation => (more, LOG_SHARE),
             Measure::TemplateRate(_) | Measure::LogRate | Measure::Combination => {
                 (longer, LOG_SHARE)

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApiKey, Call, CallEnd, HistogramPoint, Hop, Name, ServiceKey, Severity, TemplateId, Time,
-    Workload,
+    ApiKey, Call, CallEnd, HistogramPoint, Hop, JourneyTypeId, Name, ServiceKey, Severity,
+    TemplateId, Time, Workload,
 };
 use std::sync::Arc;
 
@@ -130,6 +130,8 @@ pub enum Measure {
     /// Share of log records that bear another time than the one at which they came, all astray by the
     /// same amount, 0 to 1.
     MistimedRatio,
+    /// Share of this type's journeys in which a step is not as it usually is, 0 to 1.
+    JourneySteps(JourneyTypeId),
 }
 
 impl Measure {
@@ -150,6 +152,7 @@ impl Measure {
             Measure::Saturation => "saturation",
             Measure::Number => "number",
             Measure::Combination => "combination",
+            Measure::JourneySteps(_) => "journey_step_ratio",
             Measure::MistimedRatio => "mistimed_ratio",
         }
     }
@@ -170,7 +173,8 @@ impl Measure {
             | Measure::Saturation
             | Measure::Number
             | Measure::Combination
-            | Measure::MistimedRatio => "",
+            | Measure::MistimedRatio
+            | Measure::JourneySteps(_) => "",
             Measure::CallsPerCall => "calls/call",
             Measure::TemplateRate(_) | Measure::LogRate => "records/s",
         }

@@ -44,6 +44,12 @@ pub enum RatioKind {
     Mistimed,
     /// Calls to a dependency that failed.
     DependencyErrors,
+    /// Journeys without a step that nearly all have, …
+    MissingStep,
+    /// … that have one more often than nearly all, …
+    RepeatedStep,
+    /// … that have one before the one it follows.
+    StepOrder,
 }
 
 /// What is believed of a share before anything was seen: Jeffreys' half a case, in 50.
@@ -124,7 +130,10 @@ impl RatioDetector {
                 | RatioKind::ClientErrors
                 | RatioKind::LogFormat
                 | RatioKind::Mistimed
-                | RatioKind::NewStatus => shift_after,
+                | RatioKind::NewStatus
+                | RatioKind::MissingStep
+                | RatioKind::RepeatedStep
+                | RatioKind::StepOrder => shift_after,
             },
             seconds: 0,
             model: Model::default(),
@@ -234,6 +243,9 @@ impl Detector for RatioDetector {
             RatioKind::NewStatus => "new-status",
             RatioKind::Mistimed => "clock",
             RatioKind::DependencyErrors => "dependency-error-ratio",
+            RatioKind::MissingStep => "journey-step-missing",
+            RatioKind::RepeatedStep => "journey-step-repeated",
+            RatioKind::StepOrder => "journey-step-order",
         }
     }
 
@@ -319,6 +331,9 @@ impl Detector for RatioDetector {
                 RatioKind::Unauthorised => "unauthorised ratio",
                 RatioKind::ClientErrors => "client error ratio",
                 RatioKind::DependencyErrors => "error ratio",
+                RatioKind::MissingStep | RatioKind::RepeatedStep | RatioKind::StepOrder => {
+                    "share of journeys"
+                }
             },
             direction: Direction::Above,
             typical: if self.model.cases == 0.0 {

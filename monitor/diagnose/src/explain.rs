@@ -71,6 +71,7 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::Number => number_of(facts),
         Measure::Combination => return combination(facts),
         Measure::MistimedRatio => return mistimed(facts),
+        Measure::JourneySteps(_) => return journey_steps(facts),
     };
     let noun = match facts.measure {
         Measure::Latency => "the slow calls",
@@ -82,7 +83,7 @@ pub fn why(facts: &Facts<'_>) -> String {
             "the refusals"
         }
         Measure::NewStatusRatio | Measure::Saturation | Measure::Number => "them",
-        Measure::CallsPerCall | Measure::Combination => "the calls",
+        Measure::CallsPerCall | Measure::Combination | Measure::JourneySteps(_) => "the calls",
         Measure::MistimedRatio => "the records",
     };
     for (at, contribution) in facts.contributions.iter().enumerate() {
@@ -247,6 +248,28 @@ fn mistimed(facts: &Facts<'_>) -> String {
         grouped(cases(facts)),
         grouped(facts.observations),
         duration_text(facts.span),
+    )
+}
+
+/// `12 % of journeys GET /buy (12 of 100 in 20 s) are without the step GET /stock of stock, against at
+/// most 2.1 % expected`
+fn journey_steps(facts: &Facts<'_>) -> String {
+    let (journey, step) = match facts.contributions {
+        [named, ..] => (&*named.dimension, &*named.value),
+        [] => ("of one type", "that is usual"),
+    };
+    let odd = match facts.detector {
+        "journey-step-missing" => "are without the step",
+        "journey-step-repeated" => "repeat the step",
+        _ => "have a step out of order:",
+    };
+    format!(
+        "{} of journeys {journey} ({} of {} in {}) {odd} {step}, against at most {} expected",
+        percent(facts.actual),
+        grouped(cases(facts)),
+        grouped(facts.observations),
+        duration_text(facts.span),
+        percent(facts.band.upper),
     )
 }
 

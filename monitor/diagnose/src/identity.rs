@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use monitor_core::{AlertId, AnomalyId, IncidentId, Name, SignalKey, Time};
+use monitor_core::{AlertId, AnomalyId, IncidentId, Measure, Name, SignalKey, Time};
 
 /// The same signal, detector and start give the same id on every machine.
 pub fn anomaly_id(signal: &SignalKey, detector: &str, start: Time) -> AnomalyId {
     let mut hash = Fnv::new();
     hash.field(&signal.subject.to_string());
     hash.field(signal.measure.as_str());
-    if let monitor_core::Measure::TemplateRate(template) = signal.measure {
-        hash.field(&template.to_string());
+    match signal.measure {
+        Measure::TemplateRate(template) => hash.field(&template.to_string()),
+        Measure::JourneySteps(kind) => hash.field(&kind.to_string()),
+        _ => {}
     }
     hash.field(detector);
     hash.field(&start.as_nanos().to_string());

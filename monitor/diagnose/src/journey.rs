@@ -17,6 +17,7 @@ mod names;
 mod needs;
 mod part;
 mod skew;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 pub use finished::{Journey, Stop};
+pub use steps::counts::{StepCounts, StepTrouble};
 pub use users::{Exposed, TypeHops};
 
 use flights::{Flight, Flights, Put};

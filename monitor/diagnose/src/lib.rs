@@ -27,6 +27,6 @@ pub use explain::{Facts, NumberName, Peers, duration_text, why};
 pub use flow::{EdgeFlow, Flows, Level, NodeFlow};
 pub use identity::{alert_id, anomaly_id};
 pub use incident::{Budgets, IncidentBook, IncidentChange, Look};
-pub use journey::{Exposed, Journey, Journeys, Stop, TypeHops};
+pub use journey::{Exposed, Journey, Journeys, StepCounts, StepTrouble, Stop, TypeHops};
 pub use suspects::Vitals;
 pub use topology::{Seen, Topology};

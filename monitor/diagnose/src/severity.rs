@@ -29,7 +29,8 @@ pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
         | Measure::Saturation
         | Measure::Number
         | Measure::Combination
-        | Measure::MistimedRatio => false,
+        | Measure::MistimedRatio
+        | Measure::JourneySteps(_) => false,
     };
     if critical {
         AlertSeverity::Critical
@@ -78,5 +79,6 @@ pub(crate) fn alert_name(anomaly: &Anomaly) -> &'static str {
         Measure::Number => "ServiceNumberUnusual",
         Measure::Combination => "ApiCombinationUnusual",
         Measure::MistimedRatio => "ServiceClockWrong",
+        Measure::JourneySteps(_) => "JourneyStepsChanged",
     }
 }

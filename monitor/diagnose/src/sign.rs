@@ -63,7 +63,8 @@ impl Sign {
             | Measure::CallsPerCall
             | Measure::Saturation
             | Measure::Number
-            | Measure::Combination => Kind::Load,
+            | Measure::Combination
+            | Measure::JourneySteps(_) => Kind::Load,
         };
         let confined_to = anomaly
             .explanation

@@ -446,6 +446,26 @@ impl ApiTrack {
         self.any_open
     }
 
+    /// Since when nobody calls it, if that is told as an anomaly.
+    pub(crate) fn silent_since(&self) -> Option<i64> {
+        let open = self.traffic.open.as_ref()?;
+        let silent = open.anomaly.explanation.actual == 0.0 && self.counted == 0;
+        silent.then(|| self.last_seen.saturating_add(1))
+    }
+
+    /// Says of its silence what was found out, once.
+    pub(crate) fn remark_silence(&mut self, remark: &str) -> Option<Change> {
+        self.traffic.remark(remark)
+    }
+
+    /// Calls of the whole minutes in `from..to`, of the last two hours at most.
+    pub(crate) fn calls_between(&self, from: i64, to: i64) -> u64 {
+        let minutes = self.rollups.newest(Step::Minute);
+        let minutes = minutes.skip_while(|minute| minute.start.as_secs() >= to);
+        let within = minutes.take_while(|minute| minute.start.as_secs() >= from);
+        within.map(|minute| minute.calls).sum()
+    }
+
     pub(crate) fn first_seen(&self) -> i64 {
         self.first_seen
     }

@@ -15,7 +15,7 @@ use crate::config::EngineConfig;
 use crate::episode::{Change, Episode, Origin};
 use crate::models;
 
-pub(crate) const DETECTOR: &str = "isolation-forest";
+const DETECTOR: &str = "isolation-forest";
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct CombinationBook {

@@ -26,6 +26,7 @@ use crate::dependency::DependencyTrack;
 use crate::feedback::FeedbackBook;
 use crate::flows::FlowBook;
 use crate::journey_risk::JourneyRisks;
+use crate::journey_steps::{Context as StepContext, StepBook};
 use crate::levels::PendingLevels;
 use crate::numbers::{Context, NumberBook};
 use crate::peers::PeerBook;
@@ -102,6 +103,7 @@ pub(crate) struct State {
     pub(crate) peers: PeerBook,
     pub(crate) numbers: NumberBook,
     pub(crate) combinations: CombinationBook,
+    pub(crate) steps: StepBook,
     pub(crate) book: AlertBook,
     pub(crate) feedback: FeedbackBook,
     /// The latest last.
@@ -368,12 +370,20 @@ impl Engine {
                 self.state.peers.see(who, &closed, api.is_held());
             }
         }
+        crate::vanished::tell(second, &mut self.state.apis, &mut changes);
         let (settings, config) = (&self.settings, &self.config);
         self.state
             .peers
             .step(second, settings, config, &mut changes);
         let (combinations, apis) = (&mut self.state.combinations, &self.state.apis);
         combinations.step(second, apis, settings, config, &mut changes);
+        let context = StepContext {
+            settings,
+            config,
+            untaught: &is_untaught,
+        };
+        let (steps, journeys) = (&mut self.state.steps, &mut self.state.journeys);
+        steps.step(second, journeys, &context, &mut changes);
         for (at, service) in (0u32..).zip(&mut self.state.services) {
             let bucket = logs.next_if(|(track, _)| *track == at);
             let bucket = bucket.as_ref().map(|(_, bucket)| &**bucket);

@@ -38,6 +38,8 @@ pub(crate) struct Open {
     pub(crate) anomaly: Anomaly,
     last_outside: Time,
     last_heard: Time,
+    /// What was found out about it later, for the end of its sentence.
+    remark: Option<Box<str>>,
     told_score: f64,
     told_deviation: f64,
 }
@@ -106,6 +108,7 @@ impl Episode {
                 anomaly: anomaly.clone(),
                 last_outside: verdict.end,
                 last_heard: verdict.end,
+                remark: None,
                 told_score: verdict.score.get(),
                 told_deviation: deviation(verdict),
             }));
@@ -131,7 +134,18 @@ impl Episode {
             open.told_deviation = deviation(verdict);
             open.anomaly.explanation =
                 explain(verdict, open.anomaly.start, origin, contributions(verdict));
+            if let Some(remark) = &open.remark {
+                open.anomaly.explanation.why.push_str(remark);
+            }
         }
+        Some(Change::Updated(open.anomaly.clone()))
+    }
+
+    /// Adds what was found out about an open anomaly, once.
+    pub(crate) fn remark(&mut self, remark: &str) -> Option<Change> {
+        let open = self.open.as_mut().filter(|open| open.remark.is_none())?;
+        open.anomaly.explanation.why.push_str(remark);
+        open.remark = Some(remark.into());
         Some(Change::Updated(open.anomaly.clone()))
     }
 

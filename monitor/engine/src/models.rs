@@ -24,6 +24,8 @@ const PEER_PARTS: u32 = 12;
 const STATUS_PARTS: u32 = 16;
 /// Unusual combinations are shown and page nobody.
 const COMBINATION_PARTS: u32 = 8;
+/// Steps that are missing, repeated and out of order share an eighth of a budget.
+const STEP_PARTS: u32 = 24;
 /// A service's error ratio and its templates have one budget more; the templates share half.
 const TEMPLATES: u32 = 64;
 
@@ -330,6 +332,21 @@ pub(crate) fn peer_budget(own: Option<&Watching>, config: &EngineConfig) -> Sens
 /// A number that people want watched has a budget of its own.
 pub(crate) fn number_budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
     budget(own, config)
+}
+
+/// Steps of journeys that are missing, repeated or out of order.
+pub(crate) fn journey_steps(kind: RatioKind, config: &EngineConfig) -> RatioDetector {
+    RatioDetector::new(
+        kind,
+        RatioDetector::default_options(),
+        rule(config),
+        step_budget(None, config),
+        config.shift_after,
+    )
+}
+
+pub(crate) fn step_budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
+    budget(own, config).shared_by(STEP_PARTS)
 }
 
 /// Combinations of an Api's signals are on top of its budget.

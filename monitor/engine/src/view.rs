@@ -144,6 +144,7 @@ pub(crate) fn anomalies(state: &State) -> Vec<Anomaly> {
         .chain(state.peers.open_anomalies())
         .chain(state.numbers.open_anomalies())
         .chain(state.combinations.open_anomalies())
+        .chain(state.steps.open_anomalies())
         .cloned()
         .collect();
     open.sort_by(|a, b| b.start.cmp(&a.start).then(a.id.cmp(&b.id)));

@@ -14,6 +14,7 @@ use super::critical::own_times;
 use super::fares::Fares;
 use super::names::{NONE, Names};
 use super::needs::Needs;
+use super::steps::Steps;
 use super::tree::Tree;
 
 const MAX_KINDS: usize = 1_000;
@@ -77,6 +78,7 @@ pub(super) struct Kind {
     pub(super) minutes: VecDeque<Minute>,
     pub(super) fares: Fares,
     pub(super) needs: Needs,
+    pub(super) steps: Steps,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -165,6 +167,9 @@ impl Kinds {
         let place = self.kind_of(root.part.op, &ops, names)?;
         let kind = &mut self.kinds[place as usize];
         kind.count(tree, names, &ops, sure);
+        if root.part.outcome == Outcome::Ok && root.part.source == CallSource::Span {
+            kind.steps.count(tree, heard.div_euclid(1_000_000_000));
+        }
         let refused = matches!(root.part.outcome, Outcome::ServerError | Outcome::Throttled);
         let length = seconds(root.part.length());
         kind.fares
@@ -246,6 +251,7 @@ impl Kinds {
             minutes: VecDeque::new(),
             fares: Fares::default(),
             needs: Needs::default(),
+            steps: Steps::default(),
         });
         Some(place)
     }

@@ -6,7 +6,6 @@ use monitor_core::{Anomaly, Change as Deed, Measure, Name, ServiceKey, Subject, 
 use monitor_diagnose::{Budgets, Cause, IncidentChange, Seen};
 
 use super::{Effect, Engine};
-use crate::combinations;
 use crate::episode::Change;
 
 /// Changes told with an alert.
@@ -168,9 +167,14 @@ impl Engine {
     /// A message that is no error may become frequent without waking anyone. Nor does what a
     /// service's own calls meet: those who wait for the service feel it, or nobody does.
     pub(crate) fn pages(&self, anomaly: &Anomaly) -> bool {
-        if anomaly.detector.starts_with("odd-") || &*anomaly.detector == combinations::DETECTOR {
-            // Who differs from its peers is shown and named, and so is what is unusual only together;
-            // the Api's own detectors wake people.
+        if anomaly.detector.starts_with("odd-")
+            || matches!(
+                anomaly.signal.measure,
+                Measure::Combination | Measure::JourneySteps(_)
+            )
+        {
+            // Who differs from its peers is shown and named, and so is what is unusual only together
+            // or on the way; the Api's own detectors wake people.
             return false;
         }
         if matches!(anomaly.signal.subject, Subject::Number { .. }) {

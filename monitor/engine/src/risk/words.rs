@@ -57,6 +57,7 @@ fn amount(measure: Measure, value: f64) -> String {
         | Measure::NewStatusRatio
         | Measure::Combination
         | Measure::MistimedRatio
+        | Measure::JourneySteps(_)
         | Measure::Saturation => format!("{:.1} %", value * 100.0),
         Measure::CallsPerCall => format!("{value:.2} calls for each"),
         Measure::Number => format!("{value:.1}"),

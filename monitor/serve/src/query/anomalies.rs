@@ -159,6 +159,7 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
         Measure::Saturation => wire::Measure::Saturation,
         Measure::Number => wire::Measure::Number,
         Measure::Combination => wire::Measure::Combination,
+        Measure::JourneySteps(_) => wire::Measure::JourneyStepRatio,
     }
 }
 

@@ -165,6 +165,7 @@ fn trouble(anomaly: &Anomaly) -> &'static str {
         Measure::CallsPerCall => "calls to others",
         Measure::Combination => "unusual combinations",
         Measure::MistimedRatio => "clocks",
+        Measure::JourneySteps(_) => "steps of journeys",
     }
 }
 
