@@ -44,9 +44,8 @@ pub trait Detector: Debug {
         f64::INFINITY
     }
 
-    /// Judges by this sensitivity from now on, and expects of itself what `others` of its kind have seen
-    /// as long as it has not seen much.
-    fn grant(&mut self, _sensitivity: Sensitivity, _others: Experience) {}
+    /// Judges by this sensitivity from now on.
+    fn grant(&mut self, _sensitivity: Sensitivity) {}
 
     /// While held, samples are judged by what was learned before and teach nothing.
     fn hold(&mut self, hold: bool);

@@ -167,11 +167,6 @@ impl Evidence {
         self.tail.most(others) * 7.0 * 86_400.0 / self.window_secs.max(1.0)
     }
 
-    /// Takes what `others` of its kind have seen for what is to be expected here.
-    pub(crate) fn believe(&mut self, others: Experience) {
-        self.tail.believe(others);
-    }
-
     /// How near to an alarm normal times came.
     pub(crate) fn experience(&self) -> Experience {
         self.tail.experience()

@@ -5,39 +5,33 @@
 //! waited too, and a hundred quiet hours of theirs say which. So the rate at which evidence rises is
 //! believed to be theirs until the Api has one of its own: an empirical Bayes estimate of a Poisson
 //! rate (H. Robbins, "An empirical Bayes approach to statistics", 1956), with a gamma prior whose mean is
-//! that of the others and whose weight is half a case. How high it rises is estimated in the same way.
+//! that of the others and whose weight is half a case.
 
 use std::iter::Sum;
 
-/// Windows judged, and how many cycles of evidence in them rose above each of the levels that are counted,
-/// and by how much in all.
+/// Windows judged, and how many cycles of evidence in them rose above the lowest level that is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Experience {
     pub(crate) windows: f64,
-    pub(crate) cycles: [f64; 2],
-    pub(crate) excess: [f64; 2],
+    pub(crate) cycles: f64,
 }
 
 impl Experience {
     /// What the others have seen.
     #[must_use]
     pub fn without(self, own: Experience) -> Experience {
-        let less = |all: [f64; 2], own: [f64; 2]| [0, 1].map(|at| (all[at] - own[at]).max(0.0));
         Experience {
             windows: (self.windows - own.windows).max(0.0),
-            cycles: less(self.cycles, own.cycles),
-            excess: less(self.excess, own.excess),
+            cycles: (self.cycles - own.cycles).max(0.0),
         }
     }
 }
 
 impl Sum for Experience {
     fn sum<I: Iterator<Item = Experience>>(all: I) -> Experience {
-        let more = |sum: [f64; 2], one: [f64; 2]| [0, 1].map(|at| sum[at] + one[at]);
         all.fold(Experience::default(), |sum, one| Experience {
             windows: sum.windows + one.windows,
-            cycles: more(sum.cycles, one.cycles),
-            excess: more(sum.excess, one.excess),
+            cycles: sum.cycles + one.cycles,
         })
     }
 }

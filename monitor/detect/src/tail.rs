@@ -28,9 +28,9 @@ const LEVELS: [f64; 2] = [0.5, 3.0];
 /// independent and the drift is 3: a simulation of 2·10⁷ windows.
 const RATE: f64 = 0.0285;
 const EXCESS: f64 = 1.07;
-/// What is believed of a signal of which nothing is known is a quarter worse: most wander, and the first
+/// What is believed of a signal of which nothing is known is a sixth worse: most wander, and the first
 /// days would have most of the alarms.
-const EXCESS_BELIEVED: f64 = 1.35;
+const EXCESS_BELIEVED: f64 = 1.25;
 /// The weight of what is believed before, in cycles: theory for the first level, the first level for
 /// the second.
 const RATE_PRIOR: f64 = 0.5;
@@ -52,18 +52,6 @@ pub(crate) struct Tail {
     windows: f64,
     above: [Above; 2],
     alarmed: Option<Time>,
-    believed: Option<Believed>,
-}
-
-/// What others of its kind have seen.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Believed {
-    /// How many of a window's cycles exceed the first level, and by how much on average.
-    rate: f32,
-    excess: f32,
-    /// The second level is exceeded so many times as often as follows from that, and by so much.
-    oftener: f32,
-    far_excess: f32,
 }
 
 /// Cycles that exceeded a level, and the sum of their excess.
@@ -128,43 +116,6 @@ const BELIEVED: Exceedance = Exceedance {
     ..THEORY
 };
 
-impl Believed {
-    /// Of one of whose kind `others` have seen so much.
-    fn of(others: Experience) -> Believed {
-        let [near, far] = [0, 1].map(|at| Above {
-            cycles: others.cycles[at],
-            excess: others.excess[at],
-        });
-        let bounds = (EXCESS_BOUNDS.0, f64::MAX);
-        let near = near.tail(others.windows, LEVELS[0], BELIEVED, bounds);
-        let far = far.tail(others.windows, LEVELS[1], near, bounds);
-        Believed {
-            rate: near.rate as f32,
-            excess: near.excess as f32,
-            oftener: (far.rate / near.rate_above(LEVELS[1]).max(1e-12)) as f32,
-            far_excess: far.excess as f32,
-        }
-    }
-
-    fn near(self) -> Exceedance {
-        Exceedance {
-            rate: f64::from(self.rate),
-            excess: f64::from(self.excess),
-            ..THEORY
-        }
-    }
-
-    /// Beyond the second level, of one that exceeds the first as `near` says.
-    fn far(self, near: Exceedance) -> Exceedance {
-        Exceedance {
-            level: LEVELS[1],
-            rate: near.rate_above(LEVELS[1]) * f64::from(self.oftener),
-            excess: f64::from(self.far_excess),
-            cycles: EXCESS_PRIOR,
-        }
-    }
-}
-
 impl Tail {
     /// The evidence that cycles exceed once in 1/`probability` windows.
     pub(crate) fn needed(&self, probability: f64) -> f64 {
@@ -191,12 +142,11 @@ impl Tail {
     /// here, and before that by `others` of its kind. What rises here counts in full, however quiet the
     /// others are: there is no other like the one that fails.
     pub(crate) fn most(&self, others: Experience) -> f64 {
-        let near = self.above[0].tail(
-            self.windows,
-            LEVELS[0],
-            Believed::of(others).near(),
-            EXCESS_BOUNDS,
-        );
+        let believed = Exceedance {
+            rate: (RATE_PRIOR + others.cycles) / (RATE_PRIOR / RATE + others.windows),
+            ..BELIEVED
+        };
+        let near = self.above[0].tail(self.windows, LEVELS[0], believed, EXCESS_BOUNDS);
         let own = self.above[0].cycles / (RATE_PRIOR / RATE + self.windows);
         let rate = near.rate.max(own);
         Exceedance { rate, ..near }.rate_above(LEAST)
@@ -205,15 +155,8 @@ impl Tail {
     pub(crate) fn experience(&self) -> Experience {
         Experience {
             windows: self.windows,
-            cycles: self.above.map(|above| above.cycles),
-            excess: self.above.map(|above| above.excess),
+            cycles: self.above[0].cycles,
         }
-    }
-
-    /// From now on what `others` of its kind have seen is believed of this one, until it has seen more
-    /// itself.
-    pub(crate) fn believe(&mut self, others: Experience) {
-        self.believed = Some(Believed::of(others));
     }
 
     /// Windows judged, as far as they are remembered.
@@ -222,12 +165,10 @@ impl Tail {
     }
 
     fn tails(&self, bounds: (f64, f64)) -> [Exceedance; 2] {
-        let before = self.believed.map_or(BELIEVED, Believed::near);
-        let near = self.above[0].tail(self.windows, LEVELS[0], before, bounds);
-        let before = self.believed.map_or(near, |believed| believed.far(near));
+        let near = self.above[0].tail(self.windows, LEVELS[0], BELIEVED, bounds);
         [
             near,
-            self.above[1].tail(self.windows, LEVELS[1], before, bounds),
+            self.above[1].tail(self.windows, LEVELS[1], near, bounds),
         ]
     }
 
@@ -305,8 +246,7 @@ mod tests {
     fn others_of_its_kind_tell_what_a_short_past_cannot() {
         let others = |cycles| Experience {
             windows: 100_000.0,
-            cycles: [cycles, 0.1 * cycles],
-            excess: [EXCESS * cycles, 0.1 * EXCESS * cycles],
+            cycles,
         };
         let mut quiet = Tail::default();
         (0..100).for_each(|_| quiet.window());
@@ -316,28 +256,6 @@ mod tests {
         let lively = seen(50, 1.07);
         let among_quiet = lively.most(others(0.0)) / lively.most(Experience::default());
         assert!((0.95..1.05).contains(&among_quiet), "{among_quiet}");
-    }
-
-    #[test]
-    fn how_high_others_of_its_kind_climb_is_believed_until_it_has_climbed_itself() {
-        let others = |excess: f64| {
-            let cycles = [2_850.0, 2_850.0 * (-2.5 / excess).exp()];
-            Experience {
-                windows: 100_000.0,
-                cycles,
-                excess: cycles.map(|cycles| cycles * excess),
-            }
-        };
-        let needed = |mut tail: Tail, excess: f64| {
-            tail.believe(others(excess));
-            tail.needed(1e-6)
-        };
-        let theory = Tail::default().needed(1e-6);
-        assert!(needed(Tail::default(), 2.5) > 1.4 * theory);
-        assert!(needed(Tail::default(), 0.6) < 0.7 * theory);
-        // Four thousand cycles of its own.
-        let (wild, calm) = (needed(seen(50, 1.07), 2.5), needed(seen(50, 1.07), 0.6));
-        assert!(wild / calm < 1.1, "{wild} {calm}");
     }
 
     #[test]

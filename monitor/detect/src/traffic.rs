@@ -534,9 +534,8 @@ impl Detector for TrafficDetector {
         self.evidence.most_alarms_per_week(others)
     }
 
-    fn grant(&mut self, sensitivity: Sensitivity, others: Experience) {
+    fn grant(&mut self, sensitivity: Sensitivity) {
         self.sensitivity = sensitivity;
-        self.evidence.believe(others);
     }
 
     fn hold(&mut self, hold: bool) {

@@ -19,7 +19,7 @@ use monitor_core::{
     Anomaly, ApiKey, Contribution, JourneyTypeId, Measure, Name, ServiceKey, Settings, Subject,
     Time,
 };
-use monitor_detect::{Detector, Experience, Phase, RatioDetector, RatioKind, Reading, Sample};
+use monitor_detect::{Detector, Phase, RatioDetector, RatioKind, Reading, Sample};
 use monitor_diagnose::{Journeys, StepCounts};
 use serde::{Deserialize, Serialize};
 
@@ -154,7 +154,7 @@ impl Watched {
         let mut shifted = false;
         let ways = self.models.iter_mut().zip(&mut self.episodes);
         for ((model, episode), way) in ways.zip(&gathered.ways) {
-            model.grant(budget, Experience::default());
+            model.grant(budget);
             model.hold(held);
             let part = if model.name() == MISSING {
                 way.odd.saturating_sub(lost(gathered.unclear, way.of))

@@ -196,11 +196,10 @@ impl ApiModels {
         own: Option<&Watching>,
         config: &EngineConfig,
     ) {
-        let detectors = self.detectors();
-        let others: [Experience; API_DETECTORS as usize] =
-            std::array::from_fn(|at| all.0[at].without(detectors[at].experience()));
-        let most: Vec<f64> = (detectors.into_iter().zip(others))
-            .map(|(detector, others)| detector.most_alarms_per_week(others))
+        let most: Vec<f64> = (self.detectors().into_iter().zip(all.0))
+            .map(|(detector, all)| {
+                detector.most_alarms_per_week(all.without(detector.experience()))
+            })
             .collect();
         let shares = budget(own, config).shared_by_need(&most);
         let detectors: [&mut dyn Detector; API_DETECTORS as usize] = [
@@ -212,8 +211,8 @@ impl ApiModels {
             &mut self.unauthorised,
             &mut self.client_errors,
         ];
-        for ((detector, share), others) in detectors.into_iter().zip(shares).zip(others) {
-            detector.grant(share, others);
+        for (detector, share) in detectors.into_iter().zip(shares) {
+            detector.grant(share);
         }
     }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use monitor_core::{
     Anomaly, Measure, Name, NumberSeen, ServiceKey, Settings, Subject, Time, Watching,
 };
-use monitor_detect::{Detector, Experience, Reading, Sample, StreamDetector, Verdict};
+use monitor_detect::{Detector, Reading, Sample, StreamDetector, Verdict};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use sum::Sum;
@@ -195,7 +195,7 @@ impl NumberTrack {
     fn configure(&mut self, own: Option<&Arc<Watching>>, config: &EngineConfig) {
         self.own = own.cloned();
         let budget = models::number_budget(self.own.as_deref(), config);
-        self.detector.grant(budget, Experience::default());
+        self.detector.grant(budget);
     }
 
     fn is_paused(&self) -> bool {

@@ -21,7 +21,6 @@ use super::sides::Side;
 use super::surprise::Surprise;
 use super::{Opinion, StreamModel};
 use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
-use crate::experience::Experience;
 use crate::learning::LearningRule;
 use crate::options::{Options, direction};
 use crate::sensitivity::Sensitivity;
@@ -175,7 +174,7 @@ impl Detector for StreamDetector {
         self.sensitivity = sensitivity;
     }
 
-    fn grant(&mut self, sensitivity: Sensitivity, _others: Experience) {
+    fn grant(&mut self, sensitivity: Sensitivity) {
         self.sensitivity = sensitivity;
     }
 
