@@ -308,18 +308,30 @@ impl TrafficDetector {
         }
     }
 
+    /// By the rate that is believed, and where that is the quick one by the hour's too, whichever makes
+    /// it more likely: the end of a peak is no drop.
     fn by_the_rate(&self, window: Begun) -> f64 {
+        let (rate, steady) = (self.model.rate(), self.model.steady);
+        let p = self.by_a_rate(window, rate);
+        if p < 1.0 && rate != steady {
+            p.max(self.by_a_rate(window, steady))
+        } else {
+            p
+        }
+    }
+
+    fn by_a_rate(&self, window: Begun, rate: f64) -> f64 {
         let span = f64::from(window.seconds);
         let actual = window.calls as f64 / span;
-        let mean = self.model.rate() * span;
+        let mean = rate * span;
         let dispersion = self.dispersion(window.seconds);
         let surge = 1.0 + (self.surge - 1.0) * self.options.interest;
-        let calm = actual > self.model.rate() && actual < surge * self.model.rate();
+        let calm = actual > rate && actual < surge * rate;
         if !self.options.in_range(actual) {
             f64::MIN_POSITIVE
-        } else if self.is_sparse() || calm || !self.options.concerns(actual, self.model.rate()) {
+        } else if self.is_sparse() || calm || !self.options.concerns(actual, rate) {
             1.0
-        } else if actual < self.model.rate() {
+        } else if actual < rate {
             count_at_most(window.calls, mean, dispersion)
         } else {
             count_at_least(window.calls, mean, dispersion)

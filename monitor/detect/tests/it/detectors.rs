@@ -186,6 +186,26 @@ fn tides_faster_than_an_hour_are_followed_and_an_outage_on_them_is_not() {
 }
 
 #[test]
+fn the_end_of_a_peak_is_no_drop_and_what_ends_below_the_usual_is() {
+    let mut random = Random(16);
+    let tide = |at: i64| 0.25 * (1.0 + 0.6 * (at as f64 * 5.0 / 1440.0 * TAU).sin());
+    let mut detector = traffic();
+    // Up to a crest.
+    feed(&mut detector, 0..2_088, |at| {
+        Fed::Count(random.binomial(400, tide(at)))
+    });
+    let mut falls_to = |chance: f64| {
+        let mut detector = detector.clone();
+        let after = feed(&mut detector, 2_088..2_112, |_| {
+            Fed::Count(random.binomial(400, chance))
+        });
+        anomalous(&after)
+    };
+    assert_eq!(falls_to(0.25), 0);
+    assert!(falls_to(0.1) > 5);
+}
+
+#[test]
 fn traffic_that_goes_away_slowly_is_not_taken_for_a_tide() {
     let mut random = Random(17);
     let mut detector = traffic();
