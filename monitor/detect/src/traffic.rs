@@ -620,7 +620,8 @@ impl Model {
         }
         let rate = calls / span_secs;
         let memory = (RATE_SECS / span_secs).clamp(RATE_WINDOWS, MEMORY);
-        if self.windows > memory && self.steady > 0.0 {
+        // Of windows that hardly ever hold a call, a rate that forgets foretells nearly all: none.
+        if self.windows > memory && self.steady * span_secs >= KEEP.0 {
             self.compare(rate, ERRORS_SECS / span_secs);
         }
         self.steady += (rate - self.steady) / self.windows.min(memory);
