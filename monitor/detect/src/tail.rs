@@ -28,9 +28,9 @@ const LEVELS: [f64; 2] = [0.5, 3.0];
 /// independent and the drift is 3: a simulation of 2·10⁷ windows.
 const RATE: f64 = 0.0285;
 const EXCESS: f64 = 1.07;
-/// What is believed of a signal of which nothing is known is a sixth worse: most wander, and the first
+/// What is believed of a signal of which nothing is known is a quarter worse: most wander, and the first
 /// days would have most of the alarms.
-const EXCESS_BELIEVED: f64 = 1.25;
+const EXCESS_BELIEVED: f64 = 1.35;
 /// The weight of what is believed before, in cycles: theory for the first level, the first level for
 /// the second.
 const RATE_PRIOR: f64 = 0.5;

@@ -135,7 +135,7 @@ fn error_logs_and_a_new_error_message_are_found() {
     world.run_logs(60, &usual);
     expect![[r#"
         +305 s log-error-ratio since +300 s: 17 % of log records are errors (23 of 134 in 5 s) against at most 4.5 % expected; template 0000000000000003 makes up 100 % of the error records (usually 0 %)
-        +305 s new-log-template since +300 s: an error message never seen in 5,995 records before: 23 of 134 records in 5 s
+        +310 s new-log-template since +300 s: an error message never seen in 5,995 records before: 19 of 116 records in 5 s
         ServiceLogErrorsHigh warning firing
         log-error-ratio over at +330 s
         new-log-template over at +330 s"#]].assert_eq(&world.story());

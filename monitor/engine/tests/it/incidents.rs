@@ -78,7 +78,7 @@ fn two_faults_far_apart_are_two_incidents() {
     expect![[r#"
         +129 s opened: ledger, payments
           ledger 0.85: changed at 22:15:20, together with payments; it calls nobody that we know of; 1 of 1 others depend on it
-          payments 0.13: changed at 22:15:20; it calls ledger, which changed at the same time
+          payments 0.12: changed at 22:15:20; it calls ledger, which changed at the same time
         +129 s opened: search
           search 0.85: changed at 22:15:20; it calls nobody that we know of"#]].assert_eq(&world.incidents());
 }

@@ -55,8 +55,8 @@ fn the_route_that_took_its_place_is_named() {
     let after = [kept.clone(), slow("orders", "/v2/carts")];
     let said = said(&[kept, gone], &after, 720);
     expect![[r#"
-        +908 s opened shop/orders GET /v1/carts @ cloud-a: no calls for 7 s against 1.23–6.98 calls/s expected
-        +908 s changed shop/orders GET /v1/carts @ cloud-a: no calls for 87 s against 1.80–6.41 calls/s expected; the route has vanished: no calls for 10 min, while orders served 2330 others in the last 10 min (2457 before); new since then: GET /v2/carts
+        +909 s opened shop/orders GET /v1/carts @ cloud-a: no calls for 8 s against 1.57–6.64 calls/s expected
+        +909 s changed shop/orders GET /v1/carts @ cloud-a: no calls for 88 s against 1.80–6.41 calls/s expected; the route has vanished: no calls for 10 min, while orders served 2330 others in the last 10 min (2457 before); new since then: GET /v2/carts
         7 times"#]].assert_eq(&said);
 }
 
