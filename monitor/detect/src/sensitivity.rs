@@ -9,6 +9,8 @@ const WEEK_SECS: f64 = 7.0 * 86_400.0;
 /// hundred times as many alarms.
 const USUAL_PER_WEEK: f64 = 0.1;
 const INTEREST: f64 = 0.5;
+/// The part of an equal share that whoever does not seem to need it keeps.
+const LEAST_PART: usize = 4;
 
 /// A target rate of false alarms, in alarms a week.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,29 +34,33 @@ impl Sensitivity {
         }
     }
 
+    /// What is left of the budget when one of so many parts is another's.
+    #[must_use]
+    pub fn without_one_of(self, parts: u32) -> Sensitivity {
+        let left = 1.0 - 1.0 / f64::from(parts.max(2));
+        Sensitivity::per_week(self.false_alarms_per_week * left)
+    }
+
     pub fn false_alarms_per_week(self) -> f64 {
         self.false_alarms_per_week
     }
 
     /// The same budget for several signals that can use at most so much of it each: what one cannot
-    /// use is for the others, in equal parts. O(n²) in the signals.
+    /// use is for the others, in equal parts. Who has never been near an alarm keeps a quarter of an
+    /// equal part: a fault may be the first time. O(n log n) in the signals.
     pub fn shared_by_need(self, most: &[f64]) -> Vec<Sensitivity> {
+        let least = self.false_alarms_per_week / (LEAST_PART * most.len().max(1)) as f64;
         let (mut left, mut sharing) = (self.false_alarms_per_week, most.len());
         let mut order: Vec<usize> = (0..most.len()).collect();
         order.sort_by(|a, b| most[*a].total_cmp(&most[*b]));
         let mut shares = vec![0.0; most.len()];
         for at in order {
             let equal = left / sharing.max(1) as f64;
-            shares[at] = most[at].min(equal);
+            shares[at] = most[at].min(equal).max(least);
             left -= shares[at];
             sharing -= 1;
         }
-        // Who has never been near an alarm keeps a share: a fault may be the first time.
-        let least = self.false_alarms_per_week / (4 * most.len().max(1)) as f64;
-        shares
-            .into_iter()
-            .map(|share| Sensitivity::per_week(share.max(least)))
-            .collect()
+        shares.into_iter().map(Sensitivity::per_week).collect()
     }
 
     /// By how much smaller a deviation is worth telling than at the usual sensitivity: whoever wants
@@ -87,7 +93,8 @@ mod tests {
             .into_iter()
             .map(Sensitivity::false_alarms_per_week)
             .collect();
-        assert_eq!(shares, [0.5, 1.25, 3.0 / 16.0, 1.25]);
+        assert_eq!(shares, [0.5, 1.15625, 3.0 / 16.0, 1.15625]);
+        assert_eq!(shares.iter().sum::<f64>(), 3.0);
         assert!(budget.shared_by(4).probability(Duration::from_secs(60)) < minute);
     }
 }

@@ -28,9 +28,9 @@ const LEVELS: [f64; 2] = [0.5, 3.0];
 /// independent and the drift is 3: a simulation of 2·10⁷ windows.
 const RATE: f64 = 0.0285;
 const EXCESS: f64 = 1.07;
-/// What is believed of a signal of which nothing is known is a quarter worse: most wander, and the first
-/// days would have most of the alarms.
-const EXCESS_BELIEVED: f64 = 1.35;
+/// The far tail of a signal of which nothing is known is believed to be a third heavier than what is seen
+/// nearer: most wander, and the first days would have most of the alarms.
+const FAR_HEAVIER: f64 = 1.35;
 /// The weight of what is believed before, in cycles: theory for the first level, the first level for
 /// the second.
 const RATE_PRIOR: f64 = 0.5;
@@ -91,10 +91,12 @@ impl Above {
         windows: f64,
         level: f64,
         before: Exceedance,
+        heavier: f64,
         (least, most): (f64, f64),
     ) -> Exceedance {
         let rate = before.rate_above(level).max(1e-12);
-        let excess = (EXCESS_PRIOR * before.excess + self.excess) / (EXCESS_PRIOR + self.cycles);
+        let believed = EXCESS_PRIOR * heavier * before.excess;
+        let excess = (believed + self.excess) / (EXCESS_PRIOR + self.cycles);
         Exceedance {
             level,
             rate: (RATE_PRIOR + self.cycles) / (RATE_PRIOR / rate + windows),
@@ -109,11 +111,6 @@ const THEORY: Exceedance = Exceedance {
     rate: RATE,
     excess: EXCESS,
     cycles: EXCESS_PRIOR,
-};
-
-const BELIEVED: Exceedance = Exceedance {
-    excess: EXCESS_BELIEVED,
-    ..THEORY
 };
 
 impl Tail {
@@ -144,9 +141,9 @@ impl Tail {
     pub(crate) fn most(&self, others: Experience) -> f64 {
         let believed = Exceedance {
             rate: (RATE_PRIOR + others.cycles) / (RATE_PRIOR / RATE + others.windows),
-            ..BELIEVED
+            ..THEORY
         };
-        let near = self.above[0].tail(self.windows, LEVELS[0], believed, EXCESS_BOUNDS);
+        let near = self.above[0].tail(self.windows, LEVELS[0], believed, 1.0, EXCESS_BOUNDS);
         let own = self.above[0].cycles / (RATE_PRIOR / RATE + self.windows);
         let rate = near.rate.max(own);
         Exceedance { rate, ..near }.rate_above(LEAST)
@@ -165,10 +162,10 @@ impl Tail {
     }
 
     fn tails(&self, bounds: (f64, f64)) -> [Exceedance; 2] {
-        let near = self.above[0].tail(self.windows, LEVELS[0], BELIEVED, bounds);
+        let near = self.above[0].tail(self.windows, LEVELS[0], THEORY, 1.0, bounds);
         [
             near,
-            self.above[1].tail(self.windows, LEVELS[1], near, bounds),
+            self.above[1].tail(self.windows, LEVELS[1], near, FAR_HEAVIER, bounds),
         ]
     }
 

@@ -110,8 +110,8 @@ impl Statuses {
         if self.held || !(at_once || normal) {
             self.known.doubt();
         } else {
-            for (status, calls) in window.dimensions.answers() {
-                self.known.see(status, calls, window.end(), at_once);
+            for (status, _) in window.dimensions.answers() {
+                self.known.see(status, window.end(), at_once);
             }
         }
         change

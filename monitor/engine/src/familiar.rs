@@ -17,8 +17,8 @@ const NEWS: Duration = Duration::from_secs(60);
 /// O(log n) to ask; n is at most 32, and mostly two.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Familiar<K> {
-    /// With how often each was seen, in order.
-    known: Vec<(K, u64)>,
+    /// In order.
+    known: Vec<K>,
     /// Others: since when they have been seen, and when last.
     new: Vec<(K, Time, Time)>,
 }
@@ -35,23 +35,16 @@ impl<K> Default for Familiar<K> {
 impl<K: Ord + Clone> Familiar<K> {
     /// Nothing is strange to those who know nothing, or too much to remember.
     pub(crate) fn is_strange(&self, what: &K) -> bool {
-        !self.known.is_empty() && self.known.len() < MOST && self.find(what).is_err()
+        !self.known.is_empty()
+            && self.known.len() < MOST
+            && self.known.binary_search(what).is_err()
     }
 
-    fn find(&self, what: &K) -> Result<usize, usize> {
-        self.known.binary_search_by(|(known, _)| known.cmp(what))
-    }
-
-    /// It was seen so often, and is familiar `at_once` or after a while.
-    pub(crate) fn see(&mut self, what: &K, times: u64, now: Time, at_once: bool) {
-        let place = match self.find(what) {
-            Ok(found) => {
-                let seen = &mut self.known[found].1;
-                *seen = seen.saturating_add(times);
-                return;
-            }
-            Err(_) if self.known.len() >= MOST => return,
-            Err(place) => place,
+    /// It was seen, and is familiar `at_once` or after a while.
+    pub(crate) fn see(&mut self, what: &K, now: Time, at_once: bool) {
+        let place = match self.known.binary_search(what) {
+            Err(place) if self.known.len() < MOST => place,
+            _ => return,
         };
         self.new.retain(|(_, _, last)| now.since(*last) < NEWS);
         let before = self.new.iter().position(|(new, ..)| new == what);
@@ -60,7 +53,7 @@ impl<K: Ord + Clone> Familiar<K> {
             if let Some(at) = before {
                 self.new.swap_remove(at);
             }
-            self.known.insert(place, (what.clone(), times));
+            self.known.insert(place, what.clone());
         } else if let Some(at) = before {
             self.new[at].2 = now;
         } else if self.new.len() < MOST {
@@ -80,14 +73,14 @@ mod tests {
 
     fn see(familiar: &mut Familiar<u8>, seconds: impl Iterator<Item = i64>) {
         for second in seconds {
-            familiar.see(&2, 1, Time::from_secs(second), false);
+            familiar.see(&2, Time::from_secs(second), false);
         }
     }
 
     fn knows_one() -> Familiar<u8> {
         let mut familiar = Familiar::default();
         assert!(!familiar.is_strange(&2));
-        familiar.see(&1, 10, Time::EPOCH, true);
+        familiar.see(&1, Time::EPOCH, true);
         assert!(familiar.is_strange(&2));
         familiar
     }
@@ -116,7 +109,7 @@ mod tests {
     fn there_is_a_limit_to_what_is_remembered() {
         let mut familiar = Familiar::default();
         for what in 0..=u8::MAX {
-            familiar.see(&what, 1, Time::EPOCH, true);
+            familiar.see(&what, Time::EPOCH, true);
         }
         assert!(!familiar.is_strange(&u8::MAX));
         assert_eq!(familiar.known.len(), MOST);

@@ -96,8 +96,8 @@ impl Formats {
         if self.held || !(at_once || normal) {
             self.known.doubt();
         } else {
-            for (format, records) in &window.sum.formats {
-                self.known.see(format, *records, window.end(), at_once);
+            for (format, _) in &window.sum.formats {
+                self.known.see(format, window.end(), at_once);
             }
         }
         change

@@ -65,7 +65,7 @@ impl ApiModels {
     pub(crate) fn new(config: &EngineConfig) -> ApiModels {
         let rule = rule(config);
         let whole = Sensitivity::per_week(config.false_alarms_per_api_week);
-        let (budget, interest) = (whole.shared_by(API_DETECTORS), whole.interest());
+        let (budget, interest) = (single(whole).shared_by(API_DETECTORS), whole.interest());
         let ratio = |kind| {
             RatioDetector::new(
                 kind,
@@ -126,7 +126,7 @@ impl ApiModels {
     /// As `own` wants it; what it does not say is as usual.
     pub(crate) fn tune(&mut self, own: Option<&Watching>, config: &EngineConfig) {
         let whole = budget(own, config);
-        let budget = whole.shared_by(API_DETECTORS);
+        let budget = single(whole).shared_by(API_DETECTORS);
         let options = |usual: Options, tuning: Option<&Tuning>| {
             let usual = usual.interested(whole.interest());
             match tuning {
@@ -201,7 +201,7 @@ impl ApiModels {
                 detector.most_alarms_per_week(all.without(detector.experience()))
             })
             .collect();
-        let shares = budget(own, config).shared_by_need(&most);
+        let shares = single(budget(own, config)).shared_by_need(&most);
         let detectors: [&mut dyn Detector; API_DETECTORS as usize] = [
             &mut self.latency,
             &mut self.errors,
@@ -348,7 +348,12 @@ pub(crate) fn step_budget(own: Option<&Watching>, config: &EngineConfig) -> Sens
     budget(own, config).shared_by(STEP_PARTS)
 }
 
-/// Combinations of an Api's signals are on top of its budget.
+/// What an Api's single signals have of its budget: the rest is for their combinations.
+fn single(whole: Sensitivity) -> Sensitivity {
+    whole.without_one_of(COMBINATION_PARTS)
+}
+
+/// Combinations of an Api's signals have a part of its budget.
 pub(crate) fn combination_budget(own: Option<&Watching>, config: &EngineConfig) -> Sensitivity {
     budget(own, config).shared_by(COMBINATION_PARTS)
 }
