@@ -198,6 +198,7 @@ impl Signal {
             source: CallSource::Span,
             end,
             duration: Some(Duration::from_secs_f64(duration.min(600.0))),
+            response_bytes: None,
             status: CallStatus::Http(status),
             error_type: None,
             instance: self.instances[self.random.random_range(0..3)].clone(),

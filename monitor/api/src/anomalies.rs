@@ -33,6 +33,8 @@ pub enum Measure {
     LogFormatRatio,
     /// Share of calls that end in a status which the Api did not use before.
     NewStatusRatio,
+    /// Share of answers that are of a size which the Api did not use before.
+    NewSizeRatio,
     /// Calls made to a dependency for each call served.
     CallsPerCall,
     /// Log records a second.

@@ -111,6 +111,8 @@ pub struct Call {
     pub end: Time,
     /// `None` when the evidence has no duration (a log line without one).
     pub duration: Option<Duration>,
+    /// Of the answer's body, in bytes.
+    pub response_bytes: Option<u64>,
     pub status: CallStatus,
     /// Low-cardinality, as OpenTelemetry's `error.type`.
     pub error_type: Option<Name>,

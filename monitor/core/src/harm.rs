@@ -46,6 +46,7 @@ impl Anomaly {
             Measure::LogErrorRatio
             | Measure::LogFormatRatio
             | Measure::NewStatusRatio
+            | Measure::NewSizeRatio
             | Measure::MistimedRatio
             | Measure::JourneySteps(_)
             | Measure::Saturation => (more, LOG_SHARE),

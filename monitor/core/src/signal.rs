@@ -116,6 +116,8 @@ pub enum Measure {
     LogFormatRatio,
     /// Share of calls that end in a status which the Api did not use before, 0 to 1.
     NewStatusRatio,
+    /// Share of answers that are of a size which the Api did not use before, 0 to 1.
+    NewSizeRatio,
     /// Calls made to a dependency for each call served.
     CallsPerCall,
     /// Log records a second.
@@ -147,6 +149,7 @@ impl Measure {
             Measure::ClientErrorRatio => "client_error_ratio",
             Measure::LogFormatRatio => "log_format_ratio",
             Measure::NewStatusRatio => "new_status_ratio",
+            Measure::NewSizeRatio => "new_size_ratio",
             Measure::CallsPerCall => "calls_per_call",
             Measure::LogRate => "log_rate",
             Measure::Saturation => "saturation",
@@ -170,6 +173,7 @@ impl Measure {
             | Measure::ClientErrorRatio
             | Measure::LogFormatRatio
             | Measure::NewStatusRatio
+            | Measure::NewSizeRatio
             | Measure::Saturation
             | Measure::Number
             | Measure::Combination

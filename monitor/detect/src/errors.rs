@@ -40,6 +40,8 @@ pub enum RatioKind {
     LogFormat,
     /// Calls that ended in a status that was not seen before.
     NewStatus,
+    /// Answers of a size that was not seen before.
+    NewSize,
     /// Records that bear another time than that at which they came.
     Mistimed,
     /// Calls to a dependency that failed.
@@ -131,6 +133,7 @@ impl RatioDetector {
                 | RatioKind::LogFormat
                 | RatioKind::Mistimed
                 | RatioKind::NewStatus
+                | RatioKind::NewSize
                 | RatioKind::MissingStep
                 | RatioKind::RepeatedStep
                 | RatioKind::StepOrder => shift_after,
@@ -241,6 +244,7 @@ impl Detector for RatioDetector {
             RatioKind::ClientErrors => "client-error-ratio",
             RatioKind::LogFormat => "log-format",
             RatioKind::NewStatus => "new-status",
+            RatioKind::NewSize => "new-size",
             RatioKind::Mistimed => "clock",
             RatioKind::DependencyErrors => "dependency-error-ratio",
             RatioKind::MissingStep => "journey-step-missing",
@@ -321,6 +325,7 @@ impl Detector for RatioDetector {
             end: sample.end(),
             statistic: match self.kind {
                 RatioKind::NewStatus => "share of calls",
+                RatioKind::NewSize => "share of answers",
                 RatioKind::Errors => "error ratio",
                 RatioKind::LogErrors => "log error ratio",
                 RatioKind::Template

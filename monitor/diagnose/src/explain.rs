@@ -66,6 +66,7 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::ClientErrorRatio => share(facts, "calls were their callers' mistakes"),
         Measure::LogFormatRatio => share(facts, "records are in a format not seen before"),
         Measure::NewStatusRatio => share(facts, "calls ended in a status not seen before"),
+        Measure::NewSizeRatio => share(facts, "answers are of a size not seen before"),
         Measure::CallsPerCall => calls_per_call(facts),
         Measure::Saturation => share(facts, "is in use"),
         Measure::Number => number_of(facts),
@@ -82,7 +83,9 @@ pub fn why(facts: &Facts<'_>) -> String {
         Measure::ThrottledRatio | Measure::UnauthorisedRatio | Measure::ClientErrorRatio => {
             "the refusals"
         }
-        Measure::NewStatusRatio | Measure::Saturation | Measure::Number => "them",
+        Measure::NewStatusRatio | Measure::NewSizeRatio | Measure::Saturation | Measure::Number => {
+            "them"
+        }
         Measure::CallsPerCall | Measure::Combination | Measure::JourneySteps(_) => "the calls",
         Measure::MistimedRatio => "the records",
     };

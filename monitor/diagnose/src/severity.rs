@@ -24,6 +24,7 @@ pub(crate) fn severity(anomaly: &Anomaly) -> AlertSeverity {
         | Measure::ClientErrorRatio
         | Measure::LogFormatRatio
         | Measure::NewStatusRatio
+        | Measure::NewSizeRatio
         | Measure::LogRate
         | Measure::CallsPerCall
         | Measure::Saturation
@@ -69,7 +70,7 @@ pub(crate) fn alert_name(anomaly: &Anomaly) -> &'static str {
         Measure::UnauthorisedRatio => "ApiUnauthorisedHigh",
         Measure::ClientErrorRatio => "ApiClientErrorsHigh",
         Measure::LogFormatRatio => "ServiceLogFormatChanged",
-        Measure::NewStatusRatio => "ApiContractChanged",
+        Measure::NewStatusRatio | Measure::NewSizeRatio => "ApiContractChanged",
         Measure::CallsPerCall => "DependencyCallsHigh",
         Measure::LogRate if anomaly.direction == Direction::Above => "ServiceLogFlood",
         Measure::LogRate => "ServiceLogsMissing",

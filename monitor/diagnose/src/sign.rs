@@ -48,9 +48,10 @@ impl Sign {
             | Measure::UnauthorisedRatio
             | Measure::ClientErrorRatio
             | Measure::NewStatusRatio => Kind::Failing,
-            Measure::LogErrorRatio | Measure::TemplateRate(_) | Measure::LogFormatRatio => {
-                Kind::Complaining
-            }
+            Measure::LogErrorRatio
+            | Measure::TemplateRate(_)
+            | Measure::LogFormatRatio
+            | Measure::NewSizeRatio => Kind::Complaining,
             Measure::LogRate if anomaly.direction == Direction::Above => Kind::Complaining,
             Measure::MistimedRatio => Kind::Mistimed,
             Measure::Rate | Measure::LogRate

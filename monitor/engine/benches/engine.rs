@@ -66,6 +66,7 @@ impl Platform {
             source: CallSource::Span,
             end: Time::from_secs(second) + Duration::from_micros(random % 1_000_000),
             duration: Some(Duration::from_micros(20_000 + random % 60_000)),
+            response_bytes: None,
             status: CallStatus::Http(if random.is_multiple_of(500) { 500 } else { 200 }),
             error_type: None,
             instance: self.instances[(random % 3) as usize].clone(),

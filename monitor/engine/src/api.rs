@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bucket::CallBucket;
 use crate::config::EngineConfig;
-use crate::contract::Statuses;
+use crate::contract::Contract;
 use crate::contrast::contributions;
 use crate::dimensions::{Dimensions, Selection};
 use crate::episode::{Change, Episode, Open, Origin};
@@ -53,7 +53,7 @@ pub(crate) struct ApiTrack {
     throttled: Episode,
     unauthorised: Episode,
     client_errors: Episode,
-    statuses: Statuses,
+    contract: Contract,
     /// An anomaly of one of these is open. Kept, because it is asked every second of every Api.
     any_open: bool,
     /// `None` once there is a verdict.
@@ -97,7 +97,7 @@ impl ApiTrack {
             throttled: Episode::default(),
             unauthorised: Episode::default(),
             client_errors: Episode::default(),
-            statuses: Statuses::new(config),
+            contract: Contract::new(config),
             any_open: false,
             learning: Some(nothing_learned(config)),
             learned_from: 0,
@@ -135,7 +135,7 @@ impl ApiTrack {
         let before = std::mem::take(&mut self.ledgers);
         self.ledgers = objectives::ledgers(before, self.own.as_deref(), &self.key);
         self.models.tune(self.own.as_deref(), config);
-        self.statuses.tune(self.own.as_deref(), config);
+        self.contract.tune(self.own.as_deref(), config);
     }
 
     /// Whether what comes now teaches nothing.
@@ -143,7 +143,7 @@ impl ApiTrack {
         if self.held != hold {
             self.held = hold;
             self.models.hold(hold);
-            self.statuses.hold(hold);
+            self.contract.hold(hold);
         }
     }
 
@@ -197,7 +197,7 @@ impl ApiTrack {
         self.judge(second, buckets, config, changes);
         if changes.len() > told {
             let is_open = |episode: &Episode| episode.open.is_some();
-            let any_open = self.every_episode().into_iter().any(is_open);
+            let any_open = self.every_episode().any(is_open);
             self.any_open = any_open;
         }
     }
@@ -240,7 +240,7 @@ impl ApiTrack {
         let models = &self.models;
         let presses = |window: &CallWindow| bucket.is_some() && models.is_pressing(window);
         if let Some(window) = self.window.take_complete(second, presses) {
-            self.judge_window(window, changes);
+            self.judge_window(window, config, changes);
         }
         if !config.zones.is_empty() && (second % ZONE_SECS == 0 || second == self.first_seen) {
             let now = Time::from_secs(second);
@@ -271,13 +271,13 @@ impl ApiTrack {
         let time = Time::from_secs(second);
         self.window = CallWindow::default();
         self.models.skip_to(time);
-        self.statuses.skip_to(time);
+        self.contract.skip_to(time);
     }
 
     /// Judges what has been gathered, at the end of a recording.
-    pub(crate) fn finish(&mut self, changes: &mut Vec<Change>) {
+    pub(crate) fn finish(&mut self, config: &EngineConfig, changes: &mut Vec<Change>) {
         if let Some(window) = self.window.take() {
-            self.judge_window(window, changes);
+            self.judge_window(window, config, changes);
         }
     }
 
@@ -297,9 +297,7 @@ impl ApiTrack {
             self.models.hold(self.held);
             self.window = CallWindow::default();
             self.usual.clear();
-            self.statuses = self.statuses.afresh(config);
-            self.statuses.tune(self.own.as_deref(), config);
-            self.statuses.hold(self.held);
+            self.contract.forget(self.own.as_deref(), config);
             self.learning = Some(nothing_learned(config));
         }
         if self.source.chosen() == CallSource::Metric {
@@ -307,7 +305,12 @@ impl ApiTrack {
         }
     }
 
-    fn judge_window(&mut self, window: CallWindow, changes: &mut Vec<Change>) {
+    fn judge_window(
+        &mut self,
+        window: CallWindow,
+        config: &EngineConfig,
+        changes: &mut Vec<Change>,
+    ) {
         let subject = Subject::Api(self.key.clone());
         let sample = |reading| window.sample(reading);
         let errors_off = self.is_off(|own| &own.error_ratio);
@@ -369,7 +372,8 @@ impl ApiTrack {
                 });
             }
         }
-        changes.extend(self.statuses.judge(&window, &subject, errors_off));
+        let own = (self.own.as_deref(), errors_off);
+        changes.extend(self.contract.judge(&window, &subject, own, config));
         let durations = sample(Reading::Durations(&window.latencies));
         let drifted = self.models.drift.judge(&durations);
         if self.models.latency.expects_slower(window.start()) {
@@ -513,7 +517,7 @@ impl ApiTrack {
         }
     }
 
-    fn episodes(&mut self) -> [&mut Episode; 8] {
+    fn episodes(&mut self) -> impl Iterator<Item = &mut Episode> {
         [
             &mut self.errors,
             &mut self.latency,
@@ -522,8 +526,9 @@ impl ApiTrack {
             &mut self.unauthorised,
             &mut self.client_errors,
             &mut self.drift,
-            &mut self.statuses.episode,
         ]
+        .into_iter()
+        .chain(self.contract.episodes())
     }
 
     /// What its calls say of how its service is.
@@ -541,14 +546,13 @@ impl ApiTrack {
 
     pub(crate) fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
         self.every_episode()
-            .into_iter()
             .filter_map(|episode| episode.open.as_ref().map(|open| &open.anomaly))
     }
 
     /// Its signals with the detectors that judge them.
     pub(crate) fn parts(&self) -> Vec<(Measure, &'static str, &Episode)> {
         let models = &self.models;
-        vec![
+        let mut parts = vec![
             (Measure::ErrorRatio, models.errors.name(), &self.errors),
             (Measure::Latency, models.latency.name(), &self.latency),
             (Measure::Rate, models.traffic.name(), &self.traffic),
@@ -568,15 +572,12 @@ impl ApiTrack {
                 &self.client_errors,
             ),
             (Measure::Latency, models.drift.name(), &self.drift),
-            (
-                Measure::NewStatusRatio,
-                self.statuses.name(),
-                &self.statuses.episode,
-            ),
-        ]
+        ];
+        parts.extend(self.contract.parts());
+        parts
     }
 
-    fn every_episode(&self) -> [&Episode; 8] {
+    fn every_episode(&self) -> impl Iterator<Item = &Episode> {
         [
             &self.errors,
             &self.latency,
@@ -585,8 +586,9 @@ impl ApiTrack {
             &self.unauthorised,
             &self.client_errors,
             &self.drift,
-            &self.statuses.episode,
         ]
+        .into_iter()
+        .chain(self.contract.parts().map(|(.., episode)| episode))
     }
 
     pub(crate) fn view(&self, watermark: i64) -> ApiView {
@@ -595,7 +597,6 @@ impl ApiTrack {
         let (state, reason) = self.state();
         let score = self
             .every_episode()
-            .into_iter()
             .map(|episode| episode.seen.score.get())
             .fold(0.0, f64::max);
         ApiView {

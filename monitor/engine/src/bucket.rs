@@ -15,6 +15,7 @@ use crate::dependency::DependencyBucket;
 use crate::dimensions::Dimensions;
 use crate::flows::FlowBucket;
 use crate::numbers::{NumberKey, Sum};
+use crate::sizes::Sizes;
 
 /// Templates counted of one service in one second.
 const MAX_TEMPLATES: usize = 256;
@@ -44,6 +45,7 @@ pub(crate) struct CallBucket {
     pub(crate) latencies: Sketch,
     /// Of these, those of server errors.
     pub(crate) failed_latencies: Sketch,
+    pub(crate) sizes: Sizes,
     pub(crate) dimensions: Dimensions,
 }
 
@@ -65,6 +67,7 @@ impl CallBucket {
                 self.failed_latencies.add(duration.as_secs_f64());
             }
         }
+        self.sizes.add(call);
         self.dimensions.add(call);
     }
 
@@ -103,6 +106,7 @@ impl CallBucket {
         self.throttled += other.throttled;
         self.latencies.merge(&other.latencies);
         self.failed_latencies.merge(&other.failed_latencies);
+        self.sizes.merge(&other.sizes);
         self.dimensions.merge(&other.dimensions);
     }
 }

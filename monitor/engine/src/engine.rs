@@ -158,7 +158,7 @@ impl Engine {
             self.judge_before(limit, &mut effects);
             let mut changes = Vec::new();
             for api in &mut self.state.apis {
-                api.finish(&mut changes);
+                api.finish(&self.config, &mut changes);
             }
             for service in &mut self.state.services {
                 service.finish(&self.config, &mut changes);

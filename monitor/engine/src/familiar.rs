@@ -35,9 +35,7 @@ impl<K> Default for Familiar<K> {
 impl<K: Ord + Clone> Familiar<K> {
     /// Nothing is strange to those who know nothing, or too much to remember.
     pub(crate) fn is_strange(&self, what: &K) -> bool {
-        !self.known.is_empty()
-            && self.known.len() < MOST
-            && self.known.binary_search(what).is_err()
+        !self.known.is_empty() && self.known.len() < MOST && self.known.binary_search(what).is_err()
     }
 
     /// It was seen, and is familiar `at_once` or after a while.

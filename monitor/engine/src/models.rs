@@ -20,8 +20,8 @@ const DEPENDENCY_DETECTORS: u32 = 3;
 const LOG_FLOOD: f64 = 4.0;
 /// Slowness and failures of replicas, versions and environments: half of one budget for all six.
 const PEER_PARTS: u32 = 12;
-/// New statuses are rare news, on top of an Api's budget.
-const STATUS_PARTS: u32 = 16;
+/// New statuses and sizes of answers are rare news, each on top of an Api's budget.
+const CONTRACT_PARTS: u32 = 16;
 /// Unusual combinations are shown and page nobody.
 const COMBINATION_PARTS: u32 = 8;
 /// Steps that are missing, repeated and out of order share an eighth of a budget.
@@ -416,31 +416,24 @@ pub(crate) fn tune_log_rate(
 
 /// Records in a format that a service has not been seen to write.
 pub(crate) fn log_format(config: &EngineConfig) -> RatioDetector {
+    let (options, budget) = log_format_wishes(None, config);
     RatioDetector::new(
         RatioKind::LogFormat,
-        log_format_options(),
+        options,
         rule(config),
-        Sensitivity::per_week(config.false_alarms_per_api_week).shared_by(2),
+        budget,
         config.shift_after,
     )
 }
 
-pub(crate) fn tune_log_format(
-    model: &mut RatioDetector,
+/// An exception's stack now and then is no new format; a fifth of all records is.
+pub(crate) fn log_format_wishes(
     own: Option<&Watching>,
     config: &EngineConfig,
-) {
-    let usual = log_format_options();
+) -> (Options, Sensitivity) {
+    let usual = a_fifth_at_least();
     let options = own.map_or(usual, |own| tuned(usual, &own.logs));
-    model.tune(options, budget(own, config).shared_by(2));
-}
-
-/// An exception's stack now and then is no new format; a fifth of all records is.
-fn log_format_options() -> Options {
-    Options {
-        min_dev_from_expected: 0.2,
-        ..RatioDetector::default_options()
-    }
+    (options, budget(own, config).shared_by(2))
 }
 
 /// Records that bear another time than that at which they came.
@@ -472,29 +465,23 @@ fn mistimed_options() -> Options {
     }
 }
 
-/// Calls that end in a status that the Api has not been seen to use.
-pub(crate) fn new_status(config: &EngineConfig) -> RatioDetector {
-    RatioDetector::new(
-        RatioKind::NewStatus,
-        new_status_options(),
-        rule(config),
-        Sensitivity::per_week(config.false_alarms_per_api_week).shared_by(STATUS_PARTS),
-        config.shift_after,
-    )
-}
-
-pub(crate) fn tune_new_status(
-    model: &mut RatioDetector,
-    own: Option<&Watching>,
-    config: &EngineConfig,
-) {
-    let usual = new_status_options();
-    let options = own.map_or(usual, |own| tuned(usual, &own.error_ratio));
-    model.tune(options, budget(own, config).shared_by(STATUS_PARTS));
+/// Answers such as an Api has not been seen to give: another status, another size.
+pub(crate) fn contract(kind: RatioKind, config: &EngineConfig) -> RatioDetector {
+    let (options, budget) = contract_wishes(None, config);
+    RatioDetector::new(kind, options, rule(config), budget, config.shift_after)
 }
 
 /// A caller's odd request now and then is no new contract; a fifth of all calls is.
-fn new_status_options() -> Options {
+pub(crate) fn contract_wishes(
+    own: Option<&Watching>,
+    config: &EngineConfig,
+) -> (Options, Sensitivity) {
+    let usual = a_fifth_at_least();
+    let options = own.map_or(usual, |own| tuned(usual, &own.error_ratio));
+    (options, budget(own, config).shared_by(CONTRACT_PARTS))
+}
+
+fn a_fifth_at_least() -> Options {
     Options {
         min_dev_from_expected: 0.2,
         ..RatioDetector::default_options()

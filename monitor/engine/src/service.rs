@@ -185,7 +185,7 @@ impl ServiceTrack {
             self.judge_rate(second, bucket, changes);
         }
         let now = Time::from_secs(second);
-        let others = [&mut self.formats.episode, &mut self.clock.episode];
+        let others = [self.formats.episode_mut(), &mut self.clock.episode];
         for episode in [&mut self.errors].into_iter().chain(others) {
             if episode.open.is_some() {
                 changes.extend(episode.expire(now));
@@ -248,7 +248,7 @@ impl ServiceTrack {
                 .map(|watched| &mut watched.episode);
             let own = [
                 &mut self.errors,
-                &mut self.formats.episode,
+                self.formats.episode_mut(),
                 &mut self.clock.episode,
                 &mut self.rate,
             ];
@@ -442,7 +442,7 @@ impl ServiceTrack {
     }
 
     pub(crate) fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
-        let formats = &self.formats.episode;
+        let formats = self.formats.episode();
         [&self.errors, formats, &self.clock.episode, &self.rate]
             .into_iter()
             .chain(self.watched.values().map(|watched| &watched.episode))
@@ -486,7 +486,7 @@ impl ServiceTrack {
         if self.is_paused() {
             return (ApiState::Paused, PAUSED.to_owned(), Score::NORMAL);
         }
-        let worst = [&self.errors, &self.formats.episode, &self.rate]
+        let worst = [&self.errors, self.formats.episode(), &self.rate]
             .into_iter()
             .chain(
                 self.watched

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::bucket::{CallBucket, LogBucket};
 use crate::dimensions::Dimensions;
+use crate::sizes::Sizes;
 
 /// When a window is long enough.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +62,7 @@ pub(crate) struct CallWindow {
     /// Other mistakes of callers.
     pub(crate) client_errors: u64,
     pub(crate) latencies: Sketch,
+    pub(crate) sizes: Sizes,
     pub(crate) dimensions: Dimensions,
 }
 
@@ -74,6 +76,7 @@ impl CallWindow {
         self.unauthorised += bucket.unauthorised;
         self.client_errors += bucket.client_errors.saturating_sub(bucket.unauthorised);
         self.latencies.merge(&bucket.latencies);
+        self.sizes.merge(&bucket.sizes);
         self.dimensions.merge(&bucket.dimensions);
     }
 

@@ -50,6 +50,7 @@ pub(crate) fn call_of(
             None => record.time,
         },
         duration,
+        response_bytes: facts.response_bytes,
         status: facts.status.unwrap_or(CallStatus::Unknown),
         error_type: facts.error_type.clone(),
         instance: Arc::clone(&record.resource.instance),

@@ -55,6 +55,7 @@ fn amount(measure: Measure, value: f64) -> String {
         | Measure::ClientErrorRatio
         | Measure::LogFormatRatio
         | Measure::NewStatusRatio
+        | Measure::NewSizeRatio
         | Measure::Combination
         | Measure::MistimedRatio
         | Measure::JourneySteps(_)

@@ -93,6 +93,7 @@ impl Weeks {
             source: CallSource::Span,
             end: Time::from_secs(self.now) + Duration::from_millis(self.random.next() % 1_000),
             duration: Some(Duration::from_secs_f64(ms / 1e3)),
+            response_bytes: None,
             status: CallStatus::Http(if failed { 503 } else { 200 }),
             error_type: None,
             instance: Name::from("pod-0"),

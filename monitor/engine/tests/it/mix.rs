@@ -89,6 +89,70 @@ fn another_status_is_told_wherever_in_a_window_it_begins() {
     }
 }
 
+/// Answers of about so many bytes.
+fn run_answering(world: &mut World, seconds: i64, bytes: f64) {
+    for _ in 0..seconds {
+        for mut observation in second(&mut world.random, world.now, &[orders()]) {
+            if let Observation::Call(call) = &mut observation {
+                let scatter = (0.3 * world.random.normal()).exp();
+                call.response_bytes = Some((bytes * scatter) as u64);
+            }
+            world.engine.observe(&observation);
+        }
+        world.pass_second();
+    }
+}
+
+#[test]
+fn answers_of_another_size_are_told_and_wake_nobody() {
+    for (bytes, said) in [(50_000.0, "kB"), (400.0, "bytes"), (0.0, "empty")] {
+        let mut world = World::new(8);
+        run_answering(&mut world, 600, 5_000.0);
+        assert_eq!(measures(&world), [], "{}", world.story());
+        run_answering(&mut world, 60, bytes);
+        assert_eq!(
+            measures(&world),
+            [Measure::NewSizeRatio],
+            "{}",
+            world.story()
+        );
+        let why = &world.opened()[0].explanation.why;
+        assert!(
+            why.contains("http.response.body.size") && why.contains(said),
+            "{why}"
+        );
+        assert!(!world.story().contains("firing"), "{}", world.story());
+    }
+}
+
+#[test]
+fn answers_that_grow_slowly_are_no_news() {
+    let mut world = World::new(8);
+    let mut bytes = 5_000.0;
+    for _ in 0..60 {
+        run_answering(&mut world, 60, bytes);
+        bytes *= 1.05;
+    }
+    assert_eq!(measures(&world), [], "{}", world.story());
+}
+
+#[test]
+fn failures_say_nothing_of_how_large_answers_are() {
+    let mut world = World::new(8);
+    run_answering(&mut world, 300, 5_000.0);
+    for _ in 0..60 {
+        for mut observation in second(&mut world.random, world.now, &[orders()]) {
+            if let Observation::Call(call) = &mut observation {
+                call.response_bytes = Some(90);
+                call.status = CallStatus::Http(503);
+            }
+            world.engine.observe(&observation);
+        }
+        world.pass_second();
+    }
+    assert_eq!(measures(&world), [Measure::ErrorRatio], "{}", world.story());
+}
+
 #[test]
 fn throttling_is_told_within_seconds() {
     let mut world = World::new(4);

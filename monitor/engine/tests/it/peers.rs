@@ -62,6 +62,7 @@ fn run(world: &mut World, seconds: i64, replicas: &[Replica]) {
                         source: CallSource::Span,
                         end: Time::from_secs(world.now) + offset,
                         duration: Some(Duration::from_secs_f64(ms / 1e3)),
+                        response_bytes: None,
                         status: CallStatus::Http(if failed { 503 } else { 200 }),
                         error_type: None,
                         instance: replica.name.into(),

@@ -136,6 +136,7 @@ impl Traffic {
             source: self.source,
             end: time,
             duration: Some(Duration::from_secs_f64(ms / 1e3)),
+            response_bytes: None,
             status: CallStatus::Http(if failed { 503 } else { 200 }),
             error_type: failed.then(|| Name::from("upstream_unavailable")),
             instance: format!("pod-{}", random.next() % 3).into(),

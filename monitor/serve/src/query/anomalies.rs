@@ -154,6 +154,7 @@ pub(super) fn measure(measure: Measure) -> wire::Measure {
         Measure::LogFormatRatio => wire::Measure::LogFormatRatio,
         Measure::MistimedRatio => wire::Measure::MistimedRatio,
         Measure::NewStatusRatio => wire::Measure::NewStatusRatio,
+        Measure::NewSizeRatio => wire::Measure::NewSizeRatio,
         Measure::CallsPerCall => wire::Measure::CallsPerCall,
         Measure::LogRate => wire::Measure::LogRate,
         Measure::Saturation => wire::Measure::Saturation,

@@ -162,6 +162,7 @@ fn trouble(anomaly: &Anomaly) -> &'static str {
         Measure::UnauthorisedRatio => "refused credentials",
         Measure::ClientErrorRatio => "client errors",
         Measure::NewStatusRatio => "new statuses",
+        Measure::NewSizeRatio => "answers of another size",
         Measure::CallsPerCall => "calls to others",
         Measure::Combination => "unusual combinations",
         Measure::MistimedRatio => "clocks",
