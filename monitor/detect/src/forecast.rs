@@ -17,6 +17,7 @@
 
 mod horizon;
 mod quantiles;
+mod together;
 pub mod trend;
 mod views;
 
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use self::horizon::Horizon;
 pub use self::horizon::Scored;
+pub use self::together::Together;
 use self::views::Views;
 
 /// From five minutes to seven days, in seconds.
@@ -79,6 +81,11 @@ impl Forecaster {
     /// Learns the value at `secs` of Unix time, and tells how the forecasts that were made for this
     /// time have done. Times ascend; what is not finite, or not later than the last, is left out.
     pub fn observe(&mut self, secs: f64, value: f64) -> Vec<Scored> {
+        self.observe_among(secs, value, &Together::default())
+    }
+
+    /// The same for one of many signals of a kind, whose intervals keep their word together.
+    pub fn observe_among(&mut self, secs: f64, value: f64, together: &Together) -> Vec<Scored> {
         let mut scored = Vec::new();
         if !value.is_finite() || !secs.is_finite() || (self.origin.is_some() && secs <= self.latest)
         {
@@ -100,7 +107,7 @@ impl Forecaster {
             let mut wider = self.views.spread();
             for horizon in &mut self.horizons {
                 if horizon.is_for(step) {
-                    horizon.issue(secs, &self.views, wider);
+                    horizon.issue(secs, &self.views, wider, together);
                     wider = wider.max(horizon.scale(wider));
                 }
             }
@@ -111,6 +118,11 @@ impl Forecaster {
     /// The value `after` seconds from the last one; horizons between those of [`HORIZONS`] lie between
     /// their forecasts. `None` before there is enough to say, and beyond seven days.
     pub fn forecast(&self, after: f64) -> Option<Forecast> {
+        self.forecast_among(after, &Together::default())
+    }
+
+    /// The same for one of many signals of a kind.
+    pub fn forecast_among(&self, after: f64, together: &Together) -> Option<Forecast> {
         let origin = self.origin?;
         if !self.views.is_ready() || !(0.0..=f64::from(HORIZONS[5])).contains(&after) {
             return None;
@@ -121,9 +133,9 @@ impl Forecaster {
         let shorter = usable().rev().find(|horizon| horizon.secs() < after);
         let views = self.views.at(self.latest + after, after);
         let (spread, least) = (self.views.spread(), self.views.least());
-        let (mut quantiles, scored) = longer.quantiles(&views, spread, least);
+        let (mut quantiles, scored) = longer.quantiles(&views, spread, least, together);
         if let Some(shorter) = shorter {
-            let (near, _) = shorter.quantiles(&views, spread, least);
+            let (near, _) = shorter.quantiles(&views, spread, least, together);
             // Errors grow about with the root of the horizon.
             let part = (after.sqrt() - shorter.secs().sqrt())
                 / (longer.secs().sqrt() - shorter.secs().sqrt());

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use self::budget::Budgets;
 use self::failures::{Failures, Precursors, Statement};
 use self::filling::Fillings;
-use self::signals::Signals;
+use self::signals::{Signals, Widths};
 use self::watch::ApiWatch;
 use crate::api::ApiTrack;
 use crate::dependency::DependencyTrack;
@@ -75,6 +75,7 @@ pub(crate) struct Foresight {
     /// In the order of the engine's Apis.
     apis: Vec<ApiWatch>,
     signals: Vec<Signals>,
+    widths: Widths,
     budgets: Budgets,
     fillings: Fillings,
     /// How likely a stated trend arrives, learned from those that ended.
@@ -117,8 +118,9 @@ impl Foresight {
             self.signals
                 .resize_with(apis.len().min(max_forecast), Signals::default);
             for (signals, api) in self.signals.iter_mut().zip(apis) {
-                signals.step(end, api, &mut self.ledger);
+                signals.step(end, api, &mut self.widths, &mut self.ledger);
             }
+            self.widths.end_minute();
             self.budgets.step(end, apis, &mut self.ledger, &mut changes);
         }
         for change in &changes {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::quantiles::Quantiles;
+use super::together::Together;
 use super::views::{VIEWS, Views};
 
 /// Forecasts that wait for their time; the next is made when there is room in time.
@@ -173,7 +174,7 @@ impl Horizon {
     }
 
     /// Makes the next forecast when it is time for one.
-    pub(super) fn issue(&mut self, secs: f64, views: &Views, usual: f32) {
+    pub(super) fn issue(&mut self, secs: f64, views: &Views, usual: f32, together: &Together) {
         let every = self.secs() / f64::from(WAITING);
         let target = secs + self.secs();
         if self.waiting.len() >= WAITING as usize
@@ -185,7 +186,7 @@ impl Horizon {
             return;
         }
         let all = views.at(target, self.secs());
-        let (quantiles, seen) = self.quantiles(&all, usual, views.least());
+        let (quantiles, seen) = self.quantiles(&all, usual, views.least(), together);
         let [now, others @ ..] = all;
         self.waiting.push_back(Made {
             target,
@@ -204,13 +205,13 @@ impl Horizon {
         views: &[f32; VIEWS],
         usual: f32,
         least: f32,
+        together: &Together,
     ) -> ([f64; 5], u32) {
         let point = self.combine(views);
         let errors = self.quantiles.errors(usual, least);
-        (
-            errors.map(|error| f64::from(point + error)),
-            self.quantiles.seen(),
-        )
+        let mut quantiles = errors.map(|error| f64::from(point + error));
+        together.widen(self.secs, &mut quantiles);
+        (quantiles, self.quantiles.seen())
     }
 
     /// The mean of the views, weighted by how little they have erred here.

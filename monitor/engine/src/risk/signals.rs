@@ -1,6 +1,6 @@
 //! Forecasts of an Api's rate and response time, a value a minute.
 
-use monitor_detect::forecast::{Forecaster, Scored};
+use monitor_detect::forecast::{Forecaster, Scored, Together};
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiTrack;
@@ -24,9 +24,30 @@ struct Pair {
     latency: Forecaster,
 }
 
+/// How wide the intervals of all Apis together have to be.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Widths {
+    rate: Together,
+    latency: Together,
+}
+
+impl Widths {
+    /// Each Api has had its turn.
+    pub(super) fn end_minute(&mut self) {
+        self.rate.end_round();
+        self.latency.end_round();
+    }
+}
+
 impl Signals {
     /// Learns the minute that ends at `end`, and scores what was forecast for it.
-    pub(super) fn step(&mut self, end: i64, api: &ApiTrack, ledger: &mut Ledger) {
+    pub(super) fn step(
+        &mut self,
+        end: i64,
+        api: &ApiTrack,
+        widths: &mut Widths,
+        ledger: &mut Ledger,
+    ) {
         if !api.is_foreseeable() {
             return;
         }
@@ -45,11 +66,15 @@ impl Signals {
         #[expect(clippy::cast_precision_loss, reason = "seconds of Unix time")]
         let secs = start as f64;
         let calls = minute.as_ref().map_or(0, |minute| minute.calls);
-        for scored in learned.rate.observe(secs, calls as f64 / 60.0) {
+        let rate = calls as f64 / 60.0;
+        for scored in learned.rate.observe_among(secs, rate, &widths.rate) {
+            widths.rate.learn(&scored);
             ledger.forecast("rate", &scored);
         }
         if let Some(minute) = minute {
-            for scored in learned.latency.observe(secs, minute.p50.ln()) {
+            let latency = minute.p50.ln();
+            for scored in (learned.latency).observe_among(secs, latency, &widths.latency) {
+                widths.latency.learn(&scored);
                 ledger.forecast("latency", &in_seconds(&scored));
             }
         }
