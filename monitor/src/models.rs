@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use monitor_core::{
-    Answer, Comparison, Feedback, Learned, Model, ModelId, Recipe, SharedSearch, Time,
+    Answer, ApiFuture, ApiKey, Comparison, Feedback, Learned, Model, ModelId, Recipe, SharedSearch,
+    Time,
 };
 use monitor_engine::{Effect, TrialError};
 use monitor_serve::{
@@ -124,6 +125,10 @@ impl Models for ToModels {
 
     fn learned(&self, wanted: Wanted) -> BoxFuture<'_, Result<Vec<Learned>, ModelsError>> {
         Box::pin(self.look(move |heart| heart.models().1.learned(wanted)))
+    }
+
+    fn future(&self, api: Arc<ApiKey>) -> BoxFuture<'_, Result<Option<ApiFuture>, ModelsError>> {
+        Box::pin(self.look(move |heart| heart.models().1.future(&api)))
     }
 
     fn begin(

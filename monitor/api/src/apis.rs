@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{Alert, Anomaly, Band};
+use crate::{Alert, Anomaly, Band, Measure};
 
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
@@ -134,6 +134,39 @@ pub struct ObjectiveState {
     pub burn_rate_6h: Option<f64>,
     /// How many Apis it is about.
     pub apis: u64,
+}
+
+/// The answer to `GET /apis/{id}/forecast`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ApiForecast {
+    /// The watermark; `null` before the first record.
+    #[schema(format = DateTime)]
+    pub at: Option<String>,
+    /// That it fails within `failure_horizon_seconds`, 0 to 1; `null` while nothing can be said.
+    pub failure_probability: Option<f64>,
+    pub failure_horizon_seconds: u32,
+    /// By measure, the nearest first; empty before a dozen minutes were seen.
+    pub forecasts: Vec<SignalForecast>,
+}
+
+/// What a signal will be at one time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SignalForecast {
+    /// `rate`, or `latency`: the median of response times.
+    pub measure: Measure,
+    pub unit: String,
+    #[schema(format = DateTime)]
+    pub at: String,
+    pub horizon_seconds: u32,
+    pub median: Option<f64>,
+    /// Nine of ten values lie between these.
+    pub lower: Option<f64>,
+    pub upper: Option<f64>,
+    /// Forecasts of this signal at this horizon that were compared with what came.
+    pub scored: u32,
+    /// Of all Apis' intervals at this horizon, the share that held: how far to believe the 90 %. `null`
+    /// before any was compared.
+    pub coverage_ratio: Option<f64>,
 }
 
 /// Filters of `GET /apis`. All given ones must hold.

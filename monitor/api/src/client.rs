@@ -10,15 +10,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Alert, AlertsQuery, AnomaliesQuery, Anomaly, Api, ApiDetail, ApisQuery, BacktestResult, Change,
-    ChangesOutcome, ChangesQuery, Configuration, ConfigurationOutcome, ConfigurationSource,
-    Environment, Facets, FacetsQuery, Feedback, FeedbackQuery, ForecastRequest, Histogram,
-    HistogramQuery, Incident, IncidentsQuery, JourneyType, Journeys, Learned, LearnedQuery,
-    Listing, Model, ModelDetail, NewBacktest, NewFeedback, NewTrial, PREFIX, Predictions,
-    PredictionsQuery, Problem, Promotion, Scores, SearchPage, SearchQuery, Series, SeriesForecasts,
-    Service, ServicesQuery, Status, Stream, StreamsQuery, TailMessage, TailQuery, Template,
-    TemplatesQuery, Topology, TopologyQuery, Trace, TraceQuery, WhatIf, WhatIfQuery, Workloads,
-    WorkloadsQuery,
+    Alert, AlertsQuery, AnomaliesQuery, Anomaly, Api, ApiDetail, ApiForecast, ApisQuery,
+    BacktestResult, Change, ChangesOutcome, ChangesQuery, Configuration, ConfigurationOutcome,
+    ConfigurationSource, Environment, Facets, FacetsQuery, Feedback, FeedbackQuery,
+    ForecastRequest, Histogram, HistogramQuery, Incident, IncidentsQuery, JourneyType, Journeys,
+    Learned, LearnedQuery, Listing, Model, ModelDetail, NewBacktest, NewFeedback, NewTrial, PREFIX,
+    Predictions, PredictionsQuery, Problem, Promotion, Scores, SearchPage, SearchQuery, Series,
+    SeriesForecasts, Service, ServicesQuery, Status, Stream, StreamsQuery, TailMessage, TailQuery,
+    Template, TemplatesQuery, Topology, TopologyQuery, Trace, TraceQuery, WhatIf, WhatIfQuery,
+    Workloads, WorkloadsQuery,
 };
 
 /// An answer longer than this is refused rather than read into memory.
@@ -119,6 +119,11 @@ impl Client {
 
     pub async fn api(&self, id: &str) -> Result<ApiDetail, ClientError> {
         self.get(&["apis", id], &()).await
+    }
+
+    /// What is expected of an Api.
+    pub async fn api_forecast(&self, id: &str) -> Result<ApiForecast, ClientError> {
+        self.get(&["apis", id, "forecast"], &()).await
     }
 
     pub async fn services(&self, query: &ServicesQuery) -> Result<Listing<Service>, ClientError> {

@@ -34,7 +34,10 @@ pub use alerts::{Alert, AlertSeverity, AlertState, AlertsQuery};
 pub use anomalies::{
     AnomaliesQuery, Anomaly, Band, Contribution, Direction, Evidence, Explanation, Measure, Subject,
 };
-pub use apis::{Api, ApiDetail, ApiState, ApisQuery, ObjectiveState, Signal, Signals};
+pub use apis::{
+    Api, ApiDetail, ApiForecast, ApiState, ApisQuery, ObjectiveState, Signal, SignalForecast,
+    Signals,
+};
 pub use changes::{Change, ChangeRefusal, ChangesOutcome, ChangesQuery};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Tail};

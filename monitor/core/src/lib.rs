@@ -56,8 +56,8 @@ pub use record::{
     TemplateId, TemplateMatch, TimeOrigin, Value,
 };
 pub use risk::{
-    Coverage, Limit, Reliability, Risk, RiskId, RiskOutcome, ScoredFailures, ScoredRisks,
-    TrackRecord,
+    ApiFuture, Coverage, Limit, Reliability, Risk, RiskId, RiskOutcome, ScoredFailures,
+    ScoredRisks, SignalFuture, TrackRecord,
 };
 pub use search::{
     FacetCount, HistogramBucket, Hit, LogSearch, RecordId, SearchError, SearchPage, SearchRequest,

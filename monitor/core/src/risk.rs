@@ -131,6 +131,29 @@ pub struct Reliability {
     pub came: f64,
 }
 
+/// What is expected of an Api.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ApiFuture {
+    /// That it fails within the next minutes, 0 to 1; `None` while nothing can be said.
+    pub failure_chance: Option<f64>,
+    /// By measure, the nearest first; empty before enough was seen.
+    pub signals: Vec<SignalFuture>,
+}
+
+/// What a signal of an Api will be, in the measure's unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignalFuture {
+    pub measure: Measure,
+    pub at: Time,
+    pub horizon_secs: u32,
+    pub median: f64,
+    /// Nine of ten values lie between these.
+    pub lower: f64,
+    pub upper: f64,
+    /// Forecasts of this signal at this horizon that were compared with what came.
+    pub scored: u32,
+}
+
 /// How often what came lay in the 90 % interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Coverage {

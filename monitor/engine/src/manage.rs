@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Anomaly, AnomalyId, Answer, Feedback, Learned, LearnedSignal, Measure, Name, Recipe, Subject,
-    Time,
+    Anomaly, AnomalyId, Answer, ApiFuture, ApiKey, Feedback, Learned, LearnedSignal, Measure, Name,
+    Recipe, Subject, Time,
 };
 
 use crate::config::EngineConfig;
@@ -75,6 +75,17 @@ impl Engine {
                     .collect(),
             })
             .collect()
+    }
+
+    /// What is expected of an Api: its rate and median response time at horizons from five minutes to
+    /// seven days, and the chance that it fails soon. `None` of an Api that is not known. O(Apis).
+    pub fn future(&self, api: &ApiKey) -> Option<ApiFuture> {
+        let at = self
+            .state
+            .apis
+            .iter()
+            .position(|known| *known.key == *api)?;
+        Some(self.state.foresight.future(at, &self.state.apis[at]))
     }
 
     /// Whether this open anomaly was worth telling someone.

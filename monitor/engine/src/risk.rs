@@ -19,7 +19,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use monitor_core::{
-    ApiKey, ApiState, ApiView, Name, Risk, RiskId, ServiceKey, SignalKey, Subject, Time,
+    ApiFuture, ApiKey, ApiState, ApiView, Name, Risk, RiskId, ServiceKey, SignalKey, Subject, Time,
 };
 use monitor_diagnose::Journeys;
 use serde::{Deserialize, Serialize};
@@ -278,6 +278,16 @@ impl Foresight {
         open.sort_by_key(|a| (a.expected, a.id));
         open.extend(self.ended.iter().rev().cloned());
         open
+    }
+
+    /// What is expected of the Api with this number.
+    pub(crate) fn future(&self, at: usize, api: &ApiTrack) -> ApiFuture {
+        let watch = self.apis.get(at).filter(|_| api.is_foreseeable());
+        let signals = self.signals.get(at).filter(|_| api.is_foreseeable());
+        ApiFuture {
+            failure_chance: watch.map(ApiWatch::chance),
+            signals: signals.map_or_else(Vec::new, |signals| signals.future(&self.widths)),
+        }
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {

@@ -32,6 +32,7 @@ use crate::query::{
         status::get_status,
         apis::list_apis,
         apis::get_api,
+        apis::get_forecast,
         workloads::list_workloads,
         places::list_services,
         places::list_environments,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use monitor_core::{
-    Alert, AlertId, Anomaly, AnomalyId, Answer, Backtested, Batch, Call, Change, Comparison,
-    Feedback, Incident, IngestView, Learned, Model, ModelId, Recipe, SharedSearch, Subject, Time,
-    View,
+    Alert, AlertId, Anomaly, AnomalyId, Answer, ApiFuture, ApiKey, Backtested, Batch, Call, Change,
+    Comparison, Feedback, Incident, IngestView, Learned, Model, ModelId, Recipe, SharedSearch,
+    Subject, Time, View,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -109,6 +109,9 @@ pub trait Models: Send + Sync + Debug {
     fn comparison(&self) -> BoxFuture<'_, Result<Comparison, ModelsError>>;
 
     fn learned(&self, wanted: Wanted) -> BoxFuture<'_, Result<Vec<Learned>, ModelsError>>;
+
+    /// What is expected of an Api; `None` when it is not known.
+    fn future(&self, api: Arc<ApiKey>) -> BoxFuture<'_, Result<Option<ApiFuture>, ModelsError>>;
 
     /// Puts a model on trial: with what the active one has learned, or `afresh`.
     fn begin(

@@ -41,6 +41,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/status", get(status::get_status))
         .route("/apis", get(apis::list_apis))
         .route("/apis/{id}", get(apis::get_api))
+        .route("/apis/{id}/forecast", get(apis::get_forecast))
         .route("/workloads", get(workloads::list_workloads))
         .route("/services", get(places::list_services))
         .route("/environments", get(places::list_environments))

@@ -1,9 +1,12 @@
 //! A recording has no models that judge.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use monitor_core::{Answer, Comparison, Feedback, Learned, Model, ModelId, Recipe, Time};
+use monitor_core::{
+    Answer, ApiFuture, ApiKey, Comparison, Feedback, Learned, Model, ModelId, Recipe, Time,
+};
 use monitor_serve::{
     About, BacktestAnswer, BacktestRequest, Forecasts, Models, ModelsError, Scored, Wanted,
 };
@@ -54,6 +57,10 @@ impl Models for Shut {
     }
 
     fn backtest(&self, _: BacktestRequest) -> BoxFuture<'_, Result<BacktestAnswer, ModelsError>> {
+        none()
+    }
+
+    fn future(&self, _: Arc<ApiKey>) -> BoxFuture<'_, Result<Option<ApiFuture>, ModelsError>> {
         none()
     }
 

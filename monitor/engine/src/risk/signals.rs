@@ -1,6 +1,7 @@
 //! Forecasts of an Api's rate and response time, a value a minute.
 
-use monitor_detect::forecast::{Forecaster, Scored, Together};
+use monitor_core::{Measure, SignalFuture, Time};
+use monitor_detect::forecast::{Forecaster, HORIZONS, Scored, Together};
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiTrack;
@@ -78,6 +79,43 @@ impl Signals {
                 ledger.forecast("latency", &in_seconds(&scored));
             }
         }
+    }
+}
+
+impl Signals {
+    /// What is expected, a value for each measure and horizon that can be told.
+    pub(super) fn future(&self, widths: &Widths) -> Vec<SignalFuture> {
+        let Some(learned) = &self.learned else {
+            return Vec::new();
+        };
+        let each = |model: &Forecaster, of: &Together, measure, unit: fn(f64) -> f64| {
+            let each = HORIZONS.iter().filter_map(|horizon_secs| {
+                let found = model.forecast_among(f64::from(*horizon_secs), of)?;
+                let (lower, upper) = found.interval();
+                #[expect(clippy::cast_possible_truncation, reason = "seconds of Unix time")]
+                let at = Time::from_secs(found.at as i64 + MINUTE_SECS);
+                Some(SignalFuture {
+                    measure,
+                    at,
+                    horizon_secs: *horizon_secs,
+                    median: unit(found.median),
+                    lower: unit(lower),
+                    upper: unit(upper),
+                    scored: found.scored,
+                })
+            });
+            each.collect::<Vec<_>>()
+        };
+        let not_negative = |calls: f64| calls.max(0.0);
+        let mut future = each(&learned.rate, &widths.rate, Measure::Rate, not_negative);
+        let latency = each(
+            &learned.latency,
+            &widths.latency,
+            Measure::Latency,
+            f64::exp,
+        );
+        future.extend(latency);
+        future
     }
 }
 

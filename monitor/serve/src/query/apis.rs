@@ -1,9 +1,14 @@
 //! `GET /apis` and `GET /apis/{id}`.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, State};
-use monitor_api::{Api, ApiDetail, ApisQuery, Listing, ObjectiveState, Problem, Signal, Signals};
-use monitor_core::{ApiState, ApiView, ObjectiveView, SignalView, View};
+use monitor_api::{
+    Api, ApiDetail, ApiForecast, ApisQuery, Listing, ObjectiveState, Problem, Signal,
+    SignalForecast, Signals,
+};
+use monitor_core::{ApiState, ApiView, Measure, ObjectiveView, SignalView, View};
 
 use super::params::{Paging, Params};
 use super::problem::Failure;
@@ -42,6 +47,55 @@ pub(crate) async fn get_api(
 ) -> Result<Json<ApiDetail>, Failure> {
     let view = shared.ports.view.borrow().clone();
     detail(&view, &id).map(Json)
+}
+
+#[utoipa::path(
+    get, path = "/api/v1/apis/{id}/forecast", tag = "watch",
+    params(("id" = String, Path, description = "The Api's `id`: 16 hexadecimal digits.")),
+    responses(
+        (status = 200, body = ApiForecast),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 429, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+/// What is expected of one Api: its rate and response time with intervals that nine of ten values lie
+/// in, from five minutes to seven days ahead, and the chance that it fails soon.
+pub(crate) async fn get_forecast(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Json<ApiForecast>, Failure> {
+    let view = shared.ports.view.borrow().clone();
+    let found = find(&view, &id)?;
+    let future = shared.ports.models.future(Arc::clone(&found.key)).await?;
+    let future = future.ok_or_else(unknown)?;
+    let record = &view.track_record;
+    let held = |measure: Measure, horizon_secs: u32| {
+        let of = record.coverage.iter().find(|of| {
+            *of.measure == *measure.as_str() && of.horizon_secs == horizon_secs && of.scored > 0
+        })?;
+        Some(of.inside as f64 / of.scored as f64)
+    };
+    Ok(Json(ApiForecast {
+        at: watermark(&view),
+        failure_probability: future.failure_chance.and_then(finite),
+        failure_horizon_seconds: record.failures.horizon_secs,
+        forecasts: future
+            .signals
+            .iter()
+            .map(|signal| SignalForecast {
+                measure: anomalies::measure(signal.measure),
+                unit: signal.measure.unit().to_owned(),
+                at: signal.at.to_string(),
+                horizon_seconds: signal.horizon_secs,
+                median: finite(signal.median),
+                lower: finite(signal.lower),
+                upper: finite(signal.upper),
+                scored: signal.scored,
+                coverage_ratio: held(signal.measure, signal.horizon_secs),
+            })
+            .collect(),
+    }))
 }
 
 fn listing(view: &View, query: &ApisQuery) -> Result<Listing<Api>, Failure> {
@@ -101,16 +155,19 @@ fn states(text: &str) -> Result<Vec<ApiState>, Failure> {
         .collect()
 }
 
+fn find<'a>(view: &'a View, id: &str) -> Result<&'a ApiView, Failure> {
+    let mut apis = view.apis.iter();
+    apis.find(|api| api_id(&api.key) == id).ok_or_else(unknown)
+}
+
+fn unknown() -> Failure {
+    Failure::not_found("no Api has this id".to_owned())
+        .at("id")
+        .hint("GET /api/v1/apis lists them; one that was not called for long is forgotten")
+}
+
 fn detail(view: &View, id: &str) -> Result<ApiDetail, Failure> {
-    let found = view
-        .apis
-        .iter()
-        .find(|api| api_id(&api.key) == id)
-        .ok_or_else(|| {
-            Failure::not_found("no Api has this id".to_owned())
-                .at("id")
-                .hint("GET /api/v1/apis lists them; one that was not called for long is forgotten")
-        })?;
+    let found = find(view, id)?;
     let key = &found.key;
     let concerns = |anomaly: &monitor_core::Anomaly| match &anomaly.signal.subject {
         monitor_core::Subject::Api(api) => api == key,

@@ -94,6 +94,25 @@ impl Models for Two {
         }))
     }
 
+    fn future(&self, _: Arc<ApiKey>) -> BoxFuture<'_, Result<Option<ApiFuture>, ModelsError>> {
+        let signal = |measure, horizon_secs, [lower, median, upper]: [f64; 3]| SignalFuture {
+            measure,
+            at: noon() + Duration::from_secs(u64::from(horizon_secs)),
+            horizon_secs,
+            median,
+            lower,
+            upper,
+            scored: 12,
+        };
+        answer(Ok(Some(ApiFuture {
+            failure_chance: Some(0.03),
+            signals: vec![
+                signal(Measure::Rate, 300, [8.0, 10.0, 12.5]),
+                signal(Measure::Latency, 300, [0.04, 0.05, 0.07]),
+            ],
+        })))
+    }
+
     fn learned(&self, wanted: Wanted) -> BoxFuture<'_, Result<Vec<Learned>, ModelsError>> {
         let subject = Subject::Api(key("cloud-a", "orders", "GET", "/orders/{id}"));
         let learned = Learned {
