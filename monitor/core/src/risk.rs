@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, SignalKey, Time};
+use crate::{Measure, Name, SignalKey, Time};
 
 /// The hash of the signal and of the time at which it was stated: the same input gives the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -43,9 +43,12 @@ const EXCESS_BOUNDS: (f64, f64) = (0.3, 5.0);
 const MEMORY: f64 = 480_000.0;
 /// An anomaly counts at most this often.
 const ALARM_EVERY: Duration = Duration::from_secs(86_400);
-/// What is needed stays between these: something above nothing, and three times what theory asks for.
-const LEAST: f64 = 0.1;
+/// What is needed stays between these multiples of what theory asks for: that nothing has stirred for
+/// weeks does not make the first thing that stirs an incident.
+const LEAST: f64 = 0.35;
 const MOST: f64 = 3.0;
+/// What any alarm needs.
+const LEAST_OF_ALL: f64 = 0.1;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tail {
@@ -117,14 +120,20 @@ impl Tail {
     /// The evidence that cycles exceed once in 1/`probability` windows.
     pub(crate) fn needed(&self, probability: f64) -> f64 {
         let seen = Tail::exceeded_by(self.tails(EXCESS_BOUNDS), probability);
-        seen.min(MOST * THEORY.exceeded(probability)).max(LEAST)
+        let theory = Tail::in_theory(probability);
+        seen.clamp(LEAST * theory, MOST * theory)
     }
 
     /// The same of many signals that are alike, whose evidence all came here: none of them alone moves
     /// it far, so it may follow what is seen without a bound.
     pub(crate) fn needed_of_many(&self, probability: f64) -> f64 {
         let seen = Tail::exceeded_by(self.tails((EXCESS_BOUNDS.0, f64::MAX)), probability);
-        seen.max(LEAST)
+        seen.max(LEAST * Tail::in_theory(probability))
+    }
+
+    /// What p-values that are just as they should be would exceed so often.
+    pub(crate) fn in_theory(probability: f64) -> f64 {
+        THEORY.exceeded(probability)
     }
 
     fn exceeded_by([near, far]: [Exceedance; 2], probability: f64) -> f64 {
@@ -146,7 +155,7 @@ impl Tail {
         let near = self.above[0].tail(self.windows, LEVELS[0], believed, 1.0, EXCESS_BOUNDS);
         let own = self.above[0].cycles / (RATE_PRIOR / RATE + self.windows);
         let rate = near.rate.max(own);
-        Exceedance { rate, ..near }.rate_above(LEAST)
+        Exceedance { rate, ..near }.rate_above(LEAST_OF_ALL)
     }
 
     pub(crate) fn experience(&self) -> Experience {

@@ -46,10 +46,11 @@ const SURGE: f64 = 2.0;
 const PRESSING_CALLS: f64 = 10.0;
 const PRESSING_SECS: u32 = 2;
 const MOST_OF_ONE_WINDOW: f64 = 0.55;
-/// A sparse Api is silent after this many usual gaps (exponential gaps exceed it once in 5·10⁸
-/// calls) and twice the longest gap known, whichever is more.
-const SILENT_GAPS: f64 = 20.0;
+/// A sparse Api is silent when so many calls could have been expected in vain (exponential gaps are so
+/// long once in 5·10⁸ calls) and twice as many as ever before, whichever is more, and not within a minute.
+const MISSED_CALLS: f64 = 20.0;
 const LONGEST_GAPS: f64 = 2.0;
+const SHORTEST_SILENCE: Duration = Duration::from_secs(60);
 /// How often an ongoing gap is judged, in seconds.
 const GAP_STEP: u32 = 10;
 /// How long nothing at all must come before nothing at all becomes normal.
@@ -107,21 +108,22 @@ struct Model {
     windows: f64,
 }
 
+/// Lengths are in calls that could have been expected meanwhile: a night is short where nobody calls at
+/// night.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Gaps {
     last_call: Option<Time>,
     /// Start of what is counted as the current gap: later than the last call after a blind time.
     since: Option<Time>,
-    /// Seconds of it that do not count: of hours at which nobody calls.
-    idle_secs: f64,
+    /// Calls a second when it began.
+    rate: f64,
+    /// How long it is.
+    length: f64,
     /// It is known as an anomaly.
     told: bool,
     /// Seconds of it that were not looked at yet.
     unjudged_secs: u32,
-    /// Of what counts of the gaps.
-    mean_secs: f64,
-    longest_secs: f64,
-    known: f64,
+    longest: f64,
 }
 
 impl TrafficDetector {
@@ -400,12 +402,10 @@ impl TrafficDetector {
         }
         let since = self.gaps.since?;
         let end = sample.end();
-        let limit = (SILENT_GAPS * self.gaps.mean_secs)
-            .max(LONGEST_GAPS * self.gaps.longest_secs)
-            .max(60.0);
-        let counted = end.since(since).as_secs_f64() - self.gaps.idle_secs;
+        let limit = self.gaps.limit();
+        let too_long = self.gaps.length > limit && end.since(since) > SHORTEST_SILENCE;
         // A silence ends with a call, and not because nobody would have called at this hour.
-        let silent = calls == 0 && (self.gaps.told || counted > limit);
+        let silent = calls == 0 && (self.gaps.told || too_long);
         let start = if silent { since } else { sample.start };
         let (score, phase) = self.evidence.weigh(
             Window {
@@ -418,7 +418,7 @@ impl TrafficDetector {
         );
         let score = if phase.is_anomalous() {
             self.gaps.told = silent;
-            Score::new((counted / limit).max(score.get()))
+            Score::new((self.gaps.length / limit).max(score.get()))
         } else {
             score
         };
@@ -495,7 +495,7 @@ impl Detector for TrafficDetector {
         let window = *begun;
         let sparse = self.is_sparse();
         let season = &self.season;
-        let usual = || season.usual(sample.start).map(|[low, _]| low);
+        let usual = || season.usual(sample.start).map(middle);
         let due = calls > 0 || self.gaps.empty_second(usual);
         let gap = if sparse && due {
             self.judge_gap(sample, calls)
@@ -504,7 +504,10 @@ impl Detector for TrafficDetector {
         };
         if calls > 0 {
             let teaches = !self.held && !self.evidence.is_anomalous();
-            self.gaps.call(sample.start, teaches);
+            let season = &self.season;
+            let usual = || season.usual(sample.start).map(middle);
+            let rate = self.model.rate();
+            self.gaps.call(sample.start, teaches, usual, rate);
         }
         if window.seconds < self.span && !self.is_urgent(window) {
             return gap;
@@ -529,7 +532,7 @@ impl Detector for TrafficDetector {
         self.candidate = None;
         self.gaps.last_call = None;
         self.gaps.since = self.gaps.since.map(|_| time);
-        self.gaps.idle_secs = 0.0;
+        self.gaps.length = 0.0;
         self.gaps.unjudged_secs = 0;
     }
 
@@ -556,34 +559,48 @@ impl Detector for TrafficDetector {
     }
 }
 
+/// Between what is usual at an hour downwards and upwards; none where none is usual.
+fn middle([low, high]: [f64; 2]) -> f64 {
+    (low * high).sqrt()
+}
+
 impl Gaps {
-    fn call(&mut self, at: Time, teaches: bool) {
-        if let Some(last) = self.last_call
-            && teaches
-        {
-            let gap = (at.since(last).as_secs_f64() - self.idle_secs).max(0.0);
-            self.known = (self.known + 1.0).min(MEMORY);
-            self.mean_secs += (gap - self.mean_secs) / self.known;
+    /// The gap has ended; `usual` tells how many calls a second are usual at this hour, and `rate` how
+    /// many came of late.
+    fn call(&mut self, at: Time, teaches: bool, usual: impl FnOnce() -> Option<f64>, rate: f64) {
+        if self.last_call.is_some() && teaches {
+            self.lengthen(usual);
             // The longest gap is forgotten over some thousand calls.
-            self.longest_secs = (self.longest_secs * 0.9995).max(gap);
+            self.longest = (self.longest * 0.9995).max(self.length);
         }
         self.last_call = Some(at);
         self.since = Some(at);
-        self.idle_secs = 0.0;
+        self.rate = rate;
+        self.length = 0.0;
         self.told = false;
         self.unjudged_secs = 0;
     }
 
-    /// Another second of the gap; `usual` tells how many calls a second are usual at this hour. True
-    /// when it is time to look at the gap.
+    /// Another second of the gap. True when it is time to look at it.
     fn empty_second(&mut self, usual: impl FnOnce() -> Option<f64>) -> bool {
         self.unjudged_secs += 1;
         if self.unjudged_secs < GAP_STEP {
             return false;
         }
-        let counts = usual().map_or(1.0, |rate| (rate * self.mean_secs).min(1.0));
-        self.idle_secs += f64::from(std::mem::take(&mut self.unjudged_secs)) * (1.0 - counts);
+        self.lengthen(usual);
         true
+    }
+
+    fn lengthen(&mut self, usual: impl FnOnce() -> Option<f64>) {
+        let seconds = std::mem::take(&mut self.unjudged_secs);
+        if seconds > 0 {
+            self.length += f64::from(seconds) * usual().unwrap_or(self.rate);
+        }
+    }
+
+    /// From here on a gap is a silence.
+    fn limit(&self) -> f64 {
+        MISSED_CALLS.max(LONGEST_GAPS * self.longest)
     }
 }
 

@@ -84,6 +84,12 @@ impl CombinationBook {
         });
     }
 
+    /// What the Api with this number has learned of its combinations.
+    pub(crate) fn part(&self, api: usize) -> Option<(Measure, &'static str, &Episode)> {
+        let known = self.apis.get(api)?.as_ref()?;
+        Some((Measure::Combination, DETECTOR, &known.episode))
+    }
+
     pub(crate) fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
         self.open.iter().filter_map(|at| {
             let known = self.apis.get(*at as usize)?.as_ref()?;

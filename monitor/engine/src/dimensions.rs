@@ -248,7 +248,7 @@ impl Dimensions {
     }
 
     /// The statuses of calls that neither failed nor were refused, with how many there were of each.
-    pub(crate) fn answers(&self) -> impl Iterator<Item = (&Label, u64)> {
+    pub(crate) fn answers(&self) -> impl Iterator<Item = (&Label, u64)> + Clone {
         self.values[STATUS].iter().filter_map(|entry| {
             let status = match entry.label {
                 Label::Http(code) => CallStatus::Http(code),

@@ -88,6 +88,10 @@ impl Episode {
             });
         };
         let Some(open) = &mut self.open else {
+            // What nobody has heard of for long and is as usual now is on its way out.
+            if !verdict.outside {
+                return None;
+            }
             let explanation = explain(verdict, since, origin, contributions(verdict));
             let signal = SignalKey {
                 subject: origin.subject.clone(),
@@ -234,5 +238,65 @@ fn deviation(verdict: &Verdict) -> f64 {
         Direction::Above if verdict.typical > 0.0 => verdict.actual / verdict.typical,
         Direction::Above => verdict.actual,
         Direction::Below => verdict.typical / verdict.actual.max(verdict.typical / 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use monitor_core::{Direction, Score};
+
+    use super::*;
+
+    fn verdict(second: i64, outside: bool) -> Verdict {
+        Verdict {
+            score: Score::new(if outside { 2.0 } else { 0.1 }),
+            outside,
+            phase: Phase::Anomalous {
+                since: Time::from_secs(10),
+            },
+            guarded: false,
+            start: Time::from_secs(second),
+            end: Time::from_secs(second + 600),
+            statistic: "p50",
+            direction: Direction::Above,
+            typical: 0.1,
+            actual: if outside { 0.5 } else { 0.1 },
+            band: Band {
+                lower: 0.05,
+                upper: 0.2,
+            },
+            observations: 100,
+            learned_from: 1_000,
+        }
+    }
+
+    #[test]
+    fn what_was_given_up_is_an_anomaly_again_only_when_it_is_outside() {
+        let subject = Subject::Service {
+            service: monitor_core::ServiceKey::new("shop", "orders"),
+            environment: "on-prem".into(),
+        };
+        let origin = Origin {
+            subject: &subject,
+            measure: Measure::Latency,
+            detector: "latency-drift",
+            scale: 1.0,
+            peers: None,
+        };
+        let mut episode = Episode::default();
+        let mut follow = |episode: &mut Episode, second, outside| {
+            episode.follow(&verdict(second, outside), origin, |_| Vec::new())
+        };
+        assert!(matches!(
+            follow(&mut episode, 0, true),
+            Some(Change::Opened(_))
+        ));
+        let later = Time::from_secs(600) + STALE;
+        assert!(matches!(episode.expire(later), Some(Change::Closed(_))));
+        assert_eq!(follow(&mut episode, 3_000, false), None);
+        assert!(matches!(
+            follow(&mut episode, 3_600, true),
+            Some(Change::Opened(_))
+        ));
     }
 }

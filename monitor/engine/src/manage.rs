@@ -49,12 +49,12 @@ impl Engine {
     /// What each Api and service has learned, in the order in which they were first seen, then each
     /// number, of those that are `wanted`. O(Apis).
     pub fn learned(&self, wanted: impl Fn(&Subject) -> bool) -> Vec<Learned> {
-        let apis = self
-            .state
-            .apis
-            .iter()
-            .filter(|api| !api.is_retired())
-            .map(|api| (Subject::Api(Arc::clone(&api.key)), api.parts()));
+        let apis = self.state.apis.iter().enumerate();
+        let apis = apis.filter(|(_, api)| !api.is_retired()).map(|(at, api)| {
+            let mut parts = api.parts();
+            parts.extend(self.state.combinations.part(at));
+            (Subject::Api(Arc::clone(&api.key)), parts)
+        });
         let services = self.state.services.iter().map(|service| {
             let subject = Subject::Service {
                 service: service.service.clone(),

@@ -37,12 +37,16 @@ fn days_with_anomalies(days: i64, mean: impl Fn(i64) -> f64) -> Vec<i64> {
     for step in 0..days * DAY / STEP {
         let secs = step * STEP;
         let mean = mean(secs);
-        let scatter = f64::sqrt(mean) * random.normal();
+        let calls = if mean < 1.0 {
+            random.binomial(1, mean) as f64
+        } else {
+            mean + f64::sqrt(mean) * random.normal()
+        };
         let sample = Sample {
             start: Time::from_secs(START + secs),
             span: Duration::from_secs(STEP.unsigned_abs()),
             active_secs: STEP.unsigned_abs() as u32,
-            reading: Reading::Count((mean + scatter).round().max(0.0) as u64),
+            reading: Reading::Count(calls.round().max(0.0) as u64),
         };
         let Some(verdict) = detector.judge(&sample) else {
             continue;
@@ -81,6 +85,23 @@ fn an_hour_more_or_less_raises_alarms_on_two_days_at_most() {
             assert!(after <= 2, "{what}");
             assert!(weeks == 1 || before == 0, "{what}");
         }
+    }
+}
+
+/// One call in two minutes by day and one in six at night, one by one.
+fn seldom(secs: i64) -> f64 {
+    let day = secs as f64 / DAY as f64 * std::f64::consts::TAU;
+    STEP as f64 / 180.0 * (1.0 - 0.5 * day.cos())
+}
+
+#[test]
+fn weeks_of_gaps_hide_no_silence_and_make_none() {
+    for silent_from in [1, 3, 10, 24] {
+        let noon = silent_from * DAY + DAY / 2;
+        let found = days_with_anomalies(silent_from + 2, |secs| {
+            if secs < noon { seldom(secs) } else { 0.0 }
+        });
+        assert_eq!(found, [silent_from], "from day {silent_from} on");
     }
 }
 

@@ -57,6 +57,16 @@ async fn apis_are_filtered() {
 }
 
 #[tokio::test]
+async fn what_is_expected_of_an_api_comes_with_intervals_and_how_such_have_held() {
+    let id = get("/api/v1/apis").await.json()["items"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    check(&format!("/api/v1/apis/{id}/forecast"), expect![[r#""#]]).await;
+    check("/api/v1/apis/0123456789abcdef/forecast", expect![[r#""#]]).await;
+}
+
+#[tokio::test]
 async fn an_api_comes_with_its_numbers_and_why() {
     let id = get("/api/v1/apis").await.json()["items"][0]["id"]
         .as_str()
