@@ -232,13 +232,11 @@ mod tests {
     }
 
     #[test]
-    fn theory_counts_until_cycles_were_seen() {
-        let tail = Tail::default();
-        let needed = tail.needed(1e-6);
-        assert!(
-            (needed / BELIEVED.exceeded(1e-6) - 1.0).abs() < 0.1,
-            "{needed}"
-        );
+    fn a_little_more_than_theory_asks_for_is_needed_until_cycles_were_seen() {
+        let more = |probability| Tail::default().needed(probability) / Tail::in_theory(probability);
+        assert!((1.15..1.4).contains(&more(1e-6)), "{}", more(1e-6));
+        // Near the ground theory is as good as anything.
+        assert!((0.95..1.15).contains(&more(3e-3)), "{}", more(3e-3));
     }
 
     #[test]

@@ -47,8 +47,8 @@ const PRESSING_CALLS: f64 = 10.0;
 const PRESSING_SECS: u32 = 2;
 const MOST_OF_ONE_WINDOW: f64 = 0.55;
 /// A sparse Api is silent when so many calls could have been expected in vain (exponential gaps are so
-/// long once in 5·10⁸ calls) and twice as many as ever before, whichever is more, and not within a minute.
-const MISSED_CALLS: f64 = 20.0;
+/// long once in 7·10¹⁰ calls) and twice as many as ever before, whichever is more, and not within a minute.
+const MISSED_CALLS: f64 = 25.0;
 const LONGEST_GAPS: f64 = 2.0;
 const SHORTEST_SILENCE: Duration = Duration::from_secs(60);
 /// How often an ongoing gap is judged, in seconds.
@@ -495,8 +495,9 @@ impl Detector for TrafficDetector {
         let window = *begun;
         let sparse = self.is_sparse();
         let season = &self.season;
-        let usual = || season.usual(sample.start).map(middle);
-        let due = calls > 0 || self.gaps.empty_second(usual);
+        let usual = || Some(expected(season.usual(sample.start)?, self.span));
+        let secs = u32::try_from(sample.span.as_secs()).unwrap_or(u32::MAX);
+        let due = calls > 0 || self.gaps.is_due(secs, usual);
         let gap = if sparse && due {
             self.judge_gap(sample, calls)
         } else {
@@ -505,7 +506,7 @@ impl Detector for TrafficDetector {
         if calls > 0 {
             let teaches = !self.held && !self.evidence.is_anomalous();
             let season = &self.season;
-            let usual = || season.usual(sample.start).map(middle);
+            let usual = || Some(expected(season.usual(sample.start)?, self.span));
             let rate = self.model.rate();
             self.gaps.call(sample.start, teaches, usual, rate);
         }
@@ -559,9 +560,15 @@ impl Detector for TrafficDetector {
     }
 }
 
-/// Between what is usual at an hour downwards and upwards; none where none is usual.
-fn middle([low, high]: [f64; 2]) -> f64 {
-    (low * high).sqrt()
+/// Calls a second that can be counted on at an hour, by what is usual then downwards and upwards in
+/// windows of so many seconds. Where few come at best, a window without any says nothing; where many
+/// do, it says that none may come.
+fn expected([low, high]: [f64; 2], span: u32) -> f64 {
+    if high * f64::from(span) < KEEP.0 {
+        f64::midpoint(low, high)
+    } else {
+        (low * high).sqrt()
+    }
 }
 
 impl Gaps {
@@ -581,9 +588,9 @@ impl Gaps {
         self.unjudged_secs = 0;
     }
 
-    /// Another second of the gap. True when it is time to look at it.
-    fn empty_second(&mut self, usual: impl FnOnce() -> Option<f64>) -> bool {
-        self.unjudged_secs += 1;
+    /// So much more of the gap. True when it is time to look at it.
+    fn is_due(&mut self, secs: u32, usual: impl FnOnce() -> Option<f64>) -> bool {
+        self.unjudged_secs = self.unjudged_secs.saturating_add(secs);
         if self.unjudged_secs < GAP_STEP {
             return false;
         }

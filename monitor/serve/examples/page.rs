@@ -139,6 +139,7 @@ fn call(api: Arc<monitor_core::ApiKey>, now: Time) -> Call {
         source: CallSource::Span,
         end: now,
         duration: Some(Duration::from_millis(31)),
+        response_bytes: None,
         status: CallStatus::Http(200),
         error_type: None,
         instance: "a-0".into(),

@@ -32,9 +32,9 @@ fn a_doubled_response_time_is_found_too() {
         &[orders()],
         &[orders().slower(2.0)],
         expect![[r#"
-            +127 s latency-spike since +120 s: p95 164 ms against 64.0–129 ms expected (1.8× typical), 48 calls in 2 s; instance pod-1 makes up 57 % of the slow calls (usually 33 %)
+            +128 s latency-spike since +120 s: p95 170 ms against 65.2–126 ms expected (1.9× typical), 61 calls in 3 s
             ApiLatencyHigh warning firing
-            latency-spike over at +182 s
+            latency-spike over at +183 s
             ApiLatencyHigh warning resolved"#]],
     );
 }

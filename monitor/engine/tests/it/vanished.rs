@@ -44,8 +44,8 @@ fn the_silence_of_a_route_that_vanished_is_told_once_more_as_such() {
     let all = [kept.clone(), gone, slow("basket", "/baskets")];
     let said = said(&all, &[kept, slow("basket", "/baskets")], 1_500);
     expect![[r#"
-        +908 s opened shop/orders GET /carts/{id} @ cloud-a: no calls for 7 s against 1.28–6.94 calls/s expected
-        +908 s changed shop/orders GET /carts/{id} @ cloud-a: no calls for 87 s against 1.87–6.35 calls/s expected; the route has vanished: no calls for 10 min, while orders served 2356 others in the last 10 min (2458 before)
+        +909 s opened shop/orders GET /carts/{id} @ cloud-a: no calls for 8 s against 1.63–6.59 calls/s expected
+        +909 s changed shop/orders GET /carts/{id} @ cloud-a: no calls for 88 s against 1.87–6.35 calls/s expected; the route has vanished: no calls for 10 min, while orders served 2356 others in the last 10 min (2458 before)
         7 times"#]].assert_eq(&said);
 }
 

@@ -68,6 +68,7 @@ fn call(service: &str) -> LiveEvent {
         source: CallSource::Log,
         end: noon(),
         duration: Some(Duration::from_millis(31)),
+        response_bytes: None,
         status: CallStatus::Http(503),
         error_type: Some("PrinterOffline".into()),
         instance: "a-0".into(),

@@ -1,7 +1,7 @@
 //! Two models, one of them on trial, as the site sees them.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
