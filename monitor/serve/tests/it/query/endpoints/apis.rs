@@ -62,8 +62,57 @@ async fn what_is_expected_of_an_api_comes_with_intervals_and_how_such_have_held(
         .as_str()
         .unwrap()
         .to_owned();
-    check(&format!("/api/v1/apis/{id}/forecast"), expect![[r#""#]]).await;
-    check("/api/v1/apis/0123456789abcdef/forecast", expect![[r#""#]]).await;
+    check(
+        &format!("/api/v1/apis/{id}/forecast"),
+        expect![[r#"
+        200 application/json
+        {
+          "at": "2026-11-21T11:59:58Z",
+          "failure_horizon_seconds": 300,
+          "failure_probability": 0.03,
+          "forecasts": [
+            {
+              "at": "2026-11-21T12:05:00Z",
+              "coverage_ratio": 0.91,
+              "horizon_seconds": 300,
+              "lower": 8.0,
+              "measure": "rate",
+              "median": 10.0,
+              "scored": 12,
+              "unit": "calls/s",
+              "upper": 12.5
+            },
+            {
+              "at": "2026-11-21T12:05:00Z",
+              "coverage_ratio": null,
+              "horizon_seconds": 300,
+              "lower": 0.04,
+              "measure": "latency",
+              "median": 0.05,
+              "scored": 12,
+              "unit": "s",
+              "upper": 0.07
+            }
+          ]
+        }
+    "#]],
+    )
+    .await;
+    check(
+        "/api/v1/apis/0123456789abcdef/forecast",
+        expect![[r#"
+        404 application/problem+json
+        {
+          "detail": "no Api has this id",
+          "hint": "GET /api/v1/apis lists them; one that was not called for long is forgotten",
+          "parameter": "id",
+          "status": 404,
+          "title": "There is no such thing",
+          "type": "urn:crosswatch:problem:not-found"
+        }
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
