@@ -284,7 +284,7 @@ mod tests {
             peers: None,
         };
         let mut episode = Episode::default();
-        let mut follow = |episode: &mut Episode, second, outside| {
+        let follow = |episode: &mut Episode, second, outside| {
             episode.follow(&verdict(second, outside), origin, |_| Vec::new())
         };
         assert!(matches!(
