@@ -145,7 +145,7 @@ pub struct ApiForecast {
     /// That it fails within `failure_horizon_seconds`, 0 to 1; `null` while nothing can be said.
     pub failure_probability: Option<f64>,
     pub failure_horizon_seconds: u32,
-    /// By measure, the nearest first; empty before a dozen minutes were seen.
+    /// By measure, the nearest first; empty for some twenty minutes.
     pub forecasts: Vec<SignalForecast>,
 }
 
