@@ -123,7 +123,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn half_as_large_again_is_alike_and_three_times_is_not(bytes in 4u64..1 << 50) {
+        fn a_third_larger_is_alike_and_three_times_is_not(bytes in 4u64..1 << 50) {
             let alike: Vec<SizeClass> = SizeClass::of(bytes).alike().collect();
             let is_alike = |other: u64| {
                 SizeClass::of(other) == SizeClass::of(bytes) || alike.contains(&SizeClass::of(other))
