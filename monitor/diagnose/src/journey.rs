@@ -24,6 +24,7 @@ mod tree;
 mod twins;
 mod users;
 mod view;
+mod waits;
 mod wishes;
 
 use std::collections::VecDeque;
@@ -48,6 +49,7 @@ use part::{Part, large, small};
 use skew::Skews;
 use tree::Tree;
 use twins::Twins;
+use waits::Waits;
 use wishes::Wishes;
 
 /// Finished journeys that wait for someone to take them; the oldest go first.
@@ -70,6 +72,7 @@ pub struct Journeys {
     skews: Skews,
     kinds: Kinds,
     graph: Graph,
+    waits: Waits,
     /// The newest second that a hop told of.
     second: i64,
     counts: JourneyCounts,
@@ -241,6 +244,7 @@ impl Journeys {
         self.graph.add(&tree, &self.names);
         let confidence = tree.steps.iter().map(|step| step.part.confidence).product();
         let heard = self.second.saturating_mul(1_000_000_000);
+        self.waits.count(&tree);
         let found = self.kinds.add(&tree, &self.names, confidence, heard);
         if self.keeps {
             if self.finished.len() >= FINISHED {
@@ -317,10 +321,10 @@ impl Journeys {
         }
     }
 
-    /// Of each Api that journeys begin at, those that they pass besides it, with the share that does.
-    /// Only entries that enough journeys are known of. O(types · hops).
-    pub fn ways(&self) -> impl Iterator<Item = (&ApiKey, Vec<(&ApiKey, f64)>)> {
-        self.kinds.ways(&self.names)
+    /// Of each Api of which enough calls are known, those that it waits for, by itself or through others,
+    /// with the share of its calls that do. O(Apis · those that each waits for).
+    pub fn waits(&self) -> impl Iterator<Item = (&ApiKey, Vec<(&ApiKey, f64)>)> {
+        self.waits.shares(&self.names)
     }
 
     /// The types whose journeys pass a workload, with the share that does.

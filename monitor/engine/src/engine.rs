@@ -464,8 +464,8 @@ impl Engine {
         let end = second.saturating_add(1);
         if end.rem_euclid(60) == 0 {
             let apis = apis.iter().map(|api| Arc::clone(&api.key));
-            let chances = apis.zip(foresight.chances()).collect();
-            journey_risks.step(end, &journeys.types_with_hops(), &chances);
+            let ahead = apis.zip(foresight.ahead()).collect();
+            journey_risks.step(end, &journeys.types_with_hops(), &ahead);
         }
         effects.extend(changes.into_iter().map(|change| match change {
             RiskChange::Opened(risk) => Effect::RiskOpened(risk),

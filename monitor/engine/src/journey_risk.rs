@@ -1,11 +1,13 @@
-//! How likely journeys of a type fail in the next five minutes, from the chances of what they pass.
+//! How likely journeys of a type fail in the next five minutes, from what is ahead of what they pass.
 //!
 //! Said once a minute of each type that does well: from the chances that its hops' Apis fail
-//! ([`Foresight::chances`](crate::risk::Foresight::chances)), each weighed by the share of journeys
+//! ([`Foresight::ahead`](crate::risk::Foresight::ahead)), each weighed by the share of journeys
 //! that pass it, as if they failed independently (a noisy or: Pearl, "Probabilistic Reasoning in
-//! Intelligent Systems", 1988, section 4.3.2). One regression for all types turns that into a chance
-//! and learns from what came. A type fails when in the last minute so many more of its journeys fail
-//! or are late than usually. It is all held to, in a ledger of its own.
+//! Intelligent Systems", 1988, section 4.3.2). What fails already, and did not make the journeys fail, is
+//! another matter than what will. Journeys are late long before an Api is at its limit, so what comes before
+//! that counts too. One regression for all types turns that into a chance and learns from what came. A type
+//! fails when in the last minute so many more of its journeys fail or are late than usually. It is all held
+//! to, in a ledger of its own.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Ledger;
-use crate::risk::{FAILURE_HORIZON_SECS, Learner};
+use crate::risk::{Ahead, FAILURE_HORIZON_SECS, Learner, MANY_WAIT};
 
 /// A type fails when so many more of its journeys fail or are late than usually …
 const FAILS: f64 = 0.05;
@@ -25,10 +27,13 @@ const BEYOND: f64 = 3.0;
 const FEWEST: f64 = 10.0;
 /// Types that chances are said of.
 const MOST: usize = 1_000;
-/// Always; that some hop fails; the worst of them; the entry; how far it is on the way to failing.
-const SIGNS: usize = 5;
-/// Hardly ever without a sign, likelier than not when a hop that all pass is about to fail.
-const GUESS: [f64; SIGNS] = [-5.0, 2.0, 3.0, 1.0, 2.0];
+/// Always; that some hop fails that does not yet; the share that pass one that does; that the entry does;
+/// how far the type is on the way to failing, and how far the entry's response time is to its limit; the
+/// fullest of what its hops need; whether anything of them is unusual.
+const SIGNS: usize = 8;
+/// What was seen in three runs of the simulated platform, with more for what will fail and less for what fills
+/// up: gauges are not everywhere.
+const GUESS: [f64; SIGNS] = [-3.8, 3.0, -1.5, 4.5, 1.0, 10.0, 2.0, 1.0];
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct JourneyRisks {
@@ -57,7 +62,7 @@ impl JourneyRisks {
         &mut self,
         end: i64,
         types: &[TypeHops],
-        chances: &FxHashMap<Arc<ApiKey>, f64>,
+        ahead: &FxHashMap<Arc<ApiKey>, Ahead>,
     ) {
         let mut before = std::mem::take(&mut self.types);
         for known in types.iter().take(MOST) {
@@ -74,7 +79,7 @@ impl JourneyRisks {
                         self.learn(&said, false);
                     }
                 }
-                let signs = signs(known, chances);
+                let signs = signs(known, ahead);
                 watch.chance = self.learner.chance(&GUESS, &signs);
                 // Without journeys nothing could come.
                 if known.experience.now.journeys >= FEWEST {
@@ -91,7 +96,7 @@ impl JourneyRisks {
 
     fn learn(&mut self, said: &Said, came: bool) {
         self.ledger.failure(said.chance, came);
-        self.learner.learn(&GUESS, &said.signs, came);
+        self.learner.learn_of_bunches(&GUESS, &said.signs, came);
     }
 
     /// Says of each type in the view how likely it fails.
@@ -113,21 +118,39 @@ fn is_failing(known: &TypeHops) -> bool {
     now.journeys >= FEWEST && now.hurt - usual.hurt > FAILS + BEYOND * noise
 }
 
-fn signs(known: &TypeHops, chances: &FxHashMap<Arc<ApiKey>, f64>) -> [f64; SIGNS] {
-    let (mut none, mut worst) = (1.0, 0.0_f64);
+fn signs(known: &TypeHops, ahead: &FxHashMap<Arc<ApiKey>, Ahead>) -> [f64; SIGNS] {
+    let flag = |is: bool| f64::from(u8::from(is));
+    let of = |api| ahead.get(api).copied().unwrap_or_default();
+    let (mut none, mut failing, mut filling, mut unusual) = (1.0, 0.0_f64, 0.0_f64, 0.0_f64);
     for (api, share) in &known.hops {
-        let fails = chances.get(api).copied().unwrap_or_default() * share;
-        none *= 1.0 - fails;
-        worst = worst.max(fails);
+        let hop = of(api);
+        // What so few pass makes few late.
+        let weight = (share / MANY_WAIT).min(1.0);
+        if hop.is_failing {
+            failing = failing.max(*share);
+        } else {
+            none *= 1.0 - hop.chance * share;
+        }
+        filling = filling.max(hop.filling * weight);
+        unusual = unusual.max(flag(hop.is_anomalous) * weight);
     }
-    let entry = chances.get(&known.entry).copied().unwrap_or_default();
+    let entry = of(&known.entry);
     let (now, usual) = (&known.experience.now, &known.experience.usual);
     let way = if now.journeys >= FEWEST {
         ((now.hurt - usual.hurt) / FAILS).clamp(0.0, 1.0)
     } else {
         0.0
     };
-    [1.0, 1.0 - none, worst, entry, way]
+    [
+        1.0,
+        1.0 - none,
+        failing,
+        flag(entry.is_failing),
+        way,
+        entry.way,
+        filling,
+        unusual,
+    ]
 }
 
 #[cfg(test)]
@@ -166,18 +189,37 @@ mod tests {
         }
     }
 
+    fn likely(chance: f64) -> Ahead {
+        Ahead {
+            chance,
+            ..Ahead::default()
+        }
+    }
+
+    fn signs_of(hops: &[(&str, Ahead)]) -> [f64; SIGNS] {
+        let ahead = hops.iter().map(|(name, ahead)| (api(name), *ahead));
+        signs(&buying(0.01), &ahead.collect())
+    }
+
     #[test]
     fn what_few_pass_makes_failing_less_likely() {
-        let of = |chances: &[(&str, f64)]| {
-            let chances = chances.iter().map(|(name, chance)| (api(name), *chance));
-            signs(&buying(0.01), &chances.collect())
-        };
-        assert_eq!(of(&[]), [1.0, 0.0, 0.0, 0.0, 0.0]);
-        assert_eq!(of(&[("stock", 0.8)]), [1.0, 0.4, 0.4, 0.0, 0.0]);
-        let both = of(&[("stock", 0.8), ("edge", 0.5)]);
-        assert_eq!((both[2], both[3]), (0.5, 0.5));
+        let at_rest = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        assert_eq!(signs_of(&[]), at_rest);
+        assert_eq!(signs_of(&[("elsewhere", likely(0.9))]), at_rest);
+        assert_eq!(signs_of(&[("stock", likely(0.8))])[1], 0.4);
+        let both = signs_of(&[("stock", likely(0.8)), ("edge", likely(0.5))]);
         assert!((both[1] - 0.7).abs() < 1e-12, "{both:?}");
-        assert_eq!(of(&[("elsewhere", 1.0)])[1], 0.0);
+    }
+
+    #[test]
+    fn what_fails_already_is_another_matter_than_what_will() {
+        let failing = Ahead {
+            is_failing: true,
+            ..likely(1.0)
+        };
+        let signs = signs_of(&[("stock", failing)]);
+        assert_eq!(signs[1..4], [0.0, 0.5, 0.0]);
+        assert_eq!(signs_of(&[("edge", failing)])[1..4], [0.0, 1.0, 1.0]);
     }
 
     /// In every hour it fails for two minutes, after an Api's chance was high for five.
@@ -191,16 +233,15 @@ mod tests {
                 (55..57).contains(&(minute % 60)),
             );
             let known = buying(if failing { 0.4 } else { 0.01 });
-            let chance = if warned { 0.6 } else { 0.01 };
-            let chances = FxHashMap::from_iter([(api("stock"), chance)]);
-            risks.step(minute * 60, &[known], &chances);
+            let chance = if warned { 0.9 } else { 0.01 };
+            let ahead = FxHashMap::from_iter([(api("edge"), likely(chance))]);
+            risks.step(minute * 60, &[known], &ahead);
             view.push(risks.types[&JourneyTypeId(1)].chance);
         }
+        let (at_first, late, at_rest) = (view[52], view[2_992], view[2_960]);
         assert!(
-            view[2_992] > 0.5 && view[2_960] < 0.05,
-            "{} {}",
-            view[2_992],
-            view[2_960]
+            at_first < 0.4 && late > 0.5 && at_rest < 0.05,
+            "{at_first} {late} {at_rest}"
         );
         assert_eq!(view[2_995], 1.0);
         let record = risks.record();

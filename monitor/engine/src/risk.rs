@@ -42,8 +42,21 @@ const ENDED_KEPT: usize = 100;
 /// Seconds between two looks at the trends.
 const LOOK_SECS: i64 = 10;
 const MINUTE_SECS: i64 = 60;
-/// Of an entry's journeys, so many pass what all of them depend on.
-const MANY_PASS: f64 = 0.2;
+/// What so many of an Api's calls wait for can take its 95th percentile beyond a limit.
+pub(crate) const MANY_WAIT: f64 = 0.05;
+
+/// What is known of an Api's next minutes, for those that wait for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Ahead {
+    /// Of failing; 1 when it does.
+    pub(crate) chance: f64,
+    pub(crate) is_failing: bool,
+    /// How far its response time is from usual (0) to its limit (1).
+    pub(crate) way: f64,
+    /// How full something of its service will be, from where that is felt (0) on.
+    pub(crate) filling: f64,
+    pub(crate) is_anomalous: bool,
+}
 
 /// The worst of what an Api depends on, as it was a minute ago.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -81,6 +94,9 @@ pub(crate) struct Foresight {
     /// How likely a stated trend arrives, learned from those that ended.
     arrivals: Learner,
     failures: Failures,
+    /// In the order of the engine's Apis, since the last minute.
+    #[serde(skip)]
+    ahead: Vec<Ahead>,
     ledger: Ledger,
     /// The latest last.
     ended: VecDeque<Risk>,
@@ -184,30 +200,34 @@ impl Foresight {
             let filling = fullest.get(&*asked.callee).copied().unwrap_or_default();
             below.filling = below.filling.max(filling);
         }
-        let passed = self.passed(seen, &omens, &fillings);
+        let waited = self.waited(seen, &omens, &fillings);
+        self.ahead.clear();
         for (watch, api) in self.apis.iter_mut().zip(seen.apis) {
             let place = (&api.key.service, &api.key.environment);
             let service = services.get(&place);
             let own = usize::from(watch.open().is_some());
-            // What its own journeys pass, where that is known, and not all that its service calls.
-            let below = passed
+            // What it waits for itself, where that is known, and not all that its service calls.
+            let below = waited
                 .get(&*api.key)
                 .or_else(|| below.get(&place))
                 .copied()
                 .unwrap_or_default();
-            let statement = watch.position(api).map(|position| Statement {
+            let position = watch.position(api);
+            let filling = fillings.get(&place).copied().unwrap_or_default();
+            let is_anomalous = api.open_anomalies().next().is_some();
+            let statement = position.map(|position| Statement {
                 precursors: Precursors {
                     arrives: position.arrives,
                     way: position.way,
                     rising: position.rising,
                     failing_calls: position.errors,
-                    anomalous: api.open_anomalies().next().is_some(),
+                    anomalous: is_anomalous,
                     complaints: service
                         .is_some_and(|service| service.open_anomalies().next().is_some()),
                     sibling: growing.get(&place).is_some_and(|growing| *growing > own),
                     due: watch.due(end),
                     below: below.chance,
-                    filling: fillings.get(&place).copied().unwrap_or_default(),
+                    filling,
                     filling_below: below.filling,
                 },
                 omen: service.and_then(|service| self.failures.omen(service.warnings.news(end))),
@@ -223,11 +243,18 @@ impl Foresight {
                 }
             };
             watch.said(chance);
+            self.ahead.push(Ahead {
+                chance: watch.chance(),
+                is_failing: watch.is_failing(),
+                way: position.map_or(0.0, |position| position.way.clamp(0.0, 1.0)),
+                filling,
+                is_anomalous,
+            });
         }
     }
 
-    /// Of each Api that journeys begin at, the worst of what they pass.
-    fn passed<'a>(
+    /// Of each Api that is known from journeys, the worst of what it waits for.
+    fn waited<'a>(
         &self,
         seen: &Watched<'a>,
         omens: &BTreeMap<&str, f64>,
@@ -242,8 +269,8 @@ impl Foresight {
         let worst = |hops: &[(&ApiKey, f64)]| {
             let mut worst = Below::default();
             for (hop, share) in hops {
-                // What so few pass does not make the entry's percentiles fail.
-                let weight = (share / MANY_PASS).min(1.0);
+                // What so few wait for does not make the Api's percentiles fail.
+                let weight = (share / MANY_WAIT).min(1.0);
                 let chance = chances.get(hop).copied().unwrap_or_default();
                 worst.chance = worst.chance.max(chance * weight);
                 let filling = fillings.get(&(&hop.service, &hop.environment));
@@ -254,13 +281,13 @@ impl Foresight {
             }
             worst
         };
-        let ways = seen.journeys.ways();
-        ways.map(|(entry, hops)| (entry, worst(&hops))).collect()
+        let waits = seen.journeys.waits();
+        waits.map(|(api, hops)| (api, worst(&hops))).collect()
     }
 
-    /// How likely each Api fails, in the order of the engine's Apis, as was last said.
-    pub(crate) fn chances(&self) -> impl Iterator<Item = f64> {
-        self.apis.iter().map(ApiWatch::chance)
+    /// What is known of each Api's next minutes, in the order of the engine's Apis.
+    pub(crate) fn ahead(&self) -> impl Iterator<Item = Ahead> {
+        self.ahead.iter().copied()
     }
 
     /// What is open, by Api.

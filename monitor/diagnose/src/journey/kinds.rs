@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use monitor_core::{ApiKey, CallSource, JourneyTypeId, Outcome, Sketch, SpanKind};
+use monitor_core::{CallSource, JourneyTypeId, Outcome, Sketch, SpanKind};
 use serde::{Deserialize, Serialize};
 
 use super::critical::own_times;
@@ -114,34 +114,6 @@ impl Minute {
 }
 
 impl Kinds {
-    /// See [`super::Journeys::ways`].
-    pub(super) fn ways<'a>(
-        &'a self,
-        names: &'a Names,
-    ) -> impl Iterator<Item = (&'a ApiKey, Vec<(&'a ApiKey, f64)>)> {
-        let api = |op: u32| names.find(op)?.api.as_deref();
-        self.entries.iter().filter_map(move |(entry, places)| {
-            let kinds = || {
-                let known = places
-                    .iter()
-                    .filter_map(|place| self.kinds.get(*place as usize));
-                known.filter(|kind| kind.total > 0)
-            };
-            let total: u64 = kinds().map(|kind| kind.total).sum();
-            if total < FEW {
-                return None;
-            }
-            let mut passed: BTreeMap<u32, u64> = BTreeMap::new();
-            for (op, count) in kinds().flat_map(|kind| &kind.passed) {
-                *passed.entry(*op).or_default() += count;
-            }
-            passed.remove(entry);
-            let hops = passed.into_iter();
-            let hops = hops.filter_map(|(op, count)| Some((api(op)?, count as f64 / total as f64)));
-            Some((api(*entry)?, hops.collect()))
-        })
-    }
-
     /// Counts a journey, of which nothing is expected after `heard`; its type, unless it served
     /// nobody or there are too many types.
     pub(super) fn add(&mut self, tree: &Tree, names: &Names, sure: f32, heard: i64) -> Option<u32> {

@@ -21,7 +21,7 @@ const SIGNS: usize = 16;
 /// matter: hardly ever without a sign, likely when a trend arrives in time or goes most of the way, or
 /// when something will be nearly full.
 const GUESS: [f64; SIGNS] = [
-    -4.7, 2.5, 4.0, 1.3, 2.0, 2.0, 2.0, -0.3, -0.5, 0.0, -0.5, -1.0, 0.2, 0.0, 5.0, 4.7,
+    -5.1, 2.8, 4.0, 2.2, 1.5, 2.0, 2.0, -0.7, -0.4, 0.0, -0.8, -1.3, 0.2, 0.0, 7.2, 7.2,
 ];
 
 /// What may precede a failure.

@@ -19,8 +19,9 @@ use crate::service::ServiceTrack;
 const SAID_FROM: f64 = 0.5;
 /// Of this share on, it is full.
 const FULL: f64 = 0.99;
-/// Below this share nobody feels that something fills up.
-const FELT_FROM: f64 = 0.4;
+/// Below this share nobody feels that something fills up: work and waiting grow as what is used to what is
+/// left, and that is twice as much from here on.
+const FELT_FROM: f64 = 0.65;
 /// What a first guess is made from: always, how full it is, and how many readings there are.
 const GUESS: [f64; 3] = [-0.5, 1.5, 0.5];
 
@@ -204,7 +205,7 @@ fn overdue(filling: &Filling, now: Time) -> bool {
 }
 
 /// As a sign for the chance of failure: how full it will be at the horizon if it goes on so, 0 at two
-/// fifths and 1 when full. What fills up is felt before it is full, and at a level of its own rather than
+/// thirds and 1 when full. What fills up is felt before it is full, and at a level of its own rather than
 /// some time before: a collector works harder, a pool makes wait.
 pub(super) fn level_ahead(filling: Option<&Filling>, end: i64) -> f64 {
     let Some(filling) = filling else {

@@ -85,10 +85,11 @@ impl ApiWatch {
 
     /// Of failing within the horizon, as last said; what fails already does so for certain.
     pub(super) fn chance(&self) -> f64 {
-        match self.failing {
-            Some(_) => 1.0,
-            None => self.chance,
-        }
+        if self.is_failing() { 1.0 } else { self.chance }
+    }
+
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.is_some()
     }
 
     pub(super) fn said(&mut self, chance: Option<f64>) {

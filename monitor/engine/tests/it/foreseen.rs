@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use expect_test::expect;
 use monitor_core::{
-    Measure, Name, Objective, Observation, Risk, RiskOutcome, ServiceKey, Settings, Severity,
-    TemplateId, Time, Watching,
+    Hop, Measure, Name, Objective, Observation, Risk, RiskOutcome, ServiceKey, Settings, Severity,
+    SpanId, SpanKind, TemplateId, Time, TraceId, Watching,
 };
 use monitor_engine::{Effect, Engine, EngineConfig};
 
-use crate::world::{START, Traffic, World, orders};
+use crate::world::{Random, START, Traffic, World, hop, orders};
 
 fn stated(world: &World) -> Vec<&Risk> {
     let effects = world.effects.iter();
@@ -254,17 +254,22 @@ fn what_is_emptied_in_time_was_averted() {
     assert_eq!(ended(&world)[0].0, Some(RiskOutcome::Averted));
 }
 
-/// A gauge of one of the service's replicas, every quarter of a minute.
+/// A gauge of one of the service's replicas says so.
+fn read_gauge(world: &mut World, share: f64) {
+    world.engine.observe(&Observation::Level {
+        service: ServiceKey::new("shop", "orders"),
+        environment: "cloud-a".into(),
+        instance: "orders-0".into(),
+        what: "jvm.memory.used (G1 Old Gen)".into(),
+        at: Time::from_secs(world.now),
+        share: share as f32,
+    });
+}
+
+/// Every quarter of a minute.
 fn gauge(world: &mut World, seconds: i64, share: impl Fn(i64) -> f64) {
     for at in (0..seconds).step_by(15) {
-        world.engine.observe(&Observation::Level {
-            service: ServiceKey::new("shop", "orders"),
-            environment: "cloud-a".into(),
-            instance: "orders-0".into(),
-            what: "jvm.memory.used (G1 Old Gen)".into(),
-            at: Time::from_secs(world.now),
-            share: share(at) as f32,
-        });
+        read_gauge(world, share(at));
         world.run(15, &[orders()]);
     }
 }
@@ -285,4 +290,72 @@ fn what_fills_up_by_a_gauge_is_said_while_requests_are_as_fast_as_ever() {
     assert!((full - 1_500).abs() <= 30, "{full}");
     assert!(risk.stated.as_secs() - START < 1_200, "{}", risk.why);
     expect!["`jvm.memory.used (G1 Old Gen) of orders-0` is 46 % full, 30 % 3 min before, and full in 8 min if it goes on (80 % likely)"].assert_eq(&risk.why);
+}
+
+/// A page for which the front asks lists, and those orders.
+fn page(random: &mut Random, start: Time) -> Vec<Hop> {
+    let trace = TraceId::new(u128::from(random.next()).to_be_bytes());
+    let ids = [(); 5].map(|()| SpanId::new(random.next().to_be_bytes()));
+    let (server, client) = (SpanKind::Server, SpanKind::Client);
+    [
+        (server, "front", "/page"),
+        (client, "front", "GET"),
+        (server, "lists", "/lists"),
+        (client, "lists", "GET"),
+        (server, "orders", "/orders/{id}"),
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(at, (role, service, operation))| {
+        let (later, millis) = (2 * at as u64, 60 - 4 * at as u64);
+        Hop {
+            trace,
+            span: ids[at],
+            parent: at.checked_sub(1).and_then(|above| ids[above]),
+            ..hop(
+                role,
+                service,
+                operation,
+                (start + Duration::from_millis(later), millis),
+            )
+        }
+    })
+    .collect()
+}
+
+#[test]
+fn what_fills_up_is_felt_by_all_that_wait_for_it_and_by_nobody_else() {
+    let mut world = World::new(12);
+    let apis = [
+        orders(),
+        orders().at("lists", "/lists"),
+        orders().at("front", "/page"),
+        orders().at("front", "/help"),
+    ];
+    let mut watch = |seconds: i64, share: &dyn Fn(i64) -> f64| {
+        for at in 0..seconds {
+            if at % 15 == 0 {
+                read_gauge(&mut world, share(at));
+            }
+            let start = Time::from_secs(world.now);
+            for hop in page(&mut world.random, start) {
+                world.observe(&Observation::Hop(Box::new(hop)));
+            }
+            world.run(1, &apis);
+        }
+        let chance = |api: &Traffic| {
+            let future = world.engine.future(&api.key()).unwrap();
+            future.failure_chance.unwrap()
+        };
+        apis.each_ref().map(chance)
+    };
+    let at_rest = watch(900, &|_| 0.3);
+    assert!(at_rest.iter().all(|chance| *chance < 0.02), "{at_rest:?}");
+    // Full in ten minutes, of which three are left.
+    let [orders, lists, page, help] = watch(420, &|at| 0.3 + 0.7 * at as f64 / 600.0);
+    assert!(
+        orders > 0.5 && lists > 0.5 && page > 0.5,
+        "{orders} {lists} {page}"
+    );
+    assert!(help < 0.02, "{help}");
 }

@@ -1,56 +1,18 @@
 //! Steps of journeys that are missing, repeated or out of order.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::expect;
 use monitor_core::{
-    AlertState, ApiKey, CallSource, Hop, Name, Observation, Outcome, Peer, ServiceKey, SpanId,
-    SpanKind, Time, TraceId, Workload,
+    AlertState, Hop, Name, Observation, Outcome, Peer, SpanId, SpanKind, Time, TraceId,
 };
 use monitor_engine::Engine;
 
-use crate::world::{Random, World, orders};
+use crate::world::{Random, World, hop, orders};
 
 /// What web does for a purchase, one after the other.
 const USUAL: &[&str] = &["basket", "stock", "payment"];
 const WITHOUT_STOCK: &[&str] = &["basket", "payment"];
-
-fn hop(role: SpanKind, service: &str, operation: &str, (from, millis): (Time, u64)) -> Hop {
-    let service = ServiceKey::new("shop", service);
-    let api = (role == SpanKind::Server).then(|| {
-        Arc::new(ApiKey {
-            environment: "cloud-a".into(),
-            service: service.clone(),
-            method: "GET".into(),
-            route: operation.into(),
-        })
-    });
-    Hop {
-        source: CallSource::Span,
-        role,
-        workload: Workload {
-            service,
-            environment: "cloud-a".into(),
-        },
-        instance: "pod-1".into(),
-        version: None,
-        api,
-        operation: Name::from(operation),
-        peer: None,
-        trace: None,
-        span: None,
-        parent: None,
-        links: Default::default(),
-        request: None,
-        client: None,
-        start: from,
-        duration: Duration::from_millis(millis),
-        precision: Duration::ZERO,
-        outcome: Outcome::Ok,
-        resent: false,
-    }
-}
 
 /// All spans of one purchase: web asks each of `steps` in turn, and payment asks the bank, of whom nobody
 /// hears.

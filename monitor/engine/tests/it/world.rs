@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{
-    Alert, AlertState, Anomaly, ApiKey, ApiView, Call, CallSource, CallStatus, Name, Observation,
-    ServiceKey, Severity, TemplateId, Time, Workload,
+    Alert, AlertState, Anomaly, ApiKey, ApiView, Call, CallSource, CallStatus, Hop, Name,
+    Observation, Outcome, ServiceKey, Severity, SpanKind, TemplateId, Time, Workload,
 };
 use monitor_engine::{Effect, Engine, EngineConfig};
 
@@ -85,6 +85,48 @@ pub(crate) fn orders() -> Traffic {
         canary: ("v42", 0.12),
         canary_only: false,
         rough: false,
+    }
+}
+
+/// A hop of a service in one place, of no journey yet; what serves is an Api's.
+pub(crate) fn hop(
+    role: SpanKind,
+    service: &str,
+    operation: &str,
+    (from, millis): (Time, u64),
+) -> Hop {
+    let service = ServiceKey::new("shop", service);
+    let api = (role == SpanKind::Server).then(|| {
+        Arc::new(ApiKey {
+            environment: "cloud-a".into(),
+            service: service.clone(),
+            method: "GET".into(),
+            route: operation.into(),
+        })
+    });
+    Hop {
+        source: CallSource::Span,
+        role,
+        workload: Workload {
+            service,
+            environment: "cloud-a".into(),
+        },
+        instance: "pod-1".into(),
+        version: None,
+        api,
+        operation: Name::from(operation),
+        peer: None,
+        trace: None,
+        span: None,
+        parent: None,
+        links: Default::default(),
+        request: None,
+        client: None,
+        start: from,
+        duration: Duration::from_millis(millis),
+        precision: Duration::ZERO,
+        outcome: Outcome::Ok,
+        resent: false,
     }
 }
 
