@@ -19,6 +19,8 @@ const MAX_SERIES: usize = 64;
 /// Distances of readings, in seconds, and how many are kept at each.
 const APART: [i64; 3] = [APART_SECS, 60, 600];
 const KEPT: usize = 12;
+/// A line is sought through so many of the latest of them: what has just begun to grow does not show in all.
+const LENGTHS: [usize; 3] = [FEWEST, 8, KEPT + 1];
 /// What was not read for so many times its last wait is read no more.
 const WAITS: i64 = 3;
 /// Less growth than this share of all is no growth …
@@ -148,7 +150,7 @@ impl Series {
         let risen = kept.map(|kept| (kept, self.latest));
         let left = (self.left.back()).map(|last| (&self.left, *last));
         let (trend, points, latest) = risen.chain(left).find_map(|(readings, latest)| {
-            let (trend, points) = line(readings, latest)?;
+            let (trend, points) = clearest(readings, latest)?;
             Some((trend, points, latest))
         })?;
         let arrival = trend.reaches(1.0)?;
@@ -171,24 +173,29 @@ impl Series {
     }
 }
 
-/// Through readings and the latest one, with their number; `None` when they do not grow.
-fn line(readings: &VecDeque<(i64, f32)>, latest: (i64, f32)) -> Option<(Trend, usize)> {
-    let grown = f64::from(latest.1 - readings.front()?.1);
-    if readings.len() < FEWEST || grown < LEAST_GROWTH {
-        return None;
-    }
+/// The clearest of the lines through the latest readings, and how many readings there are; `None` when they
+/// do not grow.
+fn clearest(readings: &VecDeque<(i64, f32)>, latest: (i64, f32)) -> Option<(Trend, usize)> {
     let last = (readings.back() != Some(&latest)).then_some(&latest);
     let points: Vec<(f64, f64)> = readings
         .iter()
         .chain(last)
         .map(|(at, share)| ((at - latest.0) as f64, f64::from(*share)))
         .collect();
-    let trend = Trend::of(&points)?;
+    let lengths = LENGTHS.iter().map(|length| points.len().min(*length));
+    let lines = lengths.filter_map(|length| line(&points[points.len() - length..]));
+    let clear = |trend: &Trend| trend.slope / trend.slope_error.max(1e-12);
+    let clearest = lines.max_by(|a, b| clear(a).total_cmp(&clear(b)))?;
+    Some((clearest, points.len()))
+}
+
+fn line(points: &[(f64, f64)]) -> Option<Trend> {
+    let trend = Trend::of(points)?;
     let growth = trend.slope * trend.span;
     let grows = growth >= LEAST_GROWTH.max(NOISES * trend.noise)
         && (trend.z >= LEAST_Z || growth >= STRAIGHT * trend.noise)
         && trend.against_step < BETTER_THAN_STEP;
-    grows.then_some((trend, points.len()))
+    grows.then_some(trend)
 }
 
 #[cfg(test)]

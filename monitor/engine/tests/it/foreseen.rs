@@ -289,7 +289,7 @@ fn what_fills_up_by_a_gauge_is_said_while_requests_are_as_fast_as_ever() {
     let full = risk.first_expected.as_secs() - START;
     assert!((full - 1_500).abs() <= 30, "{full}");
     assert!(risk.stated.as_secs() - START < 1_200, "{}", risk.why);
-    expect!["`jvm.memory.used (G1 Old Gen) of orders-0` is 46 % full, 30 % 3 min before, and full in 8 min if it goes on (80 % likely)"].assert_eq(&risk.why);
+    expect!["`jvm.memory.used (G1 Old Gen) of orders-0` is 39 % full, 30 % 90 s before, and full in 9 min if it goes on (78 % likely)"].assert_eq(&risk.why);
 }
 
 /// A page for which the front asks lists, and those orders.
