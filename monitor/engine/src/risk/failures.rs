@@ -17,8 +17,8 @@ use crate::ledger::Ledger;
 pub(crate) const FAILURE_HORIZON_SECS: u32 = 300;
 pub(super) const HORIZON_SECS: i64 = FAILURE_HORIZON_SECS as i64;
 const SIGNS: usize = 16;
-/// What was seen before failures in three runs of the simulated platform, without what only seemed to
-/// matter: hardly ever without a sign, likely when a trend arrives in time or goes most of the way, or
+/// What was seen before failures in three runs of the simulated platform, rounded, and little for warnings,
+/// which count for more where there are no gauges: hardly ever without a sign, likely when a trend arrives in time or goes most of the way, or
 /// when something will be nearly full.
 const GUESS: [f64; SIGNS] = [
     -5.1, 2.8, 4.0, 2.2, 1.5, 2.0, 2.0, -0.7, -0.4, 0.0, -0.8, -1.3, 0.2, 0.0, 7.2, 7.2,
