@@ -299,7 +299,7 @@ impl Detector for LatencyDetector {
             start: sample.start,
             end: sample.end(),
             p,
-            most: MOST_OF_ONE_WINDOW,
+            most: self.options.most_of_one(sample.span, MOST_OF_ONE_WINDOW),
         };
         let (score, mut phase) = self.evidence.weigh(window, self.sensitivity);
         if self.held {
@@ -373,7 +373,7 @@ impl Detector for LatencyDetector {
             start: sample.start,
             end: sample.end(),
             p: self.weigh(sample.start, quantiles).p,
-            most: MOST_OF_ONE_WINDOW,
+            most: self.options.most_of_one(sample.span, MOST_OF_ONE_WINDOW),
         };
         self.evidence.presses(window, self.sensitivity)
     }

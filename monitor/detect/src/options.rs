@@ -1,7 +1,16 @@
 //! What a user may say about a signal; names and meanings are vmanomaly's.
 
+use std::time::Duration;
+
 use monitor_core::Direction;
 use serde::{Deserialize, Serialize};
+
+use crate::sensitivity::Sensitivity;
+
+/// So many of an Api's windows end two that are strange one after the other when nothing is wrong and
+/// p-values are just as they should be (a simulation of 4·10⁷; [`crate::evidence`]). Whoever permits more
+/// false alarms than that could not be served by windows that agree.
+const AGREE_BY_CHANCE: f64 = 4.5e-4;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DetectionDirection {
@@ -22,6 +31,8 @@ pub struct Options {
     pub min_rel_dev_from_expected: f64,
     /// By how much lesser things are of interest than at the usual sensitivity; 1 is as usual.
     pub interest: f64,
+    /// A window of so many seconds is told of alone; of shorter ones two must agree.
+    pub alone_from: f64,
 }
 
 impl Default for Options {
@@ -32,19 +43,32 @@ impl Default for Options {
             min_dev_from_expected: 0.0,
             min_rel_dev_from_expected: 0.0,
             interest: 1.0,
+            alone_from: f64::INFINITY,
         }
     }
 }
 
 impl Options {
-    /// Smaller deviations are of interest too, by this factor.
+    /// Of an Api that may raise so many false alarms: with more of them smaller deviations are of
+    /// interest too, and windows that are strange alone.
     #[must_use]
-    pub fn interested(self, factor: f64) -> Options {
+    pub fn permitted(self, whole: Sensitivity) -> Options {
+        let factor = whole.interest();
         Options {
             min_dev_from_expected: self.min_dev_from_expected * factor,
             min_rel_dev_from_expected: self.min_rel_dev_from_expected * factor,
             interest: self.interest * factor,
+            alone_from: whole.every(AGREE_BY_CHANCE),
             ..self
+        }
+    }
+
+    /// How much of an alarm one window of this length may contribute, where two should agree.
+    pub(crate) fn most_of_one(&self, span: Duration, most: f64) -> f64 {
+        if span.as_secs_f64() < self.alone_from {
+            most
+        } else {
+            f64::INFINITY
         }
     }
 
@@ -90,5 +114,21 @@ mod tests {
         assert!(!options.concerns(1.1, 1.0), "a tenth more");
         assert!(!options.concerns(0.1, 1.0), "less");
         assert!(options.concerns(1.3, 1.0));
+    }
+
+    #[test]
+    fn who_permits_more_alarms_than_two_windows_agree_hears_of_single_ones() {
+        let alone = |per_week: f64, seconds: u64| {
+            Options::default()
+                .permitted(Sensitivity::per_week(per_week))
+                .most_of_one(Duration::from_secs(seconds), 0.5)
+                > 0.5
+        };
+        assert!(!alone(0.1, 600), "as usual two agree");
+        assert!(!alone(30.0, 5) && alone(100.0, 5), "of five seconds each");
+        assert!(
+            !alone(0.5, 400) && alone(2.0, 400),
+            "of an Api with few calls"
+        );
     }
 }

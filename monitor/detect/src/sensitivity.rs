@@ -71,6 +71,11 @@ impl Sensitivity {
             .min(1.0)
     }
 
+    /// How far apart judgements are, in seconds, that may be false alarms with this probability.
+    pub(crate) fn every(self, probability: f64) -> f64 {
+        probability * WEEK_SECS / self.false_alarms_per_week
+    }
+
     /// The probability that one judgement may be a false alarm, when one is made every `span`.
     pub fn probability(self, span: Duration) -> f64 {
         let judgements = WEEK_SECS / span.as_secs_f64().max(1.0);

@@ -233,15 +233,9 @@ impl TrafficDetector {
         } else {
             self.probability(window)
         };
-        let (score, phase) = self.evidence.weigh(
-            Window {
-                start: window.start,
-                end,
-                p,
-                most: MOST_OF_ONE_WINDOW,
-            },
-            self.sensitivity,
-        );
+        let (score, phase) = self
+            .evidence
+            .weigh(self.weighed(window, p), self.sensitivity);
         let mut phase = match learning {
             Some(progress) => Phase::Learning(progress),
             None => phase,
@@ -260,6 +254,17 @@ impl TrafficDetector {
         }
         let rates = (self.model.rate(), actual);
         self.verdict((window.start, end), rates, learned_from, (score, phase, p))
+    }
+
+    /// As it is weighed, when it is this likely.
+    fn weighed(&self, window: Begun, p: f64) -> Window {
+        let span = Duration::from_secs(u64::from(window.seconds));
+        Window {
+            start: window.start,
+            end: window.start + span,
+            p,
+            most: self.options.most_of_one(span, MOST_OF_ONE_WINDOW),
+        }
     }
 
     /// How likely the window is by what is usual at this hour; 0 when nobody knows.
@@ -360,12 +365,7 @@ impl TrafficDetector {
             return false;
         }
         let p = self.probability(window);
-        let window = Window {
-            start: window.start,
-            end: window.start + Duration::from_secs(u64::from(window.seconds)),
-            p,
-            most: MOST_OF_ONE_WINDOW,
-        };
+        let window = self.weighed(window, p);
         p < OUTSIDE && self.evidence.presses(window, self.sensitivity)
     }
 

@@ -65,11 +65,11 @@ impl ApiModels {
     pub(crate) fn new(config: &EngineConfig) -> ApiModels {
         let rule = rule(config);
         let whole = Sensitivity::per_week(config.false_alarms_per_api_week);
-        let (budget, interest) = (single(whole).shared_by(API_DETECTORS), whole.interest());
+        let budget = single(whole).shared_by(API_DETECTORS);
         let ratio = |kind| {
             RatioDetector::new(
                 kind,
-                RatioDetector::default_options().interested(interest),
+                RatioDetector::default_options().permitted(whole),
                 rule,
                 budget,
                 config.shift_after,
@@ -77,13 +77,13 @@ impl ApiModels {
         };
         ApiModels {
             latency: LatencyDetector::new(
-                LatencyDetector::default_options().interested(interest),
+                LatencyDetector::default_options().permitted(whole),
                 rule,
                 budget,
                 config.shift_after,
             ),
             drift: DriftDetector::new(
-                LatencyDetector::default_options().interested(interest),
+                LatencyDetector::default_options().permitted(whole),
                 budget,
                 config.shift_after,
             ),
@@ -92,7 +92,7 @@ impl ApiModels {
             unauthorised: ratio(RatioKind::Unauthorised),
             client_errors: ratio(RatioKind::ClientErrors),
             traffic: TrafficDetector::new(
-                TrafficDetector::default_options().interested(interest),
+                TrafficDetector::default_options().permitted(whole),
                 rule,
                 budget,
                 config.shift_after,
@@ -128,7 +128,7 @@ impl ApiModels {
         let whole = budget(own, config);
         let budget = single(whole).shared_by(API_DETECTORS);
         let options = |usual: Options, tuning: Option<&Tuning>| {
-            let usual = usual.interested(whole.interest());
+            let usual = usual.permitted(whole);
             match tuning {
                 Some(tuning) => tuned(usual, tuning),
                 None => usual,
