@@ -281,15 +281,15 @@ fn root_cause(index: usize, windows: &Windows<'_>, heard: &Heard<'_>) -> RootCau
     }
 }
 
-/// A risk that was stated when the fault had set in and had not yet broken anything.
+/// A risk that was stated when the fault had begun and had not yet broken anything.
 fn prediction(index: usize, windows: &Windows<'_>, heard: &Heard<'_>) -> Option<Prediction> {
     let fault = windows.all[index].fault;
     let breached = fault.breached.filter(|_| fault.ramp)?;
     let risk = heard.risks.iter().find(|risk| {
         risk.at < breached
             && windows
-                .about(index, risk.at, &[risk.service])
-                .is_some_and(|belongs| belongs.at_symptom)
+                .of_risk(risk.at, risk.service)
+                .is_some_and(|belongs| belongs.to == index && belongs.at_symptom)
     })?;
     let lead = breached.since(risk.at);
     let ramp = fault.full.since(fault.started);

@@ -249,7 +249,7 @@ fn predictions(acted: &[&FaultScore], windows: &Windows<'_>, heard: &Heard<'_>) 
     // A risk that is stated again and again about the same is one.
     let (mut about_faults, mut about_nothing) = (BTreeSet::new(), BTreeSet::new());
     for risk in &heard.risks {
-        let belongs = windows.of(risk.at, &[risk.service]);
+        let belongs = windows.of_risk(risk.at, risk.service);
         match belongs.map(|belongs| (windows.all[belongs.to].standing, belongs)) {
             Some((Standing::Benign, _)) | None => {
                 about_nothing.insert(risk.id);

@@ -1,7 +1,8 @@
 //! Which fault a statement is about, told from when and where it was said.
 //!
 //! A fault's window is from its first effect until a while after its end ([`Rules::settle`]), but
-//! not into what comes next. A statement belongs to one fault at most. Where windows overlap it is
+//! not into what comes next. Of risks it is from its start: they are to be stated before there is an
+//! effect. A statement belongs to one fault at most. Where windows overlap it is
 //! a fault at whose symptoms it was said; of several first one that is real, then the latest to set
 //! in, as it is the news. An incident, which has many services, rather goes where its cause is.
 
@@ -89,11 +90,20 @@ impl<'a> Windows<'a> {
 
     /// None when no fault's window holds `at`.
     pub(super) fn of(&self, at: Moment, services: &[&str]) -> Option<Belongs> {
+        self.among(services, |window| window.holds(at))
+    }
+
+    /// The same of a risk: what begins to grow can be foreseen before anybody is affected.
+    pub(super) fn of_risk(&self, at: Moment, service: &str) -> Option<Belongs> {
+        self.among(&[service], |window| window.could_be_foreseen(at))
+    }
+
+    fn among(&self, services: &[&str], holds: impl Fn(&Window<'_>) -> bool) -> Option<Belongs> {
         let holding = || {
             self.all
                 .iter()
                 .enumerate()
-                .filter(move |(_, window)| window.holds(at))
+                .filter(|(_, window)| holds(window))
         };
         let several = services.len() > 1;
         let at_symptom = holding()
@@ -140,6 +150,10 @@ fn standing(fault: &FaultTruth, from: Moment, timeline: &Timeline) -> Standing {
 impl Window<'_> {
     fn holds(&self, at: Moment) -> bool {
         self.from <= at && at <= self.to
+    }
+
+    fn could_be_foreseen(&self, at: Moment) -> bool {
+        self.fault.started <= at && at <= self.to
     }
 
     /// Whether the fault can be seen at this service.

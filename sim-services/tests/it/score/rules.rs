@@ -422,6 +422,21 @@ fn a_prediction_is_made_after_the_start_and_before_the_breach() {
 }
 
 #[test]
+fn what_grows_is_foreseen_from_its_start_on_and_not_only_once_it_is_felt() {
+    let leak = with(fault("1", 500.0, 900.0), |leak| {
+        leak.ramp = true;
+        leak.full = at(900.0);
+        leak.first_affected = Some(at(750.0));
+        leak.breached = Some(at(800.0));
+    });
+    let said = [risk(600.0, "r1", "ledger", 850.0)];
+    let card = Scorecard::new(&run(vec![leak]), &said, &Rules::default());
+    let predictions = card.totals.predictions;
+    assert_eq!(predictions.lead.median, Some(Duration::from_secs(200)));
+    assert_eq!((predictions.risks, predictions.false_risks), (1, 0));
+}
+
+#[test]
 fn only_ramps_that_broke_something_could_be_predicted() {
     let ramp = with(fault("1", 500.0, 900.0), |ramp| ramp.ramp = true);
     let abrupt = with(fault("2", 1500.0, 1900.0), |fault| {
