@@ -68,7 +68,7 @@ impl Window {
 impl Evidence {
     pub(crate) fn weigh(&mut self, window: Window, sensitivity: Sensitivity) -> (Score, Phase) {
         let needed = self.tail.needed(sensitivity.probability(window.span()));
-        self.weigh_for(window, needed).0
+        self.weigh_for(window, needed, sensitivity).0
     }
 
     /// The same for one of many signals that are alike: what all of them have shown counts as well as
@@ -81,18 +81,27 @@ impl Evidence {
     ) -> (Score, Phase) {
         let probability = sensitivity.probability(window.span());
         let needed = self.tail.needed(probability);
-        let (told, ended) = self.weigh_for(window, needed.max(all.needed_of_many(probability)));
+        let (told, ended) = self.weigh_for(
+            window,
+            needed.max(all.needed_of_many(probability)),
+            sensitivity,
+        );
         if !self.held {
             all.window();
             if let Some(highest) = ended {
-                all.cycle(highest, window.end, false);
+                all.cycle(highest, window.end, None);
             }
         }
         told
     }
 
     /// Also how high the cycle reached that ended with this window.
-    fn weigh_for(&mut self, window: Window, needed: f64) -> ((Score, Phase), Option<f64>) {
+    fn weigh_for(
+        &mut self,
+        window: Window,
+        needed: f64,
+        sensitivity: Sensitivity,
+    ) -> ((Score, Phase), Option<f64>) {
         let span = window.span();
         let outside = window.p < OUTSIDE;
         let surprise = -window.p.max(f64::MIN_POSITIVE).ln() - DRIFT;
@@ -120,7 +129,7 @@ impl Evidence {
         let ended = (self.anomalous && clean) || (!self.anomalous && self.sum == 0.0);
         let highest = ended.then_some(self.highest);
         if ended {
-            self.end_cycle(window.end);
+            self.end_cycle(window.end, sensitivity);
         }
         let told = match self.since {
             Some(since) if self.anomalous => (score, Phase::Anomalous { since }),
@@ -154,9 +163,10 @@ impl Evidence {
     }
 
     /// Normal times, or an anomaly, are over: what was seen of them teaches how high evidence climbs.
-    fn end_cycle(&mut self, end: Time) {
+    fn end_cycle(&mut self, end: Time, sensitivity: Sensitivity) {
         if !self.held {
-            self.tail.cycle(self.highest, end, self.anomalous);
+            let alarmed = self.anomalous.then_some(sensitivity);
+            self.tail.cycle(self.highest, end, alarmed);
         }
         self.reset();
     }

@@ -11,7 +11,8 @@
 //! is exceeded as often as the sensitivity permits follows from both.
 //!
 //! What was an anomaly must not teach. A cycle that raised an alarm counts as one of limited height,
-//! at most one a day; and the level that is needed moves between bounds. So incidents hardly move it,
+//! at most one a day, or ten times as often as alarms are permitted where those are many (what is above
+//! the level would otherwise be missing from the tail); and the level that is needed moves between bounds. So incidents hardly move it,
 //! a signal that raises a false alarm every hour calms down within days, and nobody who makes trouble
 //! grow slowly gains more than the upper bound.
 
@@ -21,6 +22,7 @@ use monitor_core::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::experience::Experience;
+use crate::sensitivity::Sensitivity;
 
 /// Cycles are counted above the first of these; the second is where the far tail begins.
 const LEVELS: [f64; 2] = [0.5, 3.0];
@@ -41,8 +43,10 @@ const MOST_EXCESS: f64 = 5.0;
 const EXCESS_BOUNDS: (f64, f64) = (0.3, 5.0);
 /// Windows remembered: four weeks of five seconds each.
 const MEMORY: f64 = 480_000.0;
-/// An anomaly counts at most this often.
+/// An anomaly counts at most this often …
 const ALARM_EVERY: Duration = Duration::from_secs(86_400);
+/// … or so many times as often as alarms are permitted.
+const OF_PERMITTED: f64 = 10.0;
 /// What is needed stays between these multiples of what theory asks for: that nothing has stirred for
 /// weeks does not make the first thing that stirs an incident.
 const LEAST: f64 = 0.35;
@@ -190,16 +194,15 @@ impl Tail {
         }
     }
 
-    /// A cycle has ended that reached `peak`, with or without an alarm.
-    pub(crate) fn cycle(&mut self, peak: f64, end: Time, alarmed: bool) {
+    /// A cycle has ended that reached `peak`; with an alarm, this is how many are permitted.
+    pub(crate) fn cycle(&mut self, peak: f64, end: Time, alarmed: Option<Sensitivity>) {
         if peak <= LEVELS[0] {
             return;
         }
-        if alarmed {
-            if self
-                .alarmed
-                .is_some_and(|last| end.since(last) < ALARM_EVERY)
-            {
+        if let Some(permitted) = alarmed {
+            let often = Duration::from_secs_f64(permitted.every(1.0 / OF_PERMITTED));
+            let every = ALARM_EVERY.min(often);
+            if self.alarmed.is_some_and(|last| end.since(last) < every) {
                 return;
             }
             self.alarmed = Some(end);
@@ -225,7 +228,7 @@ mod tests {
             tail.window();
             if window % every == 0 {
                 let quantile = f64::from(window / every * 37 % 100) / 100.0 + 0.005;
-                tail.cycle(LEVELS[0] - mean * quantile.ln(), Time::EPOCH, false);
+                tail.cycle(LEVELS[0] - mean * quantile.ln(), Time::EPOCH, None);
             }
         }
         tail
@@ -265,9 +268,10 @@ mod tests {
     #[test]
     fn incidents_do_not_move_what_is_needed_by_much() {
         let mut tail = seen(400, 1.07);
+        let usual = Sensitivity::per_week(0.1);
         let before = tail.needed(1e-6);
         for hour in 0..100 {
-            tail.cycle(500.0, Time::from_secs(hour * 3_600), true);
+            tail.cycle(500.0, Time::from_secs(hour * 3_600), Some(usual));
         }
         assert!(tail.needed(1e-6) < 1.25 * before);
     }
@@ -277,7 +281,7 @@ mod tests {
         let mut tail = seen(400, 1.07);
         for round in 0..10_000 {
             tail.window();
-            tail.cycle(5.0 + f64::from(round) * 0.01, Time::EPOCH, false);
+            tail.cycle(5.0 + f64::from(round) * 0.01, Time::EPOCH, None);
         }
         assert!(tail.needed(1e-6) <= MOST * THEORY.exceeded(1e-6));
     }
