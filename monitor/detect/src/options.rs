@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::sensitivity::Sensitivity;
 
-/// So many of an Api's windows end two that are strange one after the other when nothing is wrong and
-/// p-values are just as they should be (a simulation of 4·10⁷; [`crate::evidence`]). Whoever permits more
-/// false alarms than that could not be served by windows that agree.
-const AGREE_BY_CHANCE: f64 = 4.5e-4;
+/// So often two windows of an Api's that follow each other are strange together when nothing is wrong and
+/// p-values are just as they should be: 4.5 of ten thousand (a simulation of 4·10⁷; [`crate::evidence`]) for
+/// response time, and as many for traffic. Whoever permits more false alarms than that could not be served by
+/// windows that agree.
+const AGREE_BY_CHANCE: f64 = 2.0 * 4.5e-4;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DetectionDirection {
