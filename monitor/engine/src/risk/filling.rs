@@ -170,6 +170,8 @@ impl Open {
         let read = Time::from_secs(filling.at);
         let risk = &mut self.risk;
         risk.updated = now;
+        // Another series may have become the one that is full first.
+        risk.typical = filling.first;
         risk.actual = filling.latest;
         risk.growth_per_hour = filling.slope * 3_600.0;
         risk.probability = arrivals.chance(&GUESS, &signs(filling));
