@@ -14,7 +14,7 @@ use monitor_core::{Band, Direction, Score, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
-use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::evidence::{Evidence, Most, OUTSIDE, Window};
 use crate::experience::Experience;
 use crate::learning::LearningRule;
 use crate::level::Level;
@@ -108,7 +108,7 @@ impl DriftDetector {
             start: block.start,
             end,
             p,
-            most: MOST_OF_ONE_BLOCK,
+            most: Most::Share(MOST_OF_ONE_BLOCK),
         };
         // What cannot be judged yet must not pass for hours in which nothing stirred.
         let (score, mut phase) = match learning {

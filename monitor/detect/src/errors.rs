@@ -11,7 +11,7 @@ use monitor_core::{Band, Direction, Score, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
-use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::evidence::{Evidence, Most, OUTSIDE, Window};
 use crate::experience::Experience;
 use crate::kinship::{Kinship, upper_quartile};
 use crate::learning::LearningRule;
@@ -270,7 +270,7 @@ impl Detector for RatioDetector {
             start: sample.start,
             end: sample.end(),
             p,
-            most: f64::INFINITY,
+            most: Most::All,
         };
         let (score, phase) = self.evidence.weigh(window, self.sensitivity);
         let mut phase = match (learning, phase) {
@@ -368,7 +368,7 @@ impl Detector for RatioDetector {
             start: sample.start,
             end: sample.end(),
             p: self.probability(part, whole, self.beta(), learning.is_some()),
-            most: f64::INFINITY,
+            most: Most::All,
         };
         self.evidence.presses(window, self.sensitivity)
     }

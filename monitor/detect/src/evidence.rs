@@ -13,7 +13,7 @@ use monitor_core::{Score, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::experience::Experience;
-use crate::tail::Tail;
+use crate::tail::{Far, Tail};
 use crate::{Phase, Sensitivity};
 
 const DRIFT: f64 = 3.0;
@@ -54,9 +54,35 @@ pub(crate) struct Window {
     pub(crate) end: Time,
     /// How likely a window this extreme is when nothing is wrong.
     pub(crate) p: f64,
-    /// The largest share of an alarm that one window may contribute: below 1 where a single window
-    /// can mislead (one pause of the garbage collector), so that at least two must agree.
-    pub(crate) most: f64,
+    pub(crate) most: Most,
+}
+
+/// How much of an alarm one window may contribute.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Most {
+    All,
+    /// Below 1 where a single window can mislead (one pause of the garbage collector), so that at least
+    /// two must agree.
+    Share(f64),
+    /// All, though a single one can mislead: whoever permits so many false alarms hears of those too.
+    AllTheSame,
+}
+
+impl Most {
+    fn share(self) -> f64 {
+        match self {
+            Most::Share(share) => share,
+            Most::All | Most::AllTheSame => f64::INFINITY,
+        }
+    }
+
+    /// How heavy the far tail is before it is known.
+    fn far(self) -> Far {
+        match self {
+            Most::All | Most::Share(_) => Far::Usual,
+            Most::AllTheSame => Far::Heavy,
+        }
+    }
 }
 
 impl Window {
@@ -67,7 +93,8 @@ impl Window {
 
 impl Evidence {
     pub(crate) fn weigh(&mut self, window: Window, sensitivity: Sensitivity) -> (Score, Phase) {
-        let needed = self.tail.needed(sensitivity.probability(window.span()));
+        let probability = sensitivity.probability(window.span());
+        let needed = self.tail.needed(probability, window.most.far());
         self.weigh_for(window, needed, sensitivity).0
     }
 
@@ -80,7 +107,7 @@ impl Evidence {
         all: &mut Tail,
     ) -> (Score, Phase) {
         let probability = sensitivity.probability(window.span());
-        let needed = self.tail.needed(probability);
+        let needed = self.tail.needed(probability, window.most.far());
         let (told, ended) = self.weigh_for(
             window,
             needed.max(all.needed_of_many(probability)),
@@ -105,7 +132,7 @@ impl Evidence {
         let span = window.span();
         let outside = window.p < OUTSIDE;
         let surprise = -window.p.max(f64::MIN_POSITIVE).ln() - DRIFT;
-        let evidence = self.add(surprise, window.most, needed);
+        let evidence = self.add(surprise, window.most.share(), needed);
         if !self.held {
             self.tail.window();
             let weight = 1.0 / self.tail.windows().min(1_000.0);
@@ -196,9 +223,10 @@ impl Evidence {
         }
         let surprise = -window.p.max(f64::MIN_POSITIVE).ln() - DRIFT;
         let second = sensitivity.probability(Duration::from_secs(1));
-        let needed = self.tail.needed(second);
-        let as_much_as_one_can = window.most < 1.0 && surprise >= MOST_OF_ONE;
-        as_much_as_one_can || self.clone().add(surprise, window.most, needed) > needed
+        let needed = self.tail.needed(second, window.most.far());
+        let most = window.most.share();
+        let as_much_as_one_can = most < 1.0 && surprise >= MOST_OF_ONE;
+        as_much_as_one_can || self.clone().add(surprise, most, needed) > needed
     }
 
     /// Whether a window of probability `p` may be learned from.
@@ -235,7 +263,11 @@ mod tests {
             start: Time::from_secs(at),
             end: Time::from_secs(at) + Duration::from_secs(5),
             p,
-            most,
+            most: if most < 1.0 {
+                Most::Share(most)
+            } else {
+                Most::All
+            },
         };
         evidence.weigh(window, Sensitivity::per_week(0.1)).1
     }

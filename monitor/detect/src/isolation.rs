@@ -24,7 +24,7 @@ use monitor_core::{Band, Direction, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::detector::{Phase, Verdict};
-use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::evidence::{Evidence, Most, OUTSIDE, Window};
 use crate::sensitivity::Sensitivity;
 use crate::tail::Tail;
 use forest::Forest;
@@ -170,7 +170,7 @@ impl IsolationForest {
             start: minute.start,
             end: minute.start + minute.span,
             p,
-            most: MOST_OF_ONE_MINUTE,
+            most: Most::Share(MOST_OF_ONE_MINUTE),
         };
         api.evidence.hold(attitude.held);
         let (evidence, mut phase) =

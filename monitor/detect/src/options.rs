@@ -5,6 +5,7 @@ use std::time::Duration;
 use monitor_core::Direction;
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Most;
 use crate::sensitivity::Sensitivity;
 
 /// So often two windows of an Api's that follow each other are strange together when nothing is wrong and
@@ -64,12 +65,12 @@ impl Options {
         }
     }
 
-    /// How much of an alarm one window of this length may contribute, where two should agree.
-    pub(crate) fn most_of_one(&self, span: Duration, most: f64) -> f64 {
+    /// How much of an alarm one window of this length may contribute, where it is `share` as usual.
+    pub(crate) fn most_of_one(&self, span: Duration, share: f64) -> Most {
         if span.as_secs_f64() < self.alone_from {
-            most
+            Most::Share(share)
         } else {
-            f64::INFINITY
+            Most::AllTheSame
         }
     }
 
@@ -123,7 +124,7 @@ mod tests {
             Options::default()
                 .permitted(Sensitivity::per_week(per_week))
                 .most_of_one(Duration::from_secs(seconds), 0.5)
-                > 0.5
+                == Most::AllTheSame
         };
         assert!(!alone(0.1, 600), "as usual two agree");
         assert!(!alone(30.0, 5) && alone(100.0, 5), "of five seconds each");

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use contrast::{Contrast, PeerCalls, contrast};
 
 use crate::detector::{Phase, Verdict};
-use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::evidence::{Evidence, Most, OUTSIDE, Window};
 use crate::latency::LatencyDetector;
 use crate::learning::Progress;
 use crate::options::Options;
@@ -343,7 +343,7 @@ impl Side {
             start,
             end,
             p,
-            most: MOST_OF_ONE_WINDOW,
+            most: Most::Share(MOST_OF_ONE_WINDOW),
         };
         let (score, phase) = self.evidence.weigh(window, sensitivity);
         if !phase.is_anomalous() {

@@ -12,7 +12,7 @@ use monitor_core::{Band, Direction, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
-use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::evidence::{Evidence, Most, OUTSIDE, Window};
 use crate::learning::LearningRule;
 use crate::options::{DetectionDirection, Options, direction};
 use crate::sensitivity::Sensitivity;
@@ -140,7 +140,7 @@ impl Detector for PerCallDetector {
             start: sample.start,
             end: sample.end(),
             p,
-            most: MOST_OF_ONE_WINDOW,
+            most: Most::Share(MOST_OF_ONE_WINDOW),
         };
         let (score, mut phase) = self.evidence.weigh(window, self.sensitivity);
         if let Some(progress) = learning {
@@ -203,7 +203,7 @@ impl Detector for PerCallDetector {
             start: sample.start,
             end: sample.end(),
             p: self.probability(made, served),
-            most: MOST_OF_ONE_WINDOW,
+            most: Most::Share(MOST_OF_ONE_WINDOW),
         };
         self.evidence.presses(window, self.sensitivity)
     }

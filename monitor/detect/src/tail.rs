@@ -33,6 +33,8 @@ const EXCESS: f64 = 1.07;
 /// The far tail of a signal of which nothing is known is believed to be a third heavier than what is seen
 /// nearer: most wander, and the first days would have most of the alarms.
 const FAR_HEAVIER: f64 = 1.35;
+/// Where a single window can mislead and counts all the same, more so.
+const FAR_HEAVIER_ALONE: f64 = 2.4;
 /// The weight of what is believed before, in cycles: theory for the first level, the first level for
 /// the second.
 const RATE_PRIOR: f64 = 0.5;
@@ -59,6 +61,13 @@ pub(crate) struct Tail {
     windows: f64,
     above: [Above; 2],
     alarmed: Option<Time>,
+}
+
+/// How heavy the far tail is believed to be before it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Far {
+    Usual,
+    Heavy,
 }
 
 /// Cycles that exceeded a level, and the sum of their excess.
@@ -122,8 +131,8 @@ const THEORY: Exceedance = Exceedance {
 
 impl Tail {
     /// The evidence that cycles exceed once in 1/`probability` windows.
-    pub(crate) fn needed(&self, probability: f64) -> f64 {
-        let seen = Tail::exceeded_by(self.tails(EXCESS_BOUNDS), probability);
+    pub(crate) fn needed(&self, probability: f64, far: Far) -> f64 {
+        let seen = Tail::exceeded_by(self.tails(EXCESS_BOUNDS, far), probability);
         let theory = Tail::in_theory(probability);
         seen.clamp(LEAST * theory, MOST * theory)
     }
@@ -131,7 +140,10 @@ impl Tail {
     /// The same of many signals that are alike, whose evidence all came here: none of them alone moves
     /// it far, so it may follow what is seen without a bound.
     pub(crate) fn needed_of_many(&self, probability: f64) -> f64 {
-        let seen = Tail::exceeded_by(self.tails((EXCESS_BOUNDS.0, f64::MAX)), probability);
+        let seen = Tail::exceeded_by(
+            self.tails((EXCESS_BOUNDS.0, f64::MAX), Far::Usual),
+            probability,
+        );
         seen.max(LEAST * Tail::in_theory(probability))
     }
 
@@ -174,11 +186,15 @@ impl Tail {
         self.windows
     }
 
-    fn tails(&self, bounds: (f64, f64)) -> [Exceedance; 2] {
+    fn tails(&self, bounds: (f64, f64), far: Far) -> [Exceedance; 2] {
+        let heavier = match far {
+            Far::Usual => FAR_HEAVIER,
+            Far::Heavy => FAR_HEAVIER_ALONE,
+        };
         let near = self.above[0].tail(self.windows, LEVELS[0], THEORY, 1.0, bounds);
         [
             near,
-            self.above[1].tail(self.windows, LEVELS[1], near, FAR_HEAVIER, bounds),
+            self.above[1].tail(self.windows, LEVELS[1], near, heavier, bounds),
         ]
     }
 
@@ -207,7 +223,7 @@ impl Tail {
             }
             self.alarmed = Some(end);
         }
-        let tails = self.tails(EXCESS_BOUNDS);
+        let tails = self.tails(EXCESS_BOUNDS, Far::Usual);
         for (above, tail) in self.above.iter_mut().zip(tails) {
             if peak > tail.level {
                 above.cycles += 1.0;
@@ -236,7 +252,9 @@ mod tests {
 
     #[test]
     fn a_little_more_than_theory_asks_for_is_needed_until_cycles_were_seen() {
-        let more = |probability| Tail::default().needed(probability) / Tail::in_theory(probability);
+        let more = |probability| {
+            Tail::default().needed(probability, Far::Usual) / Tail::in_theory(probability)
+        };
         assert!((1.15..1.4).contains(&more(1e-6)), "{}", more(1e-6));
         // Near the ground theory is as good as anything.
         assert!((0.95..1.15).contains(&more(3e-3)), "{}", more(3e-3));
@@ -244,9 +262,9 @@ mod tests {
 
     #[test]
     fn what_climbs_higher_in_normal_times_has_to_climb_higher_for_an_alarm() {
-        let theory = Tail::default().needed(1e-6);
-        assert!(seen(50, 2.5).needed(1e-6) > 1.5 * theory);
-        assert!(seen(5_000, 1.0).needed(1e-6) < 0.8 * theory);
+        let theory = Tail::default().needed(1e-6, Far::Usual);
+        assert!(seen(50, 2.5).needed(1e-6, Far::Usual) > 1.5 * theory);
+        assert!(seen(5_000, 1.0).needed(1e-6, Far::Usual) < 0.8 * theory);
     }
 
     #[test]
@@ -269,11 +287,11 @@ mod tests {
     fn incidents_do_not_move_what_is_needed_by_much() {
         let mut tail = seen(400, 1.07);
         let usual = Sensitivity::per_week(0.1);
-        let before = tail.needed(1e-6);
+        let before = tail.needed(1e-6, Far::Usual);
         for hour in 0..100 {
             tail.cycle(500.0, Time::from_secs(hour * 3_600), Some(usual));
         }
-        assert!(tail.needed(1e-6) < 1.25 * before);
+        assert!(tail.needed(1e-6, Far::Usual) < 1.25 * before);
     }
 
     #[test]
@@ -283,6 +301,6 @@ mod tests {
             tail.window();
             tail.cycle(5.0 + f64::from(round) * 0.01, Time::EPOCH, None);
         }
-        assert!(tail.needed(1e-6) <= MOST * THEORY.exceeded(1e-6));
+        assert!(tail.needed(1e-6, Far::Usual) <= MOST * THEORY.exceeded(1e-6));
     }
 }

@@ -10,7 +10,7 @@ use monitor_core::{Band, Direction, Score, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
-use crate::evidence::{Evidence, OUTSIDE, Window};
+use crate::evidence::{Evidence, Most, OUTSIDE, Window};
 use crate::experience::Experience;
 use crate::learning::LearningRule;
 use crate::options::{DetectionDirection, Options, direction};
@@ -412,7 +412,7 @@ impl TrafficDetector {
                 start,
                 end,
                 p: if silent { f64::MIN_POSITIVE } else { 0.5 },
-                most: 1.01,
+                most: Most::Share(1.01),
             },
             self.sensitivity,
         );
