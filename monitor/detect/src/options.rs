@@ -33,7 +33,8 @@ pub struct Options {
     pub min_rel_dev_from_expected: f64,
     /// By how much lesser things are of interest than at the usual sensitivity; 1 is as usual.
     pub interest: f64,
-    /// A window of so many seconds is told of alone; of shorter ones two must agree.
+    /// Where single windows can mislead, one of so many seconds is told of alone; of shorter ones two must
+    /// agree.
     pub alone_from: f64,
 }
 
@@ -127,7 +128,7 @@ mod tests {
                 == Most::AllTheSame
         };
         assert!(!alone(0.1, 600), "as usual two agree");
-        assert!(!alone(30.0, 5) && alone(100.0, 5), "of five seconds each");
+        assert!(!alone(30.0, 10) && alone(100.0, 10), "of ten seconds each");
         assert!(
             !alone(0.5, 400) && alone(2.0, 400),
             "of an Api with few calls"

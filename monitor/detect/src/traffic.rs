@@ -263,7 +263,7 @@ impl TrafficDetector {
             start: window.start,
             end: window.start + span,
             p,
-            most: self.options.most_of_one(span, MOST_OF_ONE_WINDOW),
+            most: Most::Share(MOST_OF_ONE_WINDOW),
         }
     }
 
