@@ -258,16 +258,12 @@ impl Evidence {
 mod tests {
     use super::*;
 
-    fn weigh(evidence: &mut Evidence, at: i64, p: f64, most: f64) -> Phase {
+    fn weigh(evidence: &mut Evidence, at: i64, p: f64, most: Most) -> Phase {
         let window = Window {
             start: Time::from_secs(at),
             end: Time::from_secs(at) + Duration::from_secs(5),
             p,
-            most: if most < 1.0 {
-                Most::Share(most)
-            } else {
-                Most::All
-            },
+            most,
         };
         evidence.weigh(window, Sensitivity::per_week(0.1)).1
     }
@@ -275,26 +271,31 @@ mod tests {
     #[test]
     fn strange_windows_add_up_to_an_anomaly_and_ordinary_ones_do_not() {
         let mut evidence = Evidence::default();
-        let first = (0..20).find(|i| weigh(&mut evidence, i * 5, 1e-4, 0.55).is_anomalous());
+        let first =
+            (0..20).find(|i| weigh(&mut evidence, i * 5, 1e-4, Most::Share(0.55)).is_anomalous());
         assert_eq!(first, Some(2));
         let mut evidence = Evidence::default();
-        assert!((0..10_000).all(|i| !weigh(&mut evidence, i * 5, 0.04, 0.55).is_anomalous()));
+        assert!(
+            (0..10_000)
+                .all(|i| !weigh(&mut evidence, i * 5, 0.04, Most::Share(0.55)).is_anomalous())
+        );
     }
 
     #[test]
     fn one_window_alone_is_not_enough_where_it_may_mislead() {
         let mut evidence = Evidence::default();
-        assert!(!weigh(&mut evidence, 0, 1e-200, 0.55).is_anomalous());
-        assert!(weigh(&mut evidence, 5, 1e-200, 0.55).is_anomalous());
-        assert!(weigh(&mut Evidence::default(), 0, 1e-200, f64::INFINITY).is_anomalous());
+        assert!(!weigh(&mut evidence, 0, 1e-200, Most::Share(0.55)).is_anomalous());
+        assert!(weigh(&mut evidence, 5, 1e-200, Most::Share(0.55)).is_anomalous());
+        for most in [Most::All, Most::AllTheSame] {
+            assert!(weigh(&mut Evidence::default(), 0, 1e-200, most).is_anomalous());
+        }
     }
 
     #[test]
     fn an_anomaly_ends_after_half_a_minute_inside_the_band() {
         let mut evidence = Evidence::default();
-        weigh(&mut evidence, 0, 1e-200, f64::INFINITY);
-        let over =
-            (1..20).find(|i| !weigh(&mut evidence, i * 5, 0.5, f64::INFINITY).is_anomalous());
+        weigh(&mut evidence, 0, 1e-200, Most::All);
+        let over = (1..20).find(|i| !weigh(&mut evidence, i * 5, 0.5, Most::All).is_anomalous());
         assert_eq!(over, Some(6));
     }
 }

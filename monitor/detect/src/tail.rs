@@ -295,6 +295,30 @@ mod tests {
     }
 
     #[test]
+    fn who_permits_many_alarms_learns_from_them() {
+        let after_two_days_of_alarms = |permitted: f64| {
+            let mut tail = seen(400, 1.07);
+            for hour in 0..48 {
+                let permitted = Some(Sensitivity::per_week(permitted));
+                tail.cycle(20.0, Time::from_secs(hour * 3_600), permitted);
+            }
+            tail.needed(1e-6, Far::Usual)
+        };
+        let (usual, many) = (
+            after_two_days_of_alarms(0.1),
+            after_two_days_of_alarms(100.0),
+        );
+        assert!(many > 1.02 * usual, "{many} {usual}");
+    }
+
+    #[test]
+    fn where_a_single_window_can_mislead_far_tails_are_heavier_until_they_are_known() {
+        let heavier = |tail: &Tail| tail.needed(1e-6, Far::Heavy) / tail.needed(1e-6, Far::Usual);
+        assert!(heavier(&Tail::default()) > 1.3);
+        assert!(heavier(&seen(50, 1.07)) < 1.1);
+    }
+
+    #[test]
     fn nobody_can_grow_out_of_sight() {
         let mut tail = seen(400, 1.07);
         for round in 0..10_000 {
