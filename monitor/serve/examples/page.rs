@@ -19,6 +19,14 @@ use tokio_util::sync::CancellationToken;
 )]
 mod fixture;
 
+#[path = "../tests/it/query/parcels.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "made for the tests, which use more of it"
+)]
+mod parcels;
+
 #[path = "../tests/it/query/two_models.rs"]
 #[expect(clippy::unwrap_used, reason = "made for the tests")]
 mod two_models;
@@ -83,7 +91,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn paint(scene: &str, start: Time, now: Time, second: u64) -> View {
-    let mut view = fixture::view(now);
+    let mut view = parcels::view(now);
     // The invented anomalies began before the start and last since then.
     let age = now.since(start);
     for anomaly in &mut view.anomalies {
@@ -104,8 +112,8 @@ fn paint(scene: &str, start: Time, now: Time, second: u64) -> View {
                 let environment =
                     ["aws-eu-central-1", "dc-north", "gcp-europe-west4"][n as usize % 3];
                 let route = format!("/things-{n}/{{id}}/parts");
-                let key = fixture::key(environment, &service, "GET", &route);
-                view.apis.push(fixture::calm(
+                let key = parcels::key(environment, &service, "GET", &route);
+                view.apis.push(parcels::calm(
                     key,
                     now,
                     f64::from(n) / 3.0,
@@ -125,7 +133,7 @@ fn paint(scene: &str, start: Time, now: Time, second: u64) -> View {
             for n in 0..3 {
                 key.method = format!("<b>{n}</b>").into();
                 view.apis
-                    .insert(0, fixture::calm(Arc::new(key.clone()), now, 1e9, 1e-9));
+                    .insert(0, parcels::calm(Arc::new(key.clone()), now, 1e9, 1e-9));
             }
             view
         }

@@ -13,6 +13,7 @@ mod metrics;
 mod models;
 mod openapi;
 mod page;
+mod parcels;
 mod predictions;
 mod tail;
 pub(crate) mod two_models;

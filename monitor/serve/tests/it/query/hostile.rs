@@ -9,7 +9,7 @@ use monitor_core::{Band, LogSearch, SearchError, SearchPage, SearchRequest, Subj
 use monitor_serve::receive::Auth;
 use proptest::prelude::*;
 
-use super::fixture::key;
+use super::parcels::key;
 use super::{get, get_from, router, send, usual};
 
 /// One line for each: status, then the problem as its `Display` writes it.
@@ -151,7 +151,7 @@ async fn everything_is_read_only() {
 #[tokio::test]
 async fn what_is_not_finite_is_not_known() {
     let site = usual();
-    let mut view = super::fixture::view(super::noon());
+    let mut view = super::parcels::view(super::noon());
     view.apis[0].rate = f64::NAN;
     view.apis[0].p99 = Some(f64::INFINITY);
     view.apis[0].latency_signal.band = Some(Band {
@@ -172,7 +172,7 @@ async fn what_is_not_finite_is_not_known() {
 #[tokio::test]
 async fn names_cannot_leave_their_quotes_in_evidence() {
     let site = usual();
-    let mut view = super::fixture::view(super::noon());
+    let mut view = super::parcels::view(super::noon());
     view.anomalies[0].signal.subject =
         Subject::Api(key("a b", "x\" OR service:\"", "GET", "/q\\\"/{id}"));
     site.view.send_replace(Arc::new(view));

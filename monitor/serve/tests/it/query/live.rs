@@ -12,7 +12,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_util::sync::CancellationToken;
 
-use super::fixture::{Site, key, noon, view};
+use super::fixture::{Site, noon};
+use super::parcels::{key, view};
 use super::usual;
 
 type Socket =

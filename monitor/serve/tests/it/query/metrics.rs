@@ -8,7 +8,8 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use expect_test::expect_file;
 
-use super::fixture::{calm, key, noon, view};
+use super::fixture::noon;
+use super::parcels::{calm, key, view};
 use super::{get, get_from, router, send, usual};
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use tokio_util::sync::CancellationToken;
 
-use super::fixture::{calm, key, noon, view};
+use super::fixture::noon;
+use super::parcels::{calm, key, view};
 use super::{get, router, send, usual};
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use monitor_core::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::fixture::{Records, Site, noon, records};
+use super::fixture::{Records, Site, noon};
+use super::parcels::records;
 use super::usual;
 
 /// Records that can grow while they are searched.

@@ -11,7 +11,8 @@ use monitor_serve::{
     Scored, Wanted,
 };
 
-use super::fixture::{key, noon};
+use super::fixture::noon;
+use super::parcels::key;
 
 /// Remembers what people said.
 #[derive(Debug, Default)]

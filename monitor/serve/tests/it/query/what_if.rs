@@ -9,7 +9,8 @@ use monitor_core::{
     ServiceKey, Workload,
 };
 
-use super::fixture::{key, noon, view};
+use super::fixture::noon;
+use super::parcels::{key, view};
 use super::{get, get_from, usual};
 
 /// Parcels are sent at the gateway and wait for a tariff; one in four was sent without.

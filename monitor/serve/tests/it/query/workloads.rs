@@ -8,7 +8,8 @@ use monitor_api::Workloads;
 use monitor_core::{ApiState, ServiceKey, Time, View};
 use monitor_serve::workloads::{Book, Revisions};
 
-use super::fixture::{Site, noon, view};
+use super::fixture::{Site, noon};
+use super::parcels::view;
 use super::{get, get_from, router, send, usual};
 
 /// One line for each workload.

@@ -6,7 +6,7 @@ use expect_test::expect;
 use monitor_core::{ApiState, IngestView, View};
 
 use super::check;
-use crate::query::{fixture, get_from, noon, usual};
+use crate::query::{get_from, noon, parcels, usual};
 
 #[tokio::test]
 async fn status() {
@@ -85,7 +85,7 @@ async fn health_says_why_it_is_not_ready() {
 /// The headline when the Apis are in these states.
 async fn headline(paint: impl FnOnce(&mut View)) -> String {
     let site = usual();
-    let mut view = fixture::view(noon());
+    let mut view = parcels::view(noon());
     paint(&mut view);
     site.view.send_replace(Arc::new(view));
     let status = get_from(&site, "/api/v1/status").await.json();
