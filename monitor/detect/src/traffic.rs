@@ -46,6 +46,9 @@ const SURGE: f64 = 2.0;
 const PRESSING_CALLS: f64 = 10.0;
 const PRESSING_SECS: u32 = 2;
 const MOST_OF_ONE_WINDOW: f64 = 0.55;
+/// Single windows count only from so many times the length on from which those of response times do: one
+/// request passes many Apis, so what is strange in one window is so in many Apis at once.
+const LONGER_ALONE: u32 = 4;
 /// A sparse Api is silent when so many calls could have been expected in vain (exponential gaps are so
 /// long once in 7·10¹⁰ calls) and twice as many as ever before, whichever is more, and not within a minute.
 const MISSED_CALLS: f64 = 25.0;
@@ -263,7 +266,9 @@ impl TrafficDetector {
             start: window.start,
             end: window.start + span,
             p,
-            most: Most::Share(MOST_OF_ONE_WINDOW),
+            most: self
+                .options
+                .most_of_one(span / LONGER_ALONE, MOST_OF_ONE_WINDOW),
         }
     }
 

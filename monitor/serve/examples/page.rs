@@ -20,11 +20,7 @@ use tokio_util::sync::CancellationToken;
 mod fixture;
 
 #[path = "../tests/it/query/parcels.rs"]
-#[expect(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "made for the tests, which use more of it"
-)]
+#[expect(clippy::unwrap_used, reason = "made for the tests")]
 mod parcels;
 
 #[path = "../tests/it/query/two_models.rs"]

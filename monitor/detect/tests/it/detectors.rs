@@ -170,6 +170,26 @@ fn traffic_that_halves_is_found_and_its_scatter_is_not() {
 }
 
 #[test]
+fn one_window_of_less_traffic_is_told_of_only_where_many_false_alarms_are_permitted() {
+    let of_one_window = |permitted: f64| {
+        let whole = Sensitivity::per_week(permitted);
+        let options = TrafficDetector::default_options().permitted(whole);
+        let mut detector = TrafficDetector::new(options, RULE, whole, HALF_AN_HOUR);
+        let mut random = Random(18);
+        // Some thirty calls in the five minutes that such an Api is judged by.
+        feed(&mut detector, 0..6_000, |_| {
+            Fed::Count(random.binomial(2, 0.25))
+        });
+        let lull = feed(&mut detector, 6_000..6_120, |at| {
+            Fed::Count(random.binomial(2, if at < 6_045 { 0.06 } else { 0.25 }))
+        });
+        anomalous(&lull)
+    };
+    assert_eq!(of_one_window(0.1), 0);
+    assert!(of_one_window(10.0) > 0);
+}
+
+#[test]
 fn tides_faster_than_an_hour_are_followed_and_an_outage_on_them_is_not() {
     let mut random = Random(16);
     let mut detector = traffic();
