@@ -115,7 +115,8 @@ struct Model {
 /// night.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Gaps {
-    last_call: Option<Time>,
+    /// The current gap began with a call: its length is the whole of it.
+    whole: bool,
     /// Start of what is counted as the current gap: later than the last call after a blind time.
     since: Option<Time>,
     /// Calls a second when it began.
@@ -536,7 +537,7 @@ impl Detector for TrafficDetector {
         self.begun = None;
         self.season.skip();
         self.candidate = None;
-        self.gaps.last_call = None;
+        self.gaps.whole = false;
         self.gaps.since = self.gaps.since.map(|_| time);
         self.gaps.length = 0.0;
         self.gaps.unjudged_secs = 0;
@@ -580,12 +581,12 @@ impl Gaps {
     /// The gap has ended; `usual` tells how many calls a second are usual at this hour, and `rate` how
     /// many came of late.
     fn call(&mut self, at: Time, teaches: bool, usual: impl FnOnce() -> Option<f64>, rate: f64) {
-        if self.last_call.is_some() && teaches {
+        if self.whole && teaches {
             self.lengthen(usual);
             // The longest gap is forgotten over some thousand calls.
             self.longest = (self.longest * 0.9995).max(self.length);
         }
-        self.last_call = Some(at);
+        self.whole = true;
         self.since = Some(at);
         self.rate = rate;
         self.length = 0.0;
