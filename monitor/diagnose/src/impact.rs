@@ -64,8 +64,9 @@ struct Pending {
     entries: BTreeSet<Workload>,
     /// As it was told.
     forecast: Forecast,
-    /// By how much it was widened.
-    widened: f64,
+    /// Before it was widened.
+    low: f64,
+    high: f64,
 }
 
 impl ImpactLedger {
@@ -114,8 +115,8 @@ impl ImpactLedger {
             if self.short.len() >= REMEMBERED {
                 self.short.pop_front();
             }
-            let outside = (low - came).max(came - high);
-            self.short.push_back((outside + pending.widened).max(0.0));
+            let outside = (pending.low - came).max(came - pending.high);
+            self.short.push_back(outside.max(0.0));
         }
         self.outlooks.settle(now, &|entries, since| {
             Some(Suffering::of(entries, &look(entries, since))?.share())
@@ -152,17 +153,18 @@ impl ImpactLedger {
         let is = Suffering::of(&entries, &lately)?;
         let before = look(&entries, now - back * 2);
         let was = Suffering::of(&entries, &before).unwrap_or(is);
-        let widened = self.widening();
-        let forecast = is.forecast(was, widened);
+        let ends = is.ends(was);
+        let forecast = ends.widened(self.widening());
         let age = now.since(began).as_secs_f64();
         let lasts = |more| self.survival.lasts(age, more);
-        let later = self.outlooks.say(now, &entries, &is.ends(was), lasts);
+        let later = self.outlooks.say(now, &entries, &ends, lasts);
         if self.pending.len() < MOST_PENDING {
             self.pending.push_back(Pending {
                 due: now + AHEAD,
                 entries,
                 forecast,
-                widened,
+                low: ends.low,
+                high: ends.high,
             });
         }
         let mut by_environment: BTreeMap<&Name, Suffering> = BTreeMap::new();
@@ -284,12 +286,14 @@ impl Suffering {
             going_on: wilson(is, chance).0,
         }
     }
+}
 
-    fn forecast(&self, was: Suffering, widened: f64) -> Forecast {
-        let Ends { is, low, high, .. } = self.ends(was);
-        let (low, high) = ((low - widened).max(0.0), (high + widened).min(1.0));
+impl Ends {
+    /// Of the next minute.
+    fn widened(&self, by: f64) -> Forecast {
+        let (low, high) = ((self.low - by).max(0.0), (self.high + by).min(1.0));
         Forecast {
-            expected: rounded(is),
+            expected: rounded(self.is),
             low: (low * 1e4).floor() / 1e4,
             high: (high * 1e4).ceil() / 1e4,
         }
@@ -306,4 +310,64 @@ fn wilson(share: f64, n: f64) -> (f64, f64) {
 
 fn rounded(number: f64) -> f64 {
     (number * 1e4).round() / 1e4
+}
+
+#[cfg(test)]
+mod tests {
+    use monitor_core::{Callee, ServiceKey};
+
+    use super::*;
+    use crate::flow::{EdgeFlow, Level};
+
+    fn workload(name: &str) -> Workload {
+        Workload {
+            service: ServiceKey::new("", name),
+            environment: Name::from("here"),
+        }
+    }
+
+    /// The shop asks the stock; of the shop's hundred calls a second this share fails.
+    fn flows(bad: f64) -> Flows {
+        let level = |now, usual| Level {
+            usual,
+            now,
+            spread: 0.0,
+        };
+        let node = NodeFlow {
+            calls: 3_000.0,
+            rate: level(100.0, 100.0),
+            bad: level(bad, 0.0),
+            ..NodeFlow::default()
+        };
+        let asks = (workload("shop"), Callee::Workload(workload("stock")));
+        Flows {
+            nodes: BTreeMap::from([(workload("shop"), node)]),
+            edges: BTreeMap::from([(asks, EdgeFlow::default())]),
+        }
+    }
+
+    /// The high end of what is said of the next minute after 50 minutes in which nobody was hurt, or
+    /// in every fifth of which this share of calls failed.
+    fn high_after(hurt: f64) -> f64 {
+        let around = BTreeSet::from([workload("shop")]);
+        let mut ledger = ImpactLedger::default();
+        let mut high = 0.0;
+        for minute in 0..50 {
+            let now = Time::from_secs(minute * 60);
+            let came = if minute % 5 == 4 { hurt } else { 0.0 };
+            ledger.settle(now, &|_, _| flows(came));
+            let said = ledger.assess(&around, &around, Time::EPOCH, now, &|_, _| flows(0.0));
+            high = said.unwrap().next_minute.high;
+        }
+        assert_eq!(ledger.scored, 49);
+        high
+    }
+
+    #[test]
+    fn who_was_never_wrong_says_no_more_than_chance_may_bring_and_who_was_more() {
+        let calm = high_after(0.0);
+        assert!(calm < 0.01, "{calm}");
+        let burnt = high_after(0.2);
+        assert!((0.2..0.25).contains(&burnt), "{burnt}");
+    }
 }

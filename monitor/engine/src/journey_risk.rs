@@ -5,9 +5,10 @@
 //! that pass it, as if they failed independently (a noisy or: Pearl, "Probabilistic Reasoning in
 //! Intelligent Systems", 1988, section 4.3.2). What fails already, and did not make the journeys fail, is
 //! another matter than what will. Journeys are late long before an Api is at its limit, so what comes before
-//! that counts too. One regression for all types turns that into a chance and learns from what came. A type
-//! fails when in the last minute so many more of its journeys fail or are late than usually. It is all held
-//! to, in a ledger of its own.
+//! that counts too: fewer journeys that satisfy (Apdex falls before anything is late), an entry that becomes
+//! slower, and what fills up. One regression for all types turns that into a chance and learns from what came.
+//! A type fails when in the last minute so many more of its journeys fail or are late than usually. It is all
+//! held to, in a ledger of its own.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -25,15 +26,20 @@ const FAILS: f64 = 0.05;
 /// … and so many more than chance has it, in standard deviations, of so many at least.
 const BEYOND: f64 = 3.0;
 const FEWEST: f64 = 10.0;
+/// So many times as far as that, a type is as near to failing as it can be.
+const FARTHEST: f64 = 4.0;
 /// Types that chances are said of.
 const MOST: usize = 1_000;
-/// Always; that some hop fails that does not yet; the share that pass one that does; that the entry does;
-/// how far the type is on the way to failing, and how far the entry's response time is to its limit; the
-/// fullest of what its hops need; whether anything of them is unusual.
-const SIGNS: usize = 8;
-/// What was seen in three runs of the simulated platform, with more for what will fail and less for what fills
-/// up: gauges are not everywhere.
-const GUESS: [f64; SIGNS] = [-3.8, 3.0, -1.5, 4.5, 1.0, 10.0, 2.0, 1.0];
+/// How full it has to be, from where an Api feels it (0) to full (1), for journeys to be as likely late as at
+/// the full.
+const FULL_ENOUGH: f64 = 0.6;
+/// Always; that some hop fails that does not yet, as far as nothing fills up (hops that wait for that have their
+/// chances from it); the share that pass one that does; how far the type is on the way to failing, and how far the
+/// entry's response time is to its limit; the fullest of what its hops need.
+const SIGNS: usize = 6;
+/// Rounded from a fit to two runs of the simulated platform; what will fail counts for less than in them, where it
+/// rests on few cases.
+const GUESS: [f64; SIGNS] = [-4.5, 4.0, -2.0, 2.0, 7.0, 5.5];
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct JourneyRisks {
@@ -119,9 +125,8 @@ fn is_failing(known: &TypeHops) -> bool {
 }
 
 fn signs(known: &TypeHops, ahead: &FxHashMap<Arc<ApiKey>, Ahead>) -> [f64; SIGNS] {
-    let flag = |is: bool| f64::from(u8::from(is));
     let of = |api| ahead.get(api).copied().unwrap_or_default();
-    let (mut none, mut failing, mut filling, mut unusual) = (1.0, 0.0_f64, 0.0_f64, 0.0_f64);
+    let (mut none, mut failing, mut filling) = (1.0, 0.0_f64, 0.0_f64);
     for (api, share) in &known.hops {
         let hop = of(api);
         // What so few pass makes few late.
@@ -132,25 +137,18 @@ fn signs(known: &TypeHops, ahead: &FxHashMap<Arc<ApiKey>, Ahead>) -> [f64; SIGNS
             none *= 1.0 - hop.chance * share;
         }
         filling = filling.max(hop.filling * weight);
-        unusual = unusual.max(flag(hop.is_anomalous) * weight);
     }
     let entry = of(&known.entry);
     let (now, usual) = (&known.experience.now, &known.experience.usual);
     let way = if now.journeys >= FEWEST {
-        ((now.hurt - usual.hurt) / FAILS).clamp(0.0, 1.0)
+        let worse = (now.hurt - usual.hurt).max(usual.apdex - now.apdex);
+        (worse / FAILS).clamp(0.0, FARTHEST)
     } else {
         0.0
     };
-    [
-        1.0,
-        1.0 - none,
-        failing,
-        flag(entry.is_failing),
-        way,
-        entry.way,
-        filling,
-        unusual,
-    ]
+    let filling = (filling / FULL_ENOUGH).min(1.0);
+    let will_fail = (1.0 - none) * (1.0 - filling);
+    [1.0, will_fail, failing, way, entry.way, filling]
 }
 
 #[cfg(test)]
@@ -203,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_few_pass_makes_failing_less_likely() {
-        let at_rest = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let at_rest = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         assert_eq!(signs_of(&[]), at_rest);
         assert_eq!(signs_of(&[("elsewhere", likely(0.9))]), at_rest);
         assert_eq!(signs_of(&[("stock", likely(0.8))])[1], 0.4);
@@ -218,8 +216,32 @@ mod tests {
             ..likely(1.0)
         };
         let signs = signs_of(&[("stock", failing)]);
-        assert_eq!(signs[1..4], [0.0, 0.5, 0.0]);
-        assert_eq!(signs_of(&[("edge", failing)])[1..4], [0.0, 1.0, 1.0]);
+        assert_eq!(signs[1..3], [0.0, 0.5]);
+        assert_eq!(signs_of(&[("edge", failing)])[1..3], [0.0, 1.0]);
+    }
+
+    #[test]
+    fn what_fills_up_is_not_counted_twice() {
+        let filling = |filling| Ahead {
+            filling,
+            ..likely(0.8)
+        };
+        let half = signs_of(&[("edge", filling(0.5 * FULL_ENOUGH))]);
+        assert!(
+            (half[1] - 0.4).abs() < 1e-9 && (half[5] - 0.5).abs() < 1e-9,
+            "{half:?}"
+        );
+        let full = signs_of(&[("edge", filling(0.9))]);
+        assert_eq!((full[1], full[5]), (0.0, 1.0));
+    }
+
+    #[test]
+    fn what_is_slower_is_on_the_way_before_anybody_is_late() {
+        let mut known = buying(0.01);
+        known.experience.now.apdex -= 0.1;
+        assert!((signs(&known, &FxHashMap::default())[3] - 2.0).abs() < 1e-9);
+        known.experience.now.journeys = 9.0;
+        assert_eq!(signs(&known, &FxHashMap::default())[3], 0.0);
     }
 
     /// In every hour it fails for two minutes, after an Api's chance was high for five.

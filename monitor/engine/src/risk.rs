@@ -55,7 +55,6 @@ pub(crate) struct Ahead {
     pub(crate) way: f64,
     /// How full something of its service will be, from where that is felt (0) on.
     pub(crate) filling: f64,
-    pub(crate) is_anomalous: bool,
 }
 
 /// The worst of what an Api depends on, as it was a minute ago.
@@ -214,14 +213,13 @@ impl Foresight {
                 .unwrap_or_default();
             let position = watch.position(api);
             let filling = fillings.get(&place).copied().unwrap_or_default();
-            let is_anomalous = api.open_anomalies().next().is_some();
             let statement = position.map(|position| Statement {
                 precursors: Precursors {
                     arrives: position.arrives,
                     way: position.way,
                     rising: position.rising,
                     failing_calls: position.errors,
-                    anomalous: is_anomalous,
+                    anomalous: api.open_anomalies().next().is_some(),
                     complaints: service
                         .is_some_and(|service| service.open_anomalies().next().is_some()),
                     sibling: growing.get(&place).is_some_and(|growing| *growing > own),
@@ -248,7 +246,6 @@ impl Foresight {
                 is_failing: watch.is_failing(),
                 way: position.map_or(0.0, |position| position.way.clamp(0.0, 1.0)),
                 filling,
-                is_anomalous,
             });
         }
     }

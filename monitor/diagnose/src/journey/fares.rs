@@ -7,7 +7,8 @@
 //! most others tolerate it, so a type at rest is at about 0.95, which the specification calls
 //! excellent (0.94 and above), and what makes journeys slower shows at once. Journeys are counted
 //! when it is known that they are over. What leaves the memory of five minutes becomes part of the
-//! usual, unless the type passes a service with an incident then.
+//! usual, unless the type passed a service with an incident meanwhile: most incidents are over before
+//! what they did is five minutes old, and they begin before they are known.
 
 use std::collections::VecDeque;
 
@@ -58,6 +59,8 @@ pub(super) struct Fares {
     stated: Option<f64>,
     /// The latest minute that limits were learned from.
     learned: i64,
+    /// The second up to which nothing becomes usual.
+    doubted: i64,
     /// Of all time: rated ones, and of them those that were hurt.
     journeys: u64,
     hurt: u64,
@@ -162,6 +165,7 @@ impl Fares {
         self.journeys += other.journeys;
         self.hurt += other.hurt;
         self.limits = self.limits.or(other.limits);
+        self.doubted = self.doubted.max(other.doubted);
         for (number, tally) in &other.slots {
             match self.slots.binary_search_by_key(number, |(at, _)| *at) {
                 Ok(place) => self.slots[place].1.add(tally),
@@ -193,9 +197,12 @@ impl Fares {
 }
 
 impl Kind {
-    /// Lets what is old enough become usual, unless it is `held`.
+    /// Lets what is old enough become usual; what is remembered while it is `held` never does.
     pub(super) fn age(&mut self, now: i64, held: bool, stated: Option<f64>) {
         self.fares.stated = stated.filter(|stated| *stated > 0.0);
+        if held {
+            self.fares.doubted = now;
+        }
         let oldest = now.div_euclid(SLOT) - SLOTS;
         while self
             .fares
@@ -203,8 +210,8 @@ impl Kind {
             .front()
             .is_some_and(|(at, _)| *at <= oldest)
         {
-            if let Some((_, tally)) = self.fares.slots.pop_front()
-                && !held
+            if let Some((at, tally)) = self.fares.slots.pop_front()
+                && at * SLOT >= self.fares.doubted
             {
                 let usual = &mut self.fares.usual;
                 for part in [
@@ -218,9 +225,7 @@ impl Kind {
                 usual.add(&tally);
             }
         }
-        if !held {
-            self.learn_limits(now.div_euclid(60));
-        }
+        self.learn_limits(now.div_euclid(60));
     }
 
     /// From each minute once, when it is as old as what becomes usual; from the first as soon as
@@ -235,6 +240,9 @@ impl Kind {
         let mut learned = self.fares.learned;
         for known in due {
             learned = known.minute;
+            if known.minute * 60 < self.fares.doubted {
+                continue;
+            }
             let quantile = |q| known.lengths.quantile(q).map(f64::ln);
             if known.lengths.count() >= FEW
                 && let Some(limits) = &mut limits
@@ -246,7 +254,7 @@ impl Kind {
                 limits.late += (late - limits.late) * FOLLOW;
             }
         }
-        if limits.is_none() && self.total >= FEW * 3 {
+        if limits.is_none() && self.fares.doubted < minute * 60 && self.total >= FEW * 3 {
             let lengths = self.lengths();
             let quantile = |q| lengths.quantile(q).map(f64::ln).filter(|ln| ln.is_finite());
             limits = quantile(SATISFIED)

@@ -125,6 +125,43 @@ fn nine_of_ten_are_satisfied_as_usual_and_what_is_slow_or_fails_shows() {
     assert_eq!(journeys.exposed(&mail, began), []);
 }
 
+/// Every ten minutes an incident of two, of which it is known after half a minute.
+#[test]
+fn incidents_that_are_over_soon_do_not_become_the_usual() {
+    let mut journeys = Journeys::default();
+    run(&mut journeys, (0, 900), &nobody(), unchanged);
+    let known = buying(&journeys).experience.unwrap();
+    let trouble = BTreeSet::from([workload("web")]);
+    let slow = |_: u64, mut hops: Vec<Hop>| {
+        hops[0].duration += Duration::from_millis(1_400);
+        hops
+    };
+    for began in (900..4_500).step_by(600) {
+        run(&mut journeys, (began, began + 30), &nobody(), slow);
+        run(&mut journeys, (began + 30, began + 120), &trouble, slow);
+        run(
+            &mut journeys,
+            (began + 120, began + 150),
+            &trouble,
+            unchanged,
+        );
+        run(
+            &mut journeys,
+            (began + 150, began + 600),
+            &nobody(),
+            unchanged,
+        );
+    }
+    let later = buying(&journeys).experience.unwrap();
+    assert!((later.late / known.late - 1.0).abs() < 0.02, "{later:?}");
+    assert!(later.usual.hurt < 0.05, "{later:?}");
+    // What came between them did teach.
+    assert!(
+        later.usual.journeys > known.usual.journeys + 1_000.0,
+        "{later:?}"
+    );
+}
+
 #[test]
 fn what_an_objective_states_is_what_satisfies() {
     let mut journeys = Journeys::default();
