@@ -60,6 +60,7 @@ pub struct LatencyDetector {
     /// Median and 95th percentile over the day and the week, in seconds.
     season: Season,
     held: bool,
+    grows: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,7 +123,15 @@ impl LatencyDetector {
             candidate: None,
             season: Season::new([Outward::Up; 2], SHORTEST),
             held: false,
+            grows: false,
         }
+    }
+
+    /// Whether it is known from elsewhere to be growing towards its end. What is usual stays what it was:
+    /// the level follows within a quarter of an hour, and what its windows are out by would pass for
+    /// scatter.
+    pub fn grows(&mut self, grows: bool) {
+        self.grows = grows;
     }
 
     /// Slower than five milliseconds and a fifth more than expected, whatever the statistics say:
@@ -302,7 +311,7 @@ impl Detector for LatencyDetector {
             most: self.options.most_of_one(sample.span, MOST_OF_ONE_WINDOW),
         };
         let (score, mut phase) = self.evidence.weigh(window, self.sensitivity);
-        if self.held {
+        if self.held || self.grows {
             // Neither its stragglers nor what may be a new level is remembered.
         } else if self.evidence.is_anomalous() {
             self.stragglers.was_anomaly();
@@ -314,7 +323,7 @@ impl Detector for LatencyDetector {
         }
         if !self.held {
             let values = [quantiles.median.exp(), quantiles.tail.exp()];
-            let anomalous = self.evidence.is_anomalous();
+            let anomalous = self.evidence.is_anomalous() || self.grows;
             self.season
                 .see(sample.start, sample.span, values, anomalous);
         }
@@ -339,7 +348,7 @@ impl Detector for LatencyDetector {
             };
             self.evidence.reset();
             self.faster.reset();
-        } else if self.evidence.teaches(p) && self.faster.teaches(p_faster) {
+        } else if !self.grows && self.evidence.teaches(p) && self.faster.teaches(p_faster) {
             self.learn(quantiles, sample.active_secs);
         }
         let (value, expected, statistic) = if p_median < OUTSIDE && p_tail >= OUTSIDE {

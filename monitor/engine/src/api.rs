@@ -147,6 +147,12 @@ impl ApiTrack {
         }
     }
 
+    /// Whether its response times are known to head for a limit, or to be beyond one: then they are not
+    /// what is usual.
+    pub(crate) fn grows_slower(&mut self, grows: bool) {
+        self.models.latency.grows(grows);
+    }
+
     /// Whether what it does now says anything of what it will do.
     pub(crate) fn is_foreseeable(&self) -> bool {
         self.learning.is_none() && !self.rested && !self.held && !self.retired

@@ -461,6 +461,9 @@ impl Engine {
             journeys,
         };
         let changes = foresight.step(second, &watched, self.config.max_forecast);
+        for (api, grows) in apis.iter_mut().zip(foresight.grow_slower()) {
+            api.grows_slower(grows);
+        }
         let end = second.saturating_add(1);
         if end.rem_euclid(60) == 0 {
             let apis = apis.iter().map(|api| Arc::clone(&api.key));

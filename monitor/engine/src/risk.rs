@@ -287,6 +287,12 @@ impl Foresight {
         self.ahead.iter().copied()
     }
 
+    /// Whether each Api's response times head for a limit or are beyond one, in the order of the engine's
+    /// Apis.
+    pub(crate) fn grow_slower(&self) -> impl Iterator<Item = bool> {
+        self.apis.iter().map(ApiWatch::grows_slower)
+    }
+
     /// What is open, by Api.
     pub(crate) fn open(&self) -> impl Iterator<Item = &Risk> {
         self.apis

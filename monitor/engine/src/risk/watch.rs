@@ -5,7 +5,7 @@ mod scan;
 
 use std::collections::VecDeque;
 
-use monitor_core::{Limit, Name, Risk, RiskOutcome, SignalKey, Subject, Time};
+use monitor_core::{Limit, Measure, Name, Risk, RiskOutcome, SignalKey, Subject, Time};
 use monitor_detect::forecast::trend::Arrival;
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +90,12 @@ impl ApiWatch {
 
     pub(super) fn is_failing(&self) -> bool {
         self.failing.is_some()
+    }
+
+    /// Its response times head for a limit, or are beyond one.
+    pub(super) fn grows_slower(&self) -> bool {
+        let slower = |risk: &Risk| risk.signal.measure == Measure::Latency;
+        self.is_failing() || self.open().is_some_and(slower)
     }
 
     pub(super) fn said(&mut self, chance: Option<f64>) {

@@ -125,6 +125,33 @@ fn an_api_that_heads_for_its_limit_is_at_risk_until_it_is_worse() {
     assert_eq!(states.last(), Some(&"anomalous"));
 }
 
+/// A level follows within a quarter of an hour, and what a ramp is ahead of it would pass for scatter.
+#[test]
+fn what_is_foreseen_to_break_does_not_become_the_usual_on_its_way() {
+    for (spread, seconds) in [(0.7, 2_400), (1.0, 1_200)] {
+        for seed in 1..=3 {
+            let scattered = Traffic {
+                spread,
+                ..orders().rate(4.0)
+            };
+            let mut world = World::new(seed);
+            world.run(7_200, std::slice::from_ref(&scattered));
+            ramp(&mut world, seconds, 4.0, &scattered);
+            let spike = world.effects.iter().find_map(|effect| match effect {
+                Effect::AnomalyOpened(anomaly) if &*anomaly.detector == "latency-spike" => {
+                    Some(anomaly.detected.as_secs() - START - 7_200)
+                }
+                _ => None,
+            });
+            // Three times as slow at two thirds of the time.
+            assert!(
+                spike.is_some_and(|at| (0..seconds * 2 / 3).contains(&at)),
+                "{spread}, {seconds} s, seed {seed}: {spike:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_budget_that_is_spent_too_fast_has_an_end() {
     let objective = Objective {
