@@ -1,9 +1,10 @@
 //! What goes from one workload to another, second by second: for whoever looks for a cause.
 //!
 //! Spans of both ends of a call are summed into stretches of some seconds, kept for two minutes.
-//! What leaves that memory becomes part of the usual, unless its workload is in an incident then.
-//! So what an incident is compared with is what was usual before it. Sums are of integers: the order
-//! in which spans arrive decides nothing.
+//! What leaves that memory becomes part of the usual, unless its workload was in an incident meanwhile:
+//! incidents begin before they are known, and many are over before what they did leaves it. So what an
+//! incident is compared with is what was usual before it. Sums are of integers: the order in which spans
+//! arrive decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -79,6 +80,8 @@ struct Track {
     recent: VecDeque<(i64, Sums)>,
     usual: Usual,
     first: Option<i64>,
+    /// The stretch up to which nothing becomes usual.
+    doubted: Option<i64>,
 }
 
 /// Means over stretches, of late ones more.
@@ -200,7 +203,9 @@ impl FlowBook {
         let stretches = blind.div_euclid(STRETCH);
         self.stretch = self.stretch.map(|known| known + stretches);
         for track in self.nodes.iter_mut().chain(&mut self.edges) {
-            track.first = track.first.map(|first| first + stretches);
+            for at in [&mut track.first, &mut track.doubted].into_iter().flatten() {
+                *at += stretches;
+            }
             for (at, _) in &mut track.recent {
                 *at += stretches;
             }
@@ -259,13 +264,17 @@ impl Track {
     }
 
     fn forget(&mut self, oldest: i64, held: bool, numbers: fn(&[f64; 3], &[f64; 3]) -> [f64; 4]) {
+        if held {
+            self.doubted = Some(oldest + KEPT);
+        }
         // Also a stretch without any call is usual, once there were some.
         let empty = (oldest, Sums::default());
         let gone = match self.recent.front() {
             Some((at, _)) if *at <= oldest => self.recent.pop_front().unwrap_or(empty),
             _ => empty,
         };
-        if !held && self.first.is_some_and(|first| first <= oldest) {
+        let is_usual = self.doubted < Some(gone.0);
+        if is_usual && self.first.is_some_and(|first| first <= oldest) {
             self.usual.learn(&gone.1, numbers);
         }
     }
@@ -431,4 +440,43 @@ fn share(part: f64, whole: f64) -> f64 {
 
 fn micros(took: std::time::Duration) -> u64 {
     u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many stretches of ten calls each that take so long.
+    fn pass(book: &mut FlowBook, at: &mut i64, stretches: i64, micros: u64, held: bool) {
+        let workload = Workload {
+            service: ServiceKey::new("shop", "orders"),
+            environment: "on-prem".into(),
+        };
+        let place = book
+            .node((workload.service.clone(), workload.environment.clone()))
+            .unwrap();
+        let held = held.then_some(workload).into_iter().collect();
+        for _ in 0..stretches {
+            let mut bucket = FlowBucket::default();
+            let sums = bucket.nodes.entry(place).or_default();
+            (0..10).for_each(|_| sums[0].add(micros, Outcome::Ok));
+            book.step(*at * STRETCH, &bucket, &held);
+            *at += 1;
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_of_an_incident_does_not_become_usual() {
+        let (mut book, mut at) = (FlowBook::default(), 400_000_000);
+        pass(&mut book, &mut at, 60, 10_000, false);
+        // It began half a minute before it was known, and was over soon.
+        pass(&mut book, &mut at, 6, 500_000, false);
+        pass(&mut book, &mut at, 12, 500_000, true);
+        pass(&mut book, &mut at, 60, 10_000, false);
+        let usual = book.nodes[0].usual;
+        let mean = usual.seconds[0] / usual.calls[0];
+        assert!((mean - 0.01).abs() < 1e-9, "{mean}");
+        // And it goes on learning.
+        assert!(usual.weight > 60.0, "{usual:?}");
+    }
 }
