@@ -20,6 +20,8 @@ pub struct Report {
     /// A risk was stated at a place where it showed, before that.
     pub ramps_predicted: u64,
     pub predicted: Option<f64>,
+    /// Somebody was paged for it, foreseen or not.
+    pub ramps_paged: u64,
     pub median_lead_seconds: Option<f64>,
     /// Of the time that the fault took to grow.
     pub median_lead_of_ramp: Option<f64>,
@@ -82,6 +84,8 @@ pub struct Ramp {
     pub ramp_seconds: f64,
     pub lead_seconds: Option<f64>,
     pub lead_of_ramp: Option<f64>,
+    /// From its first effect on.
+    pub paged_after_seconds: Option<f64>,
 }
 
 impl Report {
@@ -105,6 +109,10 @@ impl Report {
                 self.ramps,
                 percent(self.predicted)
             ),
+        );
+        line(
+            "of these paged for, sooner or later",
+            format!("{} of {}", self.ramps_paged, self.ramps),
         );
         let lead = self
             .median_lead_seconds

@@ -89,11 +89,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 fn report(seed: u64, card: &Scorecard, record: &TrackRecord) -> Report {
     let predictions = &card.totals.predictions;
     let risks = &record.risks;
+    let ramps = || card.faults.iter().filter(|fault| fault.foreseeable);
     Report {
         seed,
         ramps: predictions.predicted.of,
         ramps_predicted: predictions.predicted.count,
         predicted: predictions.predicted.share,
+        ramps_paged: ramps().filter(|fault| fault.paged).count() as u64,
         median_lead_seconds: predictions.lead.median.map(|lead| lead.as_secs_f64()),
         median_lead_of_ramp: predictions.median_share_of_ramp,
         risks: predictions.risks,
@@ -120,10 +122,7 @@ fn report(seed: u64, card: &Scorecard, record: &TrackRecord) -> Report {
                 relative_to_naive: coverage.relative_error,
             })
             .collect(),
-        by_ramp: card
-            .faults
-            .iter()
-            .filter(|fault| fault.foreseeable)
+        by_ramp: ramps()
             .map(|fault| Ramp {
                 fault: fault.id.clone(),
                 ramp_seconds: fault.ended.since(fault.started).as_secs_f64(),
@@ -135,6 +134,7 @@ fn report(seed: u64, card: &Scorecard, record: &TrackRecord) -> Report {
                     .prediction
                     .as_ref()
                     .and_then(|said| said.share_of_ramp),
+                paged_after_seconds: fault.paged_after.map(|after| after.as_secs_f64()),
             })
             .collect(),
     }
