@@ -24,6 +24,8 @@ use crate::tails::{beta_binomial_above, beta_binomial_quantile};
 pub enum RatioKind {
     /// Server errors of calls.
     Errors,
+    /// The same over minutes.
+    ErrorDrift,
     /// Records at ERROR or above.
     LogErrors,
     /// Records of one template.
@@ -57,8 +59,10 @@ pub enum RatioKind {
 /// What is believed of a share before anything was seen: Jeffreys' half a case, in 50.
 const PRIOR_CASES: f64 = 0.5;
 const PRIOR_WHOLE: f64 = 50.0;
-/// Calls remembered; older ones fade.
+/// Calls remembered, and those of so many windows where that is more: four hours of five seconds each.
+/// Older ones fade.
 const MEMORY: f64 = 50_000.0;
+const MEMORY_WINDOWS: f64 = 2_880.0;
 /// Correlation of failures that is taken for granted: as strong as 200 independent calls at first,
 /// as 2,000 once many windows were seen to be calmer.
 const EARLY_CORRELATION: f64 = 1.0 / 200.0;
@@ -123,6 +127,7 @@ impl RatioDetector {
             sensitivity,
             shift_after: match kind {
                 RatioKind::Errors
+                | RatioKind::ErrorDrift
                 | RatioKind::LogErrors
                 | RatioKind::Throttled
                 | RatioKind::Unauthorised
@@ -186,6 +191,21 @@ impl RatioDetector {
         self
     }
 
+    /// There is no verdict yet.
+    pub(crate) fn is_learning(&self) -> bool {
+        self.rule
+            .progress(self.seconds, self.model.learned)
+            .is_some()
+    }
+
+    /// What was learned of the share is of the past; how high evidence climbs is not.
+    pub(crate) fn forget(&mut self) {
+        self.seconds = 0;
+        self.model = Model::default();
+        self.candidate = None;
+        self.evidence.reset();
+    }
+
     /// One percentage point more than expected, and above it.
     pub fn default_options() -> Options {
         Options {
@@ -236,6 +256,7 @@ impl Detector for RatioDetector {
     fn name(&self) -> &'static str {
         match self.kind {
             RatioKind::Errors => "error-ratio",
+            RatioKind::ErrorDrift => "error-drift",
             RatioKind::LogErrors => "log-error-ratio",
             RatioKind::Template => "log-template-rate",
             RatioKind::NewTemplate => "new-log-template",
@@ -306,7 +327,11 @@ impl Detector for RatioDetector {
             }
         }
         // The band costs more than the verdict, and a service has many templates.
-        let wanted = p < OUTSIDE || matches!(self.kind, RatioKind::Errors | RatioKind::LogErrors);
+        let wanted = p < OUTSIDE
+            || matches!(
+                self.kind,
+                RatioKind::Errors | RatioKind::ErrorDrift | RatioKind::LogErrors
+            );
         let upper = if wanted {
             beta_binomial_quantile(OUTSIDE, whole, a, b)
         } else {
@@ -326,7 +351,7 @@ impl Detector for RatioDetector {
             statistic: match self.kind {
                 RatioKind::NewStatus => "share of calls",
                 RatioKind::NewSize => "share of answers",
-                RatioKind::Errors => "error ratio",
+                RatioKind::Errors | RatioKind::ErrorDrift => "error ratio",
                 RatioKind::LogErrors => "log error ratio",
                 RatioKind::Template
                 | RatioKind::NewTemplate
@@ -426,9 +451,10 @@ impl Model {
         self.cases += part;
         self.whole += size;
         self.learned = self.learned.saturating_add(whole);
-        if self.whole > MEMORY {
-            self.cases *= MEMORY / self.whole;
-            self.whole = MEMORY;
+        let memory = MEMORY.max(MEMORY_WINDOWS * self.learned as f64 / self.windows);
+        if self.whole > memory {
+            self.cases *= memory / self.whole;
+            self.whole = memory;
         }
     }
 }

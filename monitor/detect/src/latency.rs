@@ -35,8 +35,10 @@ const MOST_OF_ONE_WINDOW: f64 = 0.55;
 const PRESSING_SECS: u32 = 2;
 /// A window this unlikely under the would-be new level shows that it is not stable.
 const UNSTABLE: f64 = 1e-4;
-/// Windows that a new level must have seen.
+/// Windows that a new level must have seen …
 const STABLE_WINDOWS: u32 = 10;
+/// … and how far it may have gone on since the first of them, as a logarithm: what grows is no level.
+const STABLE_WITHIN: f64 = 0.2;
 /// What is borrowed from others weighs as much as so many windows.
 const BORROWED: u32 = 32;
 /// Durations below this, in seconds, are all the same.
@@ -80,6 +82,8 @@ struct Candidate {
     since: Time,
     calls: u64,
     model: Model,
+    /// The median's level when it had seen the first windows.
+    began: f64,
 }
 
 /// How far one window is from what was learned.
@@ -244,6 +248,7 @@ impl LatencyDetector {
             since: sample.start,
             calls: 0,
             model: Model::new(),
+            began: 0.0,
         };
         let candidate = self.candidate.get_or_insert_with(|| Box::new(fresh()));
         let [median, tail] = candidate.model.expect(quantiles);
@@ -251,8 +256,13 @@ impl LatencyDetector {
             let p = expected.above(value);
             !(UNSTABLE..=1.0 - UNSTABLE).contains(&p)
         };
+        if candidate.model.windows == STABLE_WINDOWS {
+            candidate.began = median.location;
+        }
         if candidate.model.windows >= STABLE_WINDOWS
-            && (unstable(median, quantiles.median) || unstable(tail, quantiles.tail))
+            && (unstable(median, quantiles.median)
+                || unstable(tail, quantiles.tail)
+                || (median.location - candidate.began).abs() > STABLE_WITHIN)
         {
             **candidate = fresh();
         }

@@ -7,6 +7,7 @@
 mod detector;
 mod discovery;
 mod drift;
+mod error_drift;
 mod errors;
 mod evidence;
 mod experience;
@@ -30,6 +31,7 @@ mod traffic;
 pub use detector::{Detector, Phase, Reading, Sample, Verdict};
 pub use discovery::Discoveries;
 pub use drift::DriftDetector;
+pub use error_drift::ErrorDriftDetector;
 pub use errors::{RatioDetector, RatioKind};
 pub use experience::Experience;
 pub use isolation::{Attitude, Isolated, IsolationForest, Minute, MinuteHabit, Quantity};

@@ -50,6 +50,7 @@ pub(crate) struct ApiTrack {
     errors: Episode,
     traffic: Episode,
     drift: Episode,
+    error_drift: Episode,
     throttled: Episode,
     unauthorised: Episode,
     client_errors: Episode,
@@ -94,6 +95,7 @@ impl ApiTrack {
             errors: Episode::default(),
             traffic: Episode::default(),
             drift: Episode::default(),
+            error_drift: Episode::default(),
             throttled: Episode::default(),
             unauthorised: Episode::default(),
             client_errors: Episode::default(),
@@ -323,10 +325,16 @@ impl ApiTrack {
         let latency_off = self.is_off(|own| &own.latency);
         let usual = &self.usual;
         let mut normal = true;
-        if let Some(verdict) = self.models.errors.judge(&sample(Reading::Share {
+        let failures = sample(Reading::Share {
             part: window.errors,
             whole: window.calls,
-        })) {
+        });
+        if let Some(verdict) = self.models.errors.judge(&failures) {
+            match verdict.phase {
+                Phase::Anomalous { .. } => self.models.error_drift.disturbed(),
+                Phase::Shifted => self.models.error_drift.rebase(),
+                _ => {}
+            }
             self.learning = match verdict.phase {
                 Phase::Learning(progress) => Some(progress),
                 _ if verdict.guarded => self.learning,
@@ -341,6 +349,18 @@ impl ApiTrack {
                 self.errors.follow(&verdict, origin, |_| {
                     contributions(&window.dimensions, usual, Selection::Errors)
                 })
+            });
+        }
+        if let Some(verdict) = self.models.error_drift.judge(&failures) {
+            let origin = origin(
+                &subject,
+                Measure::ErrorRatio,
+                self.models.error_drift.name(),
+            );
+            changes.extend(if errors_off {
+                self.error_drift.dismiss(window.end(), NOT_JUDGED)
+            } else {
+                self.error_drift.follow(&verdict, origin, |_| Vec::new())
             });
         }
         let mix = [
@@ -532,6 +552,7 @@ impl ApiTrack {
             &mut self.unauthorised,
             &mut self.client_errors,
             &mut self.drift,
+            &mut self.error_drift,
         ]
         .into_iter()
         .chain(self.contract.episodes())
@@ -578,6 +599,11 @@ impl ApiTrack {
                 &self.client_errors,
             ),
             (Measure::Latency, models.drift.name(), &self.drift),
+            (
+                Measure::ErrorRatio,
+                models.error_drift.name(),
+                &self.error_drift,
+            ),
         ];
         parts.extend(self.contract.parts());
         parts
@@ -592,6 +618,7 @@ impl ApiTrack {
             &self.unauthorised,
             &self.client_errors,
             &self.drift,
+            &self.error_drift,
         ]
         .into_iter()
         .chain(self.contract.parts().map(|(.., episode)| episode))

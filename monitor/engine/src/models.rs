@@ -1,8 +1,8 @@
 //! The detectors of one Api with their settings.
 
 use monitor_detect::{
-    DriftDetector, Experience, Kinship, LatencyDetector, LearningRule, PerCallDetector,
-    RatioDetector, RatioKind, Sensitivity, TrafficDetector,
+    DriftDetector, ErrorDriftDetector, Experience, Kinship, LatencyDetector, LearningRule,
+    PerCallDetector, RatioDetector, RatioKind, Sensitivity, TrafficDetector,
 };
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +11,9 @@ use crate::window::CallWindow;
 use monitor_core::{Sense, Time, Tuning, Watching};
 use monitor_detect::{DetectionDirection, Detector, Options, Reading};
 
-/// Response time, its drift, failures, traffic and three kinds of refusals share an Api's budget of false
-/// alarms.
-const API_DETECTORS: u32 = 7;
+/// Response time, failures, the drift of both, traffic and three kinds of refusals share an Api's budget of
+/// false alarms.
+const API_DETECTORS: u32 = 8;
 /// A dependency has a budget of its own for its three.
 const DEPENDENCY_DETECTORS: u32 = 3;
 /// Failures and retries make a service write more than usual; a flood is more than that.
@@ -42,6 +42,7 @@ pub(crate) struct ApiModels {
     pub(crate) errors: RatioDetector,
     pub(crate) traffic: TrafficDetector,
     pub(crate) drift: DriftDetector,
+    pub(crate) error_drift: ErrorDriftDetector,
     pub(crate) throttled: RatioDetector,
     pub(crate) unauthorised: RatioDetector,
     pub(crate) client_errors: RatioDetector,
@@ -84,6 +85,11 @@ impl ApiModels {
             ),
             drift: DriftDetector::new(
                 LatencyDetector::default_options().permitted(whole),
+                budget,
+                config.shift_after,
+            ),
+            error_drift: ErrorDriftDetector::new(
+                RatioDetector::default_options().permitted(whole),
                 budget,
                 config.shift_after,
             ),
@@ -148,12 +154,14 @@ impl ApiModels {
             ),
             budget,
         );
-        for model in [
+        let ratios: [&mut dyn Detector; 5] = [
             &mut self.errors,
+            &mut self.error_drift,
             &mut self.throttled,
             &mut self.unauthorised,
             &mut self.client_errors,
-        ] {
+        ];
+        for model in ratios {
             model.tune(
                 options(
                     RatioDetector::default_options(),
@@ -177,6 +185,7 @@ impl ApiModels {
             &self.errors,
             &self.traffic,
             &self.drift,
+            &self.error_drift,
             &self.throttled,
             &self.unauthorised,
             &self.client_errors,
@@ -207,6 +216,7 @@ impl ApiModels {
             &mut self.errors,
             &mut self.traffic,
             &mut self.drift,
+            &mut self.error_drift,
             &mut self.throttled,
             &mut self.unauthorised,
             &mut self.client_errors,
@@ -221,6 +231,7 @@ impl ApiModels {
         self.errors.hold(hold);
         self.traffic.hold(hold);
         self.drift.hold(hold);
+        self.error_drift.hold(hold);
         self.throttled.hold(hold);
         self.unauthorised.hold(hold);
         self.client_errors.hold(hold);
@@ -241,6 +252,7 @@ impl ApiModels {
         self.unauthorised.skip_to(time);
         self.client_errors.skip_to(time);
         self.drift.skip_to(time);
+        self.error_drift.skip_to(time);
     }
 
     /// Whether one of those that judge windows need not wait for the rest of this one.

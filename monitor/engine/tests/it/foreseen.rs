@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use expect_test::expect;
 use monitor_core::{
-    Hop, Measure, Name, Objective, Observation, Risk, RiskOutcome, ServiceKey, Settings, Severity,
-    SpanId, SpanKind, TemplateId, Time, TraceId, Watching,
+    Anomaly, Hop, Measure, Name, Objective, Observation, Risk, RiskOutcome, ServiceKey, Settings,
+    Severity, SpanId, SpanKind, TemplateId, Time, TraceId, Watching,
 };
 use monitor_engine::{Effect, Engine, EngineConfig};
 
@@ -147,6 +147,53 @@ fn what_is_foreseen_to_break_does_not_become_the_usual_on_its_way() {
             assert!(
                 spike.is_some_and(|at| (0..seconds * 2 / 3).contains(&at)),
                 "{spread}, {seconds} s, seed {seed}: {spike:?}"
+            );
+        }
+    }
+}
+
+/// What has been so for half an hour is the new normal, unless it has been something else all the time.
+#[test]
+fn what_still_grows_after_an_hour_is_not_the_new_normal() {
+    let mut world = World::new(9);
+    world.run(7_200, &[orders()]);
+    ramp(&mut world, 3_600, 6.0, &orders());
+    let over: Vec<&Anomaly> = world
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::AnomalyClosed(anomaly) => Some(anomaly),
+            _ => None,
+        })
+        .collect();
+    assert!(over.is_empty(), "{over:?}");
+    assert_eq!(world.api(&orders()).state.as_str(), "anomalous");
+    // When it has stopped to grow, it is.
+    world.run(3_600, &[orders().slower(6.0)]);
+    assert_eq!(world.api(&orders()).state.as_str(), "ok");
+}
+
+/// Windows of some seconds hold too few failures to show it before it is many times the usual.
+#[test]
+fn failures_that_become_more_over_an_hour_are_found() {
+    for (rate, to) in [(4.0, 0.15), (20.0, 0.1)] {
+        for seed in 1..=3 {
+            let usual = orders().rate(rate).failing(0.02);
+            let mut world = World::new(seed);
+            world.run(10_800, std::slice::from_ref(&usual));
+            for at in (0..3_600).step_by(5) {
+                let share = 0.02 + (to - 0.02) * at as f64 / 3_600.0;
+                world.run(5, &[usual.clone().failing(share)]);
+            }
+            let found = world.effects.iter().find_map(|effect| match effect {
+                Effect::AnomalyOpened(anomaly) if anomaly.signal.measure == Measure::ErrorRatio => {
+                    Some(anomaly.detected.as_secs() - START - 10_800)
+                }
+                _ => None,
+            });
+            assert!(
+                found.is_some_and(|at| (0..2_400).contains(&at)),
+                "{rate} a second, seed {seed}: {found:?}"
             );
         }
     }
