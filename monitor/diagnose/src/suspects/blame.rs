@@ -58,8 +58,10 @@ pub(super) struct Blame<'a> {
     pub(super) losers: BTreeSet<&'a Workload>,
     /// Calls a second that it gave up on, though their callees answered as usual.
     pub(super) given_up: Option<(&'a Workload, f64)>,
-    /// How much longer calls took on the way, the longest.
+    /// How much longer calls took on the way, the longest …
     pub(super) wire: Option<Level>,
+    /// … and until they were answered, of a callee that says nothing itself.
+    pub(super) answers: Option<Level>,
     /// Edges of it that were affected.
     pub(super) edges: usize,
     /// It is called by clients more or less than usual, and all else follows.
@@ -242,11 +244,13 @@ impl<'a> Sight<'a> {
                 blame.delay += way.slower * way.flow.rate.now;
                 blame.edges += 1;
                 blame.end.get_or_insert(way.callee);
-                if blame
-                    .wire
-                    .is_none_or(|known| known.rise() < way.flow.wire.rise())
-                {
-                    blame.wire = Some(way.flow.wire);
+                let (longest, level) = if way.mute {
+                    (&mut blame.answers, way.flow.took)
+                } else {
+                    (&mut blame.wire, way.flow.wire)
+                };
+                if longest.is_none_or(|known| known.rise() < level.rise()) {
+                    *longest = Some(level);
                 }
             }
             if way.is_lossy() {
@@ -473,6 +477,7 @@ fn join_links(blames: &mut Blames<'_>) {
             sum.losers.extend(blame.losers);
             sum.edges += blame.edges;
             sum.wire = sum.wire.or(blame.wire);
+            sum.answers = sum.answers.or(blame.answers);
             sum.end = sum.end.or(blame.end);
         }
     }
@@ -695,6 +700,10 @@ mod tests {
         silent(slow);
         slow.took = level(0.012, 0.4);
         assert_eq!(told(&flows), "core 1.00");
+        // There is nothing between two ends of which one says nothing.
+        let core = workload("core@on-prem");
+        let blame = &blames(&flows)[&Spot::At(&core)];
+        assert_eq!((blame.wire, blame.answers), (None, Some(level(0.012, 0.4))));
     }
 
     #[test]

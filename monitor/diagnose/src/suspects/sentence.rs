@@ -126,6 +126,13 @@ impl<'a> Names<'a> {
                 seconds(wire.usual)
             ));
         }
+        if let Some(answers) = blame.answers {
+            parts.push(format!(
+                "callers wait {} for an answer instead of {}",
+                seconds(answers.now),
+                seconds(answers.usual)
+            ));
+        }
         if let Some(load) = blame.load {
             parts.push(format!(
                 "its clients call it {:.1} times a second instead of {:.1}",
