@@ -182,7 +182,7 @@ fn failures_that_become_more_over_an_hour_are_found() {
             let mut world = World::new(seed);
             world.run(10_800, std::slice::from_ref(&usual));
             for at in (0..3_600).step_by(5) {
-                let share = 0.02 + (to - 0.02) * at as f64 / 3_600.0;
+                let share = 0.02 + (to - 0.02) * f64::from(at) / 3_600.0;
                 world.run(5, &[usual.clone().failing(share)]);
             }
             let found = world.effects.iter().find_map(|effect| match effect {
