@@ -11,7 +11,7 @@ use monitor_engine::EngineConfig;
 use serde::Serialize;
 use sim_services::chaos::campaign::Campaign;
 use sim_services::random::length;
-use sim_services::score::{Ratio, Rules, Scorecard, Spread, html};
+use sim_services::score::{FalseAlarm, Ratio, Rules, Scorecard, Spread, html};
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::chaos::{campaign_date, topology};
@@ -82,6 +82,8 @@ struct Figures {
     impact_covered_later: Vec<(u32, Ratio)>,
     /// What was not right, for whoever looks for why.
     cases: Vec<Case>,
+    /// Pages about nothing, or about a change that is none.
+    false_page_cases: Vec<FalsePage>,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,6 +99,13 @@ struct Case {
     /// Whether what is between environments is to blame, and whether that was said.
     wire: bool,
     said_wire: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+struct FalsePage {
+    seed: u64,
+    #[serde(flatten)]
+    page: FalseAlarm,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
@@ -229,6 +238,15 @@ fn figures(
                 said_wire: fault.root_cause.between,
             })
             .collect(),
+        false_page_cases: cards
+            .iter()
+            .flat_map(|card| {
+                card.false_pages.iter().map(|page| FalsePage {
+                    seed: card.seed,
+                    page: page.clone(),
+                })
+            })
+            .collect(),
     }
 }
 
@@ -289,6 +307,17 @@ fn table(figures: &Figures) -> String {
         text.push_str(&format!(
             "  {:<4} {:<28} {:<24} {} incidents, {} pages; {said}\n",
             case.seed, case.fault, case.place, case.incidents, case.pages
+        ));
+    }
+    if !figures.false_page_cases.is_empty() {
+        text.push_str("\nfalse pages\n");
+    }
+    for FalsePage { seed, page } in &figures.false_page_cases {
+        text.push_str(&format!(
+            "  {seed:<4} {:<28} {}: {}\n",
+            page.fault.as_deref().unwrap_or("nothing was on"),
+            page.service,
+            page.summary
         ));
     }
     text
