@@ -5,8 +5,8 @@
 //! that pass it, as if they failed independently (a noisy or: Pearl, "Probabilistic Reasoning in
 //! Intelligent Systems", 1988, section 4.3.2). What fails already, and did not make the journeys fail, is
 //! another matter than what will. Journeys are late long before an Api is at its limit, so what comes before
-//! that counts too: fewer journeys that satisfy (Apdex falls before anything is late), an entry that becomes
-//! slower, and what fills up. One regression for all types turns that into a chance and learns from what came.
+//! that counts too: fewer journeys that satisfy (Apdex falls before anything is late) and where that leads to, an
+//! entry that becomes slower, and what fills up. One regression for all types turns that into a chance and learns from what came.
 //! A type fails when in the last minute so many more of its journeys fail or are late than usually. It is all
 //! held to, in a ledger of its own.
 
@@ -35,11 +35,13 @@ const MOST: usize = 1_000;
 const FULL_ENOUGH: f64 = 0.6;
 /// Always; that some hop fails that does not yet, as far as nothing fills up (hops that wait for that have their
 /// chances from it); the share that pass one that does; how far the type is on the way to failing, and how far the
-/// entry's response time is to its limit; the fullest of what its hops need.
-const SIGNS: usize = 6;
-/// Rounded from a fit to two runs of the simulated platform; what will fail counts for less than in them, where it
-/// rests on few cases.
-const GUESS: [f64; SIGNS] = [-4.5, 4.0, -2.0, 2.0, 7.0, 5.5];
+/// entry's response time is to its limit; the fullest of what its hops need; how far beyond failing it will be if
+/// it goes on as in the last two minutes.
+const SIGNS: usize = 7;
+/// Rounded from a fit to eight runs of the simulated platform.
+const GUESS: [f64; SIGNS] = [-4.0, 3.1, -1.6, 0.6, 16.0, 5.6, 1.4];
+/// From so far on a type is likelier to fail the further it will be, but no further than so much more.
+const ON_ITS_WAY: f64 = 2.0;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct JourneyRisks {
@@ -52,6 +54,8 @@ pub(crate) struct JourneyRisks {
 struct Watch {
     /// As last said; 1 while it fails.
     chance: f64,
+    /// How far it was on the way to failing a minute ago and two.
+    before: [f64; 2],
     waiting: VecDeque<Said>,
 }
 
@@ -73,6 +77,7 @@ impl JourneyRisks {
         let mut before = std::mem::take(&mut self.types);
         for known in types.iter().take(MOST) {
             let mut watch = before.remove(&known.kind).unwrap_or_default();
+            let way = way(known);
             if is_failing(known) {
                 for said in watch.waiting.drain(..) {
                     // Of what was said longest ago it may have come too late.
@@ -85,7 +90,7 @@ impl JourneyRisks {
                         self.learn(&said, false);
                     }
                 }
-                let signs = signs(known, ahead);
+                let signs = signs(known, watch.before, ahead);
                 watch.chance = self.learner.chance(&GUESS, &signs);
                 // Without journeys nothing could come.
                 if known.experience.now.journeys >= FEWEST {
@@ -96,6 +101,7 @@ impl JourneyRisks {
                     });
                 }
             }
+            watch.before = [way, watch.before[0]];
             self.types.insert(known.kind, watch);
         }
     }
@@ -124,7 +130,22 @@ fn is_failing(known: &TypeHops) -> bool {
     now.journeys >= FEWEST && now.hurt - usual.hurt > FAILS + BEYOND * noise
 }
 
-fn signs(known: &TypeHops, ahead: &FxHashMap<Arc<ApiKey>, Ahead>) -> [f64; SIGNS] {
+/// How far it is on the way to failing, 1 where it would if more of that were hurt and not only unsatisfied.
+fn way(known: &TypeHops) -> f64 {
+    let (now, usual) = (&known.experience.now, &known.experience.usual);
+    if now.journeys < FEWEST {
+        return 0.0;
+    }
+    let worse = (now.hurt - usual.hurt).max(usual.apdex - now.apdex);
+    (worse / FAILS).clamp(0.0, FARTHEST)
+}
+
+/// `before` is how far it was a minute ago and two.
+fn signs(
+    known: &TypeHops,
+    before: [f64; 2],
+    ahead: &FxHashMap<Arc<ApiKey>, Ahead>,
+) -> [f64; SIGNS] {
     let of = |api| ahead.get(api).copied().unwrap_or_default();
     let (mut none, mut failing, mut filling) = (1.0, 0.0_f64, 0.0_f64);
     for (api, share) in &known.hops {
@@ -139,16 +160,13 @@ fn signs(known: &TypeHops, ahead: &FxHashMap<Arc<ApiKey>, Ahead>) -> [f64; SIGNS
         filling = filling.max(hop.filling * weight);
     }
     let entry = of(&known.entry);
-    let (now, usual) = (&known.experience.now, &known.experience.usual);
-    let way = if now.journeys >= FEWEST {
-        let worse = (now.hurt - usual.hurt).max(usual.apdex - now.apdex);
-        (worse / FAILS).clamp(0.0, FARTHEST)
-    } else {
-        0.0
-    };
+    let way = way(known);
+    let rise = (way - before[1]) / 2.0;
+    let heading = way + rise * f64::from(FAILURE_HORIZON_SECS / 60);
+    let heading = (heading - ON_ITS_WAY).clamp(0.0, ON_ITS_WAY);
     let filling = (filling / FULL_ENOUGH).min(1.0);
     let will_fail = (1.0 - none) * (1.0 - filling);
-    [1.0, will_fail, failing, way, entry.way, filling]
+    [1.0, will_fail, failing, way, entry.way, filling, heading]
 }
 
 #[cfg(test)]
@@ -196,12 +214,12 @@ mod tests {
 
     fn signs_of(hops: &[(&str, Ahead)]) -> [f64; SIGNS] {
         let ahead = hops.iter().map(|(name, ahead)| (api(name), *ahead));
-        signs(&buying(0.01), &ahead.collect())
+        signs(&buying(0.01), [0.0; 2], &ahead.collect())
     }
 
     #[test]
     fn what_few_pass_makes_failing_less_likely() {
-        let at_rest = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let at_rest = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         assert_eq!(signs_of(&[]), at_rest);
         assert_eq!(signs_of(&[("elsewhere", likely(0.9))]), at_rest);
         assert_eq!(signs_of(&[("stock", likely(0.8))])[1], 0.4);
@@ -239,9 +257,21 @@ mod tests {
     fn what_is_slower_is_on_the_way_before_anybody_is_late() {
         let mut known = buying(0.01);
         known.experience.now.apdex -= 0.1;
-        assert!((signs(&known, &FxHashMap::default())[3] - 2.0).abs() < 1e-9);
+        let of = |known: &TypeHops, before| signs(known, before, &FxHashMap::default());
+        assert!((of(&known, [2.0; 2])[3] - 2.0).abs() < 1e-9);
         known.experience.now.journeys = 9.0;
-        assert_eq!(signs(&known, &FxHashMap::default())[3], 0.0);
+        assert_eq!(of(&known, [0.0; 2])[3], 0.0);
+    }
+
+    #[test]
+    fn where_it_leads_to_is_told_from_two_minutes() {
+        let known = buying(0.06);
+        let heading = |before| signs(&known, before, &FxHashMap::default())[6];
+        // Where it has been as far for two minutes it stays.
+        assert_eq!(heading([1.0; 2]), 0.0);
+        // By a fourth more in each minute it will be at two and a quarter.
+        assert!((heading([0.75, 0.5]) - 0.25).abs() < 1e-9);
+        assert!((heading([0.0, 0.0]) - 1.5).abs() < 1e-9);
     }
 
     /// In every hour it fails for two minutes, after an Api's chance was high for five.

@@ -218,6 +218,7 @@ impl Foresight {
                     arrives: position.arrives,
                     way: position.way,
                     rising: position.rising,
+                    heading: position.heading,
                     failing_calls: position.errors,
                     anomalous: api.open_anomalies().next().is_some(),
                     complaints: service

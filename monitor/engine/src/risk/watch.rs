@@ -38,9 +38,10 @@ const ARRIVAL_GUESS: [f64; 4] = [0.0, 2.0, -0.5, 0.6];
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct ApiWatch {
     lines: Lines,
-    /// At the last look, and a minute before.
+    /// At the last look.
     position: Option<Position>,
-    minute_ago: f64,
+    /// How far it was on its way a minute ago and two.
+    before: [f64; 2],
     seen: u8,
     calm: u8,
     /// Since when it has been beyond a limit.
@@ -62,6 +63,8 @@ pub(super) struct Position {
     pub(super) errors: f64,
     /// How much further the response time is than a minute ago.
     pub(super) rising: f64,
+    /// How far it will be when failures are foreseen for, if it goes on as in the last two minutes.
+    pub(super) heading: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -169,10 +172,11 @@ impl ApiWatch {
             }),
             way,
             errors,
-            rising: way - self.minute_ago,
+            rising: way - self.before[0],
+            heading: way + (way - self.before[1]) / 2.0 * (HORIZON_SECS / MINUTE_SECS) as f64,
         });
         if minute {
-            self.minute_ago = way;
+            self.before = [way, self.before[0]];
         }
         match found {
             Some(found) => self.follow(&found, &recent, now, api, arrivals, ledger, changes),
