@@ -460,7 +460,9 @@ impl Engine {
             dependencies,
             journeys,
         };
-        let changes = foresight.step(second, &watched, self.config.max_forecast);
+        let Some(changes) = foresight.step(second, &watched, self.config.max_forecast) else {
+            return;
+        };
         for (api, grows) in apis.iter_mut().zip(foresight.grow_slower()) {
             api.grows_slower(grows);
         }

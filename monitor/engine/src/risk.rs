@@ -102,18 +102,18 @@ pub(crate) struct Foresight {
 }
 
 impl Foresight {
-    /// Looks ahead at the end of `second`. O(1) for an Api at rest, some microseconds for one that is
-    /// above its usual.
+    /// Looks ahead at the end of `second`, when it is time to: `None` when it is not. O(1) for an Api at
+    /// rest, some microseconds for one that is above its usual.
     pub(crate) fn step(
         &mut self,
         second: i64,
         seen: &Watched<'_>,
         max_forecast: usize,
-    ) -> Vec<RiskChange> {
+    ) -> Option<Vec<RiskChange>> {
         let apis = seen.apis;
         let end = second.saturating_add(1);
         if end.rem_euclid(LOOK_SECS) != 0 {
-            return Vec::new();
+            return None;
         }
         let minute = end.rem_euclid(MINUTE_SECS) == 0;
         let mut changes = Vec::new();
@@ -146,7 +146,7 @@ impl Foresight {
                 self.ended.push_back(risk.clone());
             }
         }
-        changes
+        Some(changes)
     }
 
     /// How likely each Api fails in the next minutes.
