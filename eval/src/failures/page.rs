@@ -12,30 +12,34 @@ pub fn html(report: &Report) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <title>Crosswatch: failures foreseen</title><style>\
-         body{{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:44rem;padding:0 1rem;\
+         body{{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:48rem;padding:0 1rem;\
          color:#1b2430;background:#fff}}\
+         div{{display:flex;flex-wrap:wrap}}figure{{margin:0}}\
          pre{{background:#f4f6f8;padding:1rem;overflow:auto;border-radius:6px}}\
          svg text{{font:12px system-ui,sans-serif;fill:#4a5766}}\
          @media(prefers-color-scheme:dark){{body{{color:#dde3ea;background:#12161c}}\
          pre{{background:#1b212a}}svg text{{fill:#9aa7b5}}}}</style></head><body>\
          <h1>Failures foreseen</h1>\
-         <p>Once a minute each Api is given a chance of failing within {horizon} minutes. Of all minutes \
-         with a chance of about so much, this share was followed by a failure; on the line, chances are \
-         as true as they say. A larger circle stands for more minutes.</p>\
-         {diagram}<pre>{text}</pre></body></html>\n",
+         <p>Once a minute each Api, and each type of journeys, is given a chance of failing within {horizon} \
+         minutes. Of all minutes with a chance of about so much, this share was followed by a failure; on \
+         the line, chances are as true as they say. A larger circle stands for more minutes.</p>\
+         <div><figure><figcaption>Apis</figcaption>{apis}</figure>\
+         <figure><figcaption>Types of journeys</figcaption>{journeys}</figure></div>\
+         <pre>{text}</pre></body></html>\n",
         horizon = report.failures.horizon_seconds / 60,
-        diagram = diagram(&report.failures.reliability),
+        apis = diagram("Apis", &report.failures.reliability),
+        journeys = diagram("types of journeys", &report.journeys.reliability),
         text = escaped(&report.text()),
     )
 }
 
-/// The reliability diagram, as SVG.
-pub fn diagram(bins: &[Bin]) -> String {
+/// The reliability diagram of what fails, as SVG.
+pub fn diagram(what: &str, bins: &[Bin]) -> String {
     let inner = SIZE - 2.0 * MARGIN;
     let x = |share: f64| MARGIN + share.clamp(0.0, 1.0) * inner;
     let y = |share: f64| SIZE - MARGIN - share.clamp(0.0, 1.0) * inner;
     let mut svg = format!(
-        "<svg role=\"img\" aria-label=\"Reliability diagram: chances said against shares that came\" \
+        "<svg role=\"img\" aria-label=\"Reliability diagram of {what}: chances said against shares that came\" \
          width=\"{SIZE}\" height=\"{SIZE}\" viewBox=\"0 0 {SIZE} {SIZE}\">"
     );
     for tenth in (0..=10).step_by(2) {
@@ -108,7 +112,10 @@ mod tests {
     #[test]
     fn each_bin_that_was_used_is_a_point() {
         let bin = |judged, said, came| Bin { judged, said, came };
-        let svg = diagram(&[bin(1_000, 0.02, 0.01), bin(0, 0.0, 0.0), bin(40, 0.85, 0.9)]);
+        let svg = diagram(
+            "Apis",
+            &[bin(1_000, 0.02, 0.01), bin(0, 0.0, 0.0), bin(40, 0.85, 0.9)],
+        );
         assert_eq!(svg.matches("<circle").count(), 2);
         assert!(svg.contains("said 85.0 %, came 90.0 % of 40"));
         // A chance of 0.85 is drawn at 44 + 0.85 × 272.
