@@ -11,6 +11,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+/// Stretches of time from which on a share of nine of ten can be told from another.
+const ENOUGH: u64 = 10;
+
 /// One object with the figures; field names are the JSON's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
@@ -74,6 +77,8 @@ pub struct Coverage {
     pub measure: String,
     pub horizon_seconds: u32,
     pub forecasts: u64,
+    /// Stretches of time, each as long as the horizon, that these lie in.
+    pub stretches: u64,
     pub coverage: f64,
     pub relative_to_naive: f64,
 }
@@ -167,9 +172,43 @@ impl Report {
                     "{} in {} s: coverage of 90 % intervals",
                     of.measure, of.horizon_seconds
                 ),
-                format!("{:.1} % of {}", of.coverage * 100.0, of.forecasts),
+                format!(
+                    "{:.1} % of {}{}",
+                    of.coverage * 100.0,
+                    of.forecasts,
+                    of.doubt()
+                ),
             );
         }
         text
+    }
+}
+
+impl Coverage {
+    /// What came in one stretch came together, of all signals; of few, intervals of nine of ten cannot be judged.
+    fn doubt(&self) -> String {
+        match self.stretches {
+            ENOUGH.. => String::new(),
+            stretches => format!(", of {stretches} stretches of that length: too few to say"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_few_stretches_of_time_it_is_said_that_they_are_few() {
+        let of = |stretches| Coverage {
+            measure: "rate".to_owned(),
+            horizon_seconds: 7_200,
+            forecasts: 500,
+            stretches,
+            coverage: 0.83,
+            relative_to_naive: 1.0,
+        };
+        assert!(of(4).doubt().contains("4 stretches"), "{}", of(4).doubt());
+        assert_eq!(of(10).doubt(), "");
     }
 }

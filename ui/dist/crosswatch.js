@@ -1521,13 +1521,14 @@ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
           { role: "row" },
           cell("Forecast of", MEASURES2[of.measure] ?? of.measure),
           cell("Ahead", lasting(of.horizon_seconds)),
-          cell("Times", count(of.scored), true),
-          cell("Within its 90 %", percent(of.coverage_ratio), true),
+          cell("Times", `${count(of.scored)} in ${count(of.stretches)} × ${lasting(of.horizon_seconds)}`, true),
+          cell("Within its 90 %", `${percent(of.coverage_ratio)}${of.stretches < ENOUGH ? ", too early to say" : ""}`, true),
           cell("Error, of “as now”", percent(of.relative_error), true)
         ))
       )
     );
   }
+  var ENOUGH = 10;
   var MEASURES2 = {
     rate: "traffic",
     latency: "response time",

@@ -136,7 +136,8 @@ export interface TrackRecord {
   };
   failures: FailureRecord; journeys: FailureRecord;
   forecasts: {
-    measure: string; horizon_seconds: number; scored: number; coverage_ratio: number | null;
+    measure: string; horizon_seconds: number; scored: number; stretches: number;
+    coverage_ratio: number | null;
     relative_error: number | null;
   }[];
 }

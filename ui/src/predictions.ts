@@ -90,9 +90,14 @@ function record(all: TrackRecord): HTMLElement {
       [["Forecast of", false], ["Ahead", false], ["Times", true], ["Within its 90 %", true], ["Error, of “as now”", true]],
       all.forecasts.map((of) => h("tr", { role: "row" },
         cell("Forecast of", MEASURES[of.measure] ?? of.measure), cell("Ahead", lasting(of.horizon_seconds)),
-        cell("Times", count(of.scored), true), cell("Within its 90 %", percent(of.coverage_ratio), true),
+        cell("Times", `${count(of.scored)} in ${count(of.stretches)} × ${lasting(of.horizon_seconds)}`, true),
+        cell("Within its 90 %", `${percent(of.coverage_ratio)}${of.stretches < ENOUGH ? ", too early to say" : ""}`, true),
         cell("Error, of “as now”", percent(of.relative_error), true)))));
 }
+
+/** Stretches of time, each as long as the horizon, from which on a share of nine of ten can be told from another:
+    what came in one came together, of all signals. */
+const ENOUGH = 10;
 
 const MEASURES: Record<string, string> = {
   rate: "traffic", latency: "response time", impact: "calls that go wrong in an incident",

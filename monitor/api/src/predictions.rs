@@ -141,6 +141,9 @@ pub struct ForecastRecord {
     pub measure: String,
     pub horizon_seconds: u32,
     pub scored: u64,
+    /// Stretches of time, each as long as the horizon, that these lie in. What came in one stretch came
+    /// together, of all signals: a ratio of fewer than ten stretches says little.
+    pub stretches: u64,
     /// Share of what came that lay in the 90 % interval.
     pub coverage_ratio: Option<f64>,
     /// Mean error over that of the value at the time; below 1 is better than no model.

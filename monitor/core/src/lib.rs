@@ -57,7 +57,7 @@ pub use record::{
 };
 pub use risk::{
     ApiFuture, Coverage, Limit, Reliability, Risk, RiskId, RiskOutcome, ScoredFailures,
-    ScoredRisks, SignalFuture, TrackRecord,
+    ScoredRisks, SignalFuture, Stretches, TrackRecord,
 };
 pub use search::{
     FacetCount, HistogramBucket, Hit, LogSearch, RecordId, SearchError, SearchPage, SearchRequest,

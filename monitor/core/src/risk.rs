@@ -162,6 +162,47 @@ pub struct Coverage {
     pub horizon_secs: u32,
     pub scored: u64,
     pub inside: u64,
+    /// Stretches of time, each as long as the horizon, that these lie in.
+    pub stretches: u64,
     /// Mean error over the mean error of the value at the time; below 1 is better than no model.
     pub relative_error: f64,
+}
+
+/// Counts the stretches of time, each as long as a horizon, in which forecasts came due. All signals have one
+/// course of load and the same incidents, so what came in one stretch came together: hundreds of forecasts of
+/// three stretches say of intervals about what three would.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretches {
+    count: u64,
+    latest: Option<i64>,
+}
+
+impl Stretches {
+    /// A forecast of that horizon came due; later ones come after earlier ones.
+    pub fn came(&mut self, due: Time, horizon_secs: u32) {
+        let stretch = due.as_secs().div_euclid(i64::from(horizon_secs.max(1)));
+        if self.latest.is_none_or(|latest| latest < stretch) {
+            self.count += 1;
+            self.latest = Some(stretch);
+        }
+    }
+
+    pub fn count(self) -> u64 {
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_within_one_horizon_is_one_stretch() {
+        let mut stretches = Stretches::default();
+        assert_eq!(stretches.count(), 0);
+        for secs in [0, 60, 7_199, 7_199, 7_200, 7_260, 30_000] {
+            stretches.came(Time::from_secs(secs), 7_200);
+        }
+        assert_eq!(stretches.count(), 3);
+    }
 }

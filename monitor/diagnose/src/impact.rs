@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use monitor_core::{Coverage, Forecast, Impact, Name, Time, Workload};
+use monitor_core::{Coverage, Forecast, Impact, Name, Stretches, Time, Workload};
 use serde::{Deserialize, Serialize};
 
 use crate::flow::{Flows, NodeFlow};
@@ -51,6 +51,7 @@ pub(crate) struct ImpactLedger {
     pending: VecDeque<Pending>,
     pub(crate) scored: u64,
     pub(crate) inside: u64,
+    stretches: Stretches,
     /// By how much each of the latest fell short of what came, before it was widened; the oldest
     /// first.
     short: VecDeque<f64>,
@@ -86,6 +87,7 @@ impl ImpactLedger {
             horizon_secs: AHEAD_SECS,
             scored: self.scored,
             inside: self.inside,
+            stretches: self.stretches.count(),
             relative_error: 1.0,
         };
         let mut all = self.outlooks.coverage();
@@ -109,6 +111,7 @@ impl ImpactLedger {
                 continue;
             };
             self.scored += 1;
+            self.stretches.came(now, AHEAD_SECS);
             let Forecast { low, high, .. } = pending.forecast;
             let came = came.share();
             self.inside += u64::from((low..=high).contains(&came));

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use monitor_core::{
-    Coverage, Name, Reliability, Risk, RiskOutcome, ScoredFailures, ScoredRisks, Time, TrackRecord,
+    Coverage, Name, Reliability, Risk, RiskOutcome, ScoredFailures, ScoredRisks, Stretches, Time,
+    TrackRecord,
 };
 use monitor_detect::forecast::Scored;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,7 @@ struct Forecasts {
     inside: u64,
     error: f64,
     naive: f64,
+    stretches: Stretches,
 }
 
 impl Ledger {
@@ -85,8 +87,8 @@ impl Ledger {
         self.failure_squares += (chance - f64::from(u8::from(came))).powi(2);
     }
 
-    /// A forecast of a signal whose time has come.
-    pub(crate) fn forecast(&mut self, measure: &str, scored: &Scored) {
+    /// A forecast of a signal whose time has come, `now`.
+    pub(crate) fn forecast(&mut self, measure: &str, scored: &Scored, now: Time) {
         if !scored.counts {
             return;
         }
@@ -94,6 +96,7 @@ impl Ledger {
         let sums = self.forecasts.entry(key).or_default();
         sums.scored += 1;
         sums.inside += u64::from(scored.is_inside());
+        sums.stretches.came(now, scored.horizon);
         // Relative to the sizes at hand, so that slow Apis do not outweigh quick ones.
         let scale = scored.actual.abs().max(scored.naive.abs()).max(1e-9);
         sums.error += (scored.actual - scored.quantiles[2]).abs() / scale;
@@ -142,6 +145,7 @@ impl Ledger {
                     horizon_secs: *horizon,
                     scored: sums.scored,
                     inside: sums.inside,
+                    stretches: sums.stretches.count(),
                     relative_error: if sums.naive > 0.0 {
                         sums.error / sums.naive
                     } else {

@@ -7,7 +7,7 @@ use crate::engine::RestoreError;
 
 const MARK: &[u8; 6] = b"cwengn";
 /// Changes with the state's fields; an older snapshot is refused and learning starts afresh.
-const VERSION: u16 = 18;
+const VERSION: u16 = 19;
 
 pub(crate) fn encode<T: Serialize>(state: &T) -> Vec<u8> {
     let mut bytes = MARK.to_vec();

@@ -118,6 +118,7 @@ fn report(seed: u64, card: &Scorecard, record: &TrackRecord) -> Report {
                 measure: coverage.measure.to_string(),
                 horizon_seconds: coverage.horizon_secs,
                 forecasts: coverage.scored,
+                stretches: coverage.stretches,
                 coverage: coverage.inside as f64 / coverage.scored.max(1) as f64,
                 relative_to_naive: coverage.relative_error,
             })

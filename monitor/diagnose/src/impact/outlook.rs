@@ -12,7 +12,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use monitor_core::{Coverage, Forecast, Name, Outlook, Time, Workload};
+use monitor_core::{Coverage, Forecast, Name, Outlook, Stretches, Time, Workload};
 use serde::{Deserialize, Serialize};
 
 use super::{Ends, MEASURE, rounded};
@@ -45,6 +45,7 @@ struct Horizon {
     pending: VecDeque<Pending>,
     scored: u64,
     inside: u64,
+    stretches: Stretches,
     /// Sums of absolute errors: of what was expected, and of who says that it stays as it was.
     error: f64,
     naive: f64,
@@ -76,12 +77,13 @@ impl Outlooks {
         now: Time,
         share: &dyn Fn(&BTreeSet<Workload>, Time) -> Option<f64>,
     ) {
-        for horizon in &mut self.horizons {
+        for (horizon, secs) in self.horizons.iter_mut().zip(HORIZONS) {
             while horizon.pending.front().is_some_and(|said| said.due <= now) {
                 if let Some(said) = horizon.pending.pop_front()
                     && let Some(came) = share(&said.entries, now - MINUTE)
                 {
                     horizon.score(&said, came);
+                    horizon.stretches.came(now, secs);
                 }
             }
         }
@@ -132,6 +134,7 @@ impl Outlooks {
                 horizon_secs,
                 scored: of.scored,
                 inside: of.inside,
+                stretches: of.stretches.count(),
                 relative_error: if of.naive > 0.0 {
                     of.error / of.naive
                 } else {

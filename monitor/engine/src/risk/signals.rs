@@ -63,6 +63,7 @@ impl Signals {
         if self.minutes < FIRST_MINUTES {
             return;
         }
+        let now = Time::from_secs(end);
         let learned = self.learned.get_or_insert_default();
         #[expect(clippy::cast_precision_loss, reason = "seconds of Unix time")]
         let secs = start as f64;
@@ -70,13 +71,13 @@ impl Signals {
         let rate = calls as f64 / 60.0;
         for scored in learned.rate.observe_among(secs, rate, &widths.rate) {
             widths.rate.learn(&scored);
-            ledger.forecast("rate", &scored);
+            ledger.forecast("rate", &scored, now);
         }
         if let Some(minute) = minute {
             let latency = minute.p50.ln();
             for scored in (learned.latency).observe_among(secs, latency, &widths.latency) {
                 widths.latency.learn(&scored);
-                ledger.forecast("latency", &in_seconds(&scored));
+                ledger.forecast("latency", &in_seconds(&scored), now);
             }
         }
     }

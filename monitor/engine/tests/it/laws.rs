@@ -140,7 +140,7 @@ fn what_is_no_snapshot_is_refused_with_a_reason() {
     bytes[6] = 99;
     assert_eq!(
         error(&bytes),
-        "the snapshot is of version 99, this is version 18"
+        "the snapshot is of version 99, this is version 19"
     );
     let bytes = Engine::new(live()).snapshot();
     assert_eq!(error(&bytes[..bytes.len() - 3]), "the snapshot is damaged");

@@ -120,6 +120,7 @@ fn track_record(record: &TrackRecord) -> wire::TrackRecord {
                 measure: coverage.measure.to_string(),
                 horizon_seconds: coverage.horizon_secs,
                 scored: coverage.scored,
+                stretches: coverage.stretches,
                 coverage_ratio: (coverage.scored > 0)
                     .then(|| coverage.inside as f64 / coverage.scored as f64),
                 relative_error: finite(coverage.relative_error),

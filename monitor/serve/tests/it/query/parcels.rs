@@ -528,6 +528,7 @@ fn track_record() -> TrackRecord {
             horizon_secs: 300,
             scored: 100,
             inside: 91,
+            stretches: 7,
             relative_error: 0.8,
         }],
     }

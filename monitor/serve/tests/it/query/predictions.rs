@@ -20,6 +20,7 @@ async fn risks_are_told_with_what_came_of_earlier_ones() {
     assert_eq!(record["risks"]["missed"], 2);
     assert_eq!(record["failures"]["base_brier"], 0.1875);
     assert_eq!(record["forecasts"][0]["coverage_ratio"], 0.91);
+    assert_eq!(record["forecasts"][0]["stretches"], 7);
     // Nothing was said with this chance, so nothing is known of it.
     assert!(record["failures"]["reliability"][1]["said_ratio"].is_null());
 }
