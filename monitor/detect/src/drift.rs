@@ -13,6 +13,7 @@ use std::time::Duration;
 use monitor_core::{Band, Direction, Score, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::block::{Block, Blocks, Enough};
 use crate::detector::{Detector, Phase, Reading, Sample, Verdict};
 use crate::evidence::{Evidence, Most, OUTSIDE, Window};
 use crate::experience::Experience;
@@ -21,11 +22,13 @@ use crate::level::Level;
 use crate::options::{Options, direction};
 use crate::sensitivity::Sensitivity;
 
-const BLOCK: Duration = Duration::from_secs(600);
+/// Of a block.
+const ENOUGH: Enough = Enough {
+    time: Duration::from_secs(600),
+    calls: 20,
+};
 /// Spread of blocks' medians that is taken for granted.
 const FLOOR: f64 = 0.05;
-/// Calls below which a block says nothing.
-const FEWEST_CALLS: u64 = 20;
 /// Blocks before the first verdict: two hours.
 const FEWEST_BLOCKS: u32 = 12;
 /// One block alone is an incident, and the spike detector's; levels that wander for half an hour fill
@@ -42,19 +45,11 @@ pub struct DriftDetector {
     level: Level,
     blocks: u32,
     calls: u64,
-    begun: Option<Block>,
+    /// Sums of the windows' log medians by calls.
+    gathered: Blocks<f64>,
     evidence: Evidence,
     candidate: Option<Box<(Time, Level)>>,
     held: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Block {
-    start: Time,
-    calls: u64,
-    /// Sum of the windows' log medians by calls.
-    sum: f64,
-    disturbed: bool,
 }
 
 impl DriftDetector {
@@ -66,7 +61,7 @@ impl DriftDetector {
             level: Level::new(FLOOR),
             blocks: 0,
             calls: 0,
-            begun: None,
+            gathered: Blocks::default(),
             evidence: Evidence::default(),
             candidate: None,
             held: false,
@@ -75,21 +70,19 @@ impl DriftDetector {
 
     /// What is gathered now is part of an anomaly that is already known.
     pub fn disturbed(&mut self) {
-        if let Some(block) = &mut self.begun {
-            block.disturbed = true;
-        }
+        self.gathered.disturb();
     }
 
     /// There is a new normal: what was learned is of the past.
     pub fn rebase(&mut self) {
         self.level = Level::new(FLOOR);
         self.blocks = 0;
-        self.begun = None;
+        self.gathered.drop_begun();
         self.candidate = None;
         self.evidence.reset();
     }
 
-    fn judge_block(&mut self, block: Block, end: Time) -> Verdict {
+    fn judge_block(&mut self, block: &Block<f64>, end: Time) -> Verdict {
         let value = block.sum / block.calls as f64;
         let expected = self.level.expect(0.0);
         let typical = expected.location.exp();
@@ -172,23 +165,14 @@ impl Detector for DriftDetector {
             return None;
         };
         let (calls, median) = (sketch.count(), sketch.quantile(0.5)?);
-        let block = self.begun.get_or_insert(Block {
-            start: sample.start,
-            calls: 0,
-            sum: 0.0,
-            disturbed: false,
-        });
-        block.calls = block.calls.saturating_add(calls);
-        block.sum += calls as f64 * median.max(1e-6).ln();
-        if sample.end().since(block.start) < BLOCK || block.calls < FEWEST_CALLS {
-            return None;
-        }
-        let block = self.begun.take()?;
-        (!block.disturbed).then(|| self.judge_block(block, sample.end()))
+        let block = self.gathered.add(sample, calls, ENOUGH, |sum| {
+            *sum += calls as f64 * median.max(1e-6).ln();
+        })?;
+        Some(self.judge_block(&block, sample.end()))
     }
 
     fn skip_to(&mut self, _time: Time) {
-        self.begun = None;
+        self.gathered.drop_begun();
         self.candidate = None;
     }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use monitor_core::Time;
 use serde::{Deserialize, Serialize};
 
+use crate::block::{Blocks, Enough};
 use crate::detector::{Detector, Reading, Sample, Verdict};
 use crate::errors::{RatioDetector, RatioKind};
 use crate::experience::Experience;
@@ -20,10 +21,11 @@ use crate::learning::LearningRule;
 use crate::options::Options;
 use crate::sensitivity::Sensitivity;
 
-const BLOCK: Duration = Duration::from_secs(300);
 const BLOCK_SECS: u32 = 300;
-/// Calls below which a block goes on.
-const FEWEST_CALLS: u64 = 20;
+const ENOUGH: Enough = Enough {
+    time: Duration::from_secs(BLOCK_SECS as u64),
+    calls: 20,
+};
 /// Before the first verdict: an hour, and more where calls are few.
 const RULE: LearningRule = LearningRule {
     seconds: 3_600,
@@ -32,16 +34,9 @@ const RULE: LearningRule = LearningRule {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ErrorDriftDetector {
-    blocks: RatioDetector,
-    begun: Option<Block>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Block {
-    start: Time,
-    failed: u64,
-    calls: u64,
-    disturbed: bool,
+    ratio: RatioDetector,
+    /// Failed calls.
+    gathered: Blocks<u64>,
 }
 
 impl ErrorDriftDetector {
@@ -52,84 +47,72 @@ impl ErrorDriftDetector {
     ) -> ErrorDriftDetector {
         let kind = RatioKind::ErrorDrift;
         ErrorDriftDetector {
-            blocks: RatioDetector::new(kind, options, RULE, sensitivity, shift_after),
-            begun: None,
+            ratio: RatioDetector::new(kind, options, RULE, sensitivity, shift_after),
+            gathered: Blocks::default(),
         }
     }
 
     /// What is gathered now is part of an anomaly that is already known.
     pub fn disturbed(&mut self) {
-        if let Some(block) = &mut self.begun {
-            block.disturbed = true;
-        }
+        self.gathered.disturb();
     }
 
     /// There is a new normal: what was learned is of the past.
     pub fn rebase(&mut self) {
-        self.blocks.forget();
-        self.begun = None;
+        self.ratio.forget();
+        self.gathered.drop_begun();
     }
 }
 
 impl Detector for ErrorDriftDetector {
     fn name(&self) -> &'static str {
-        self.blocks.name()
+        self.ratio.name()
     }
 
     fn judge(&mut self, sample: &Sample<'_>) -> Option<Verdict> {
         let Reading::Share { part, whole } = sample.reading else {
             return None;
         };
-        let block = self.begun.get_or_insert(Block {
-            start: sample.start,
-            failed: 0,
-            calls: 0,
-            disturbed: false,
-        });
-        block.failed = block.failed.saturating_add(part);
-        block.calls = block.calls.saturating_add(whole);
-        let span = sample.end().since(block.start);
-        if span < BLOCK || block.calls < FEWEST_CALLS {
-            return None;
-        }
-        let block = self.begun.take().filter(|block| !block.disturbed)?;
-        self.blocks.judge(&Sample {
+        let block = self.gathered.add(sample, whole, ENOUGH, |failed| {
+            *failed = failed.saturating_add(part);
+        })?;
+        self.ratio.judge(&Sample {
             start: block.start,
-            span,
+            span: sample.end().since(block.start),
             active_secs: BLOCK_SECS,
             reading: Reading::Share {
-                part: block.failed,
+                part: block.sum,
                 whole: block.calls,
             },
         })
     }
 
     fn skip_to(&mut self, time: Time) {
-        self.begun = None;
-        self.blocks.skip_to(time);
+        self.gathered.drop_begun();
+        self.ratio.skip_to(time);
     }
 
     fn tune(&mut self, options: Options, sensitivity: Sensitivity) {
-        self.blocks.tune(options, sensitivity);
+        self.ratio.tune(options, sensitivity);
     }
 
     fn experience(&self) -> Experience {
-        self.blocks.experience()
+        self.ratio.experience()
     }
 
     /// None while it learns.
     fn most_alarms_per_week(&self, others: Experience) -> f64 {
-        if self.blocks.is_learning() {
+        if self.ratio.is_learning() {
             return 0.0;
         }
-        self.blocks.most_alarms_per_week(others)
+        self.ratio.most_alarms_per_week(others)
     }
 
     fn grant(&mut self, sensitivity: Sensitivity) {
-        self.blocks.grant(sensitivity);
+        self.ratio.grant(sensitivity);
     }
 
     fn hold(&mut self, hold: bool) {
-        self.blocks.hold(hold);
+        self.ratio.hold(hold);
     }
 }

@@ -4,6 +4,7 @@
 //! bounded state, which is their model, and know nothing of the wall clock, of what a service's
 //! name means, or of who is told. The engine feeds them and turns their verdicts into anomalies.
 
+mod block;
 mod detector;
 mod discovery;
 mod drift;
