@@ -11,6 +11,7 @@ pub(crate) mod kubernetes;
 pub(crate) mod live;
 pub(crate) mod platform;
 pub(crate) mod programme;
+pub(crate) mod progress;
 pub(crate) mod said;
 pub(crate) mod tape;
 pub(crate) mod warp;

@@ -6,6 +6,7 @@
 //! of all minutes with a chance of about so much, how many were followed by a failure.
 
 pub mod page;
+mod together;
 
 use std::fmt::Write as _;
 
@@ -17,7 +18,8 @@ const ENOUGH: u64 = 10;
 /// One object with the figures; field names are the JSON's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    pub seed: u64,
+    /// Of the runs that it is of.
+    pub seeds: Vec<u64>,
     /// Faults that grew and broke their objective.
     pub ramps: u64,
     /// A risk was stated at a place where it showed, before that.
@@ -37,6 +39,9 @@ pub struct Report {
     pub stated: Stated,
     pub forecasts: Vec<Coverage>,
     pub by_ramp: Vec<Ramp>,
+    /// Each by itself, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Report>,
 }
 
 /// Chances that an Api, or a type of journeys, fails within the horizon, one a minute of each.
@@ -85,12 +90,28 @@ pub struct Coverage {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ramp {
+    pub seed: u64,
     pub fault: String,
     pub ramp_seconds: f64,
     pub lead_seconds: Option<f64>,
     pub lead_of_ramp: Option<f64>,
     /// From its first effect on.
     pub paged_after_seconds: Option<f64>,
+}
+
+impl Failures {
+    /// None where nothing failed or everything did: nobody can be better than the base rate there.
+    pub fn skill(brier: Option<f64>, base_brier: Option<f64>) -> Option<f64> {
+        let base = base_brier.filter(|base| *base > 0.0)?;
+        Some(1.0 - brier? / base)
+    }
+}
+
+impl Stated {
+    /// Of which it is known what came.
+    fn ended(&self) -> u64 {
+        self.came + self.averted + self.not_come
+    }
 }
 
 impl Report {
@@ -177,6 +198,19 @@ impl Report {
                     of.coverage * 100.0,
                     of.forecasts,
                     of.doubt()
+                ),
+            );
+        }
+        for run in &self.runs {
+            let seeds: Vec<String> = run.seeds.iter().map(u64::to_string).collect();
+            line(
+                &format!("seed {}: foreseen, skill, of journeys", seeds.join(", ")),
+                format!(
+                    "{} of {}, {}, {}",
+                    run.ramps_predicted,
+                    run.ramps,
+                    percent(run.failures.skill),
+                    percent(run.journeys.skill)
                 ),
             );
         }

@@ -1,7 +1,7 @@
 //! `crosswatch chaos`: breaks the simulated platform on purpose, and scores whoever watches it.
 
 use std::fs;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use monitor::config::ConfigError;
 use monitor::signals::StopSignals;
 use monitor_engine::EngineConfig;
 use serde::Serialize;
+use sim_services::chaos;
 use sim_services::chaos::campaign::Campaign;
 use sim_services::chaos::load::Document;
 use sim_services::chaos::plan::Plan;
-use sim_services::chaos::{self, Happening};
 use sim_services::clock::Moment;
 use sim_services::random::length;
 use sim_services::score::text::Style;
@@ -30,6 +29,7 @@ use crate::stage::fast::{self, FastRun};
 use crate::stage::live::{Live, LiveConfig};
 use crate::stage::platform::Setup;
 use crate::stage::programme::{self, Told};
+use crate::stage::progress::Progress;
 use crate::terminal;
 
 /// Break the simulated platform on purpose, and score the monitor that watches it.
@@ -231,13 +231,8 @@ fn run_fast(args: &RunArgs, platform: Setup, plan: Plan) -> anyhow::Result<(Time
         },
         plan,
     };
-    let progress = Arc::new(Progress::new(&run.plan));
-    let teller = Arc::clone(&progress);
-    let outcome = fast::run(
-        run,
-        &stop,
-        Arc::new(move |happening| teller.tell(happening)),
-    );
+    let progress = Progress::new(&run.plan);
+    let outcome = fast::run(run, &stop, progress.teller());
     progress.end();
     waiting.abort();
     let outcome = outcome?;
@@ -288,38 +283,6 @@ fn run_live(args: &RunArgs, platform: Setup, plan: Plan) -> anyhow::Result<(Time
 /// A Tuesday, 10:00 UTC: the load is about its mean, and nothing nightly is near.
 pub(crate) fn campaign_date() -> Moment {
     Moment::from_secs(1_772_532_000)
-}
-
-/// One line a fault on standard error, which the scorecard does not share.
-struct Progress(ProgressBar);
-
-impl Progress {
-    fn new(plan: &Plan) -> Progress {
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} experiments  {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let target = if std::io::stderr().is_terminal() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let bar = ProgressBar::with_draw_target(Some(plan.steps.len() as u64), target);
-        bar.set_style(style);
-        bar.set_message("learning what is normal");
-        bar.tick();
-        Progress(bar)
-    }
-
-    fn tell(&self, happening: &Happening) {
-        match happening {
-            Happening::FaultIn { id, .. } => self.0.set_message(id.clone()),
-            Happening::Full { .. } => {}
-            Happening::FaultOut { .. } => self.0.inc(1),
-        }
-    }
-
-    fn end(&self) {
-        self.0.finish_and_clear();
-    }
 }
 
 /// Truth and statements, as they are kept in a file.

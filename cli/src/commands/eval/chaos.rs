@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::chaos::{campaign_date, topology};
 use crate::stage::fast::{self, FastRun, Forecasts};
-use crate::stage::platform::{self, Setup};
+use crate::stage::platform::Setup;
+use crate::stage::progress::Progress;
 
 /// Campaigns of random faults on the simulated platform: detection, pages, root cause, impact.
 ///
@@ -126,7 +127,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             engine: EngineConfig::default(),
             plan: Campaign::new(&topology, seed, args.faults),
         };
-        let outcome = fast::run(run, &CancellationToken::new(), platform::nobody())?;
+        let progress = Progress::of_seed(&run.plan, seed);
+        let outcome = fast::run(run, &CancellationToken::new(), progress.teller());
+        progress.end();
+        let outcome = outcome?;
         forecasts.add(outcome.forecasts);
         for of in &outcome.track_record.coverage {
             if &*of.measure == "impact" && of.horizon_secs > 60 {

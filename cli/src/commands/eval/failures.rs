@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -17,23 +16,31 @@ use tokio_util::sync::CancellationToken;
 use crate::commands::chaos::{campaign_date, topology};
 use crate::stage::fast::{self, FastRun};
 use crate::stage::platform::Setup;
+use crate::stage::progress::Progress;
 
 /// Are failures foreseen? Faults that grow over four to forty minutes, and changes that are none.
 ///
 /// The platform is simulated in virtual time, so the same seed gives the same figures. Chances of
-/// failure are said before anything is known of the outcome, and learned from as outcomes come.
+/// failure are said before anything is known of the outcome, and learned from as outcomes come, in
+/// each run anew.
 ///
 /// Examples:
 ///   crosswatch eval failures
-///   crosswatch eval failures --seed 7 --faults 24 --html failures.html --json
+///   crosswatch eval failures --seeds 7,8 --faults 24 --html failures.html --json
 #[derive(clap::Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Args {
-    /// Of the faults and of the platform.
-    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
-    seed: u64,
+    /// Of the faults and of the platform: a run for each, and the figures of all together.
+    #[arg(
+        long,
+        alias = "seed",
+        value_name = "NUMBERS",
+        value_delimiter = ',',
+        default_values_t = [1]
+    )]
+    seeds: Vec<u64>,
 
-    /// How many faults; changes that are none come on top, one for every three.
+    /// How many faults in each run; changes that are none come on top, one for every three.
     #[arg(long, default_value_t = 18, value_name = "NUMBER")]
     faults: usize,
 
@@ -56,22 +63,28 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let topology = topology(args.topology.as_deref())?;
-    let plan = Campaign::of_ramps(&topology, args.seed, args.faults);
-    let run = FastRun {
-        platform: Setup {
-            topology,
-            seed: args.seed,
-            rate: None,
-            constant: false,
-        },
-        plan,
-        date: campaign_date(),
-        warm_up: args.warm_up,
-        engine: EngineConfig::default(),
-    };
-    let outcome = fast::run(run, &CancellationToken::new(), Arc::new(|_| {}))?;
-    let card = Scorecard::new(&outcome.timeline, &outcome.said, &Rules::default());
-    let report = report(args.seed, &card, &outcome.track_record);
+    let mut runs = Vec::new();
+    for &seed in &args.seeds {
+        let run = FastRun {
+            platform: Setup {
+                topology: topology.clone(),
+                seed,
+                rate: None,
+                constant: false,
+            },
+            plan: Campaign::of_ramps(&topology, seed, args.faults),
+            date: campaign_date(),
+            warm_up: args.warm_up,
+            engine: EngineConfig::default(),
+        };
+        let progress = Progress::of_seed(&run.plan, seed);
+        let outcome = fast::run(run, &CancellationToken::new(), progress.teller());
+        progress.end();
+        let outcome = outcome?;
+        let card = Scorecard::new(&outcome.timeline, &outcome.said, &Rules::default());
+        runs.push(report(seed, &card, &outcome.track_record));
+    }
+    let report = Report::together(runs).context("`--seeds` names none")?;
     if let Some(path) = &args.html {
         std::fs::write(path, page::html(&report))
             .with_context(|| format!("cannot write `{}`", path.display()))?;
@@ -91,7 +104,7 @@ fn report(seed: u64, card: &Scorecard, record: &TrackRecord) -> Report {
     let risks = &record.risks;
     let ramps = || card.faults.iter().filter(|fault| fault.foreseeable);
     Report {
-        seed,
+        seeds: vec![seed],
         ramps: predictions.predicted.of,
         ramps_predicted: predictions.predicted.count,
         predicted: predictions.predicted.share,
@@ -125,6 +138,7 @@ fn report(seed: u64, card: &Scorecard, record: &TrackRecord) -> Report {
             .collect(),
         by_ramp: ramps()
             .map(|fault| Ramp {
+                seed,
                 fault: fault.id.clone(),
                 ramp_seconds: fault.ended.since(fault.started).as_secs_f64(),
                 lead_seconds: fault
@@ -138,21 +152,18 @@ fn report(seed: u64, card: &Scorecard, record: &TrackRecord) -> Report {
                 paged_after_seconds: fault.paged_after.map(|after| after.as_secs_f64()),
             })
             .collect(),
+        runs: Vec::new(),
     }
 }
 
 fn failures(scored: &ScoredFailures) -> Failures {
-    let skill = scored
-        .brier
-        .zip(scored.base_brier.filter(|base| *base > 0.0))
-        .map(|(brier, base)| 1.0 - brier / base);
     Failures {
         horizon_seconds: scored.horizon_secs,
         judged: scored.judged,
         failed: scored.failed,
         brier: scored.brier,
         base_brier: scored.base_brier,
-        skill,
+        skill: Failures::skill(scored.brier, scored.base_brier),
         reliability: scored
             .reliability
             .iter()
