@@ -1,7 +1,7 @@
 //! A folder that a replay left, answering the same API as a running monitor.
 //!
-//! So that `search` and `explain` have one way to ask. Serves on a free loopback port until closed;
-//! takes nothing in.
+//! So that `search`, `explain` and `forecast` have one way to ask. Serves on a free loopback port until
+//! closed; takes nothing in. What was learned is as it was when the replay ended.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,7 +22,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SystemClock;
-use crate::replay::{ANOMALIES, INCIDENTS};
+use crate::replay::{self, ANOMALIES, INCIDENTS};
+
+use self::models::Recorded;
 
 mod models;
 
@@ -31,6 +33,7 @@ pub struct Archive {
     address: SocketAddr,
     stop: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
+    learned: Result<(), String>,
     _index: Index,
 }
 
@@ -69,26 +72,36 @@ pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
         bail!("there is no index in it: run `crosswatch replay` with this --data first");
     }
     let owned = folder.to_owned();
-    let (index, view) = tokio::task::spawn_blocking(move || {
+    let (index, anomalies, incidents, heart) = tokio::task::spawn_blocking(move || {
         let (index, _) = Index::open(&owned.join("index"), archive_config())?;
-        let view = View {
-            anomalies: anomalies(&owned)?,
-            incidents: incidents(&owned)?,
-            ..View::default()
-        };
-        anyhow::Ok((index, view))
+        let heart = replay::learned(&owned);
+        anyhow::Ok((index, anomalies(&owned)?, incidents(&owned)?, heart))
     })
     .await
     .context("opening ended early")??;
+    let (learned, heart) = match heart {
+        Ok(heart) => (Ok(()), Some(heart)),
+        Err(error) => (Err(error.to_string()), None),
+    };
+    let (view, ingest) = match &heart {
+        Some(heart) => (heart.view(), heart.ingest_view()),
+        None => (View::default(), IngestView::default()),
+    };
+    // All that there were, and not only what a monitor at work still remembers.
+    let view = View {
+        anomalies,
+        incidents,
+        ..view
+    };
     let (_, view) = watch::channel(Arc::new(view));
-    let (_, ingest) = watch::channel(Arc::new(IngestView::default()));
+    let (_, ingest) = watch::channel(Arc::new(ingest));
     let (_, ready) = watch::channel(Ok(()));
     let ports = Ports {
         clock: Arc::new(SystemClock),
         intake: Arc::new(Shut),
         changes: Arc::new(Shut),
         configurations: Arc::new(Shut),
-        models: Arc::new(Shut),
+        models: Arc::new(Recorded::new(heart)),
         search: index.search(),
         view,
         ingest,
@@ -111,6 +124,7 @@ pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
         address,
         stop,
         server,
+        learned,
         _index: index,
     })
 }
@@ -118,6 +132,11 @@ pub async fn open(folder: &Path) -> anyhow::Result<Archive> {
 impl Archive {
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether what was learned can be told too, or why there are only records, anomalies and incidents.
+    pub fn learned(&self) -> Result<(), &str> {
+        self.learned.as_ref().copied().map_err(String::as_str)
     }
 
     pub async fn close(self) -> anyhow::Result<()> {

@@ -37,6 +37,20 @@ struct Snapshot {
     models: Vec<u8>,
 }
 
+impl Snapshot {
+    fn read(bytes: &[u8]) -> Result<Snapshot, RestoreError> {
+        let snapshot: Snapshot =
+            postcard::from_bytes(bytes).map_err(|error| RestoreError(error.to_string()))?;
+        if snapshot.version != SNAPSHOT_VERSION {
+            return Err(RestoreError(format!(
+                "it is of version {}, this is version {SNAPSHOT_VERSION}",
+                snapshot.version
+            )));
+        }
+        Ok(snapshot)
+    }
+}
+
 /// A snapshot that this version cannot go on from; the caller starts to learn afresh.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot go on from the snapshot: {0}")]
@@ -161,14 +175,20 @@ impl Heart {
     }
 
     pub fn restore(config: EngineConfig, bytes: &[u8]) -> Result<Heart, RestoreError> {
-        let snapshot: Snapshot =
-            postcard::from_bytes(bytes).map_err(|error| RestoreError(error.to_string()))?;
-        if snapshot.version != SNAPSHOT_VERSION {
-            return Err(RestoreError(format!(
-                "it is of version {}, this is version {SNAPSHOT_VERSION}",
-                snapshot.version
-            )));
-        }
+        Heart::of(config, &Snapshot::read(bytes)?)
+    }
+
+    /// With the sensitivity that it had, for those who only look at what was learned.
+    pub(crate) fn as_it_was(bytes: &[u8]) -> Result<Heart, RestoreError> {
+        let snapshot = Snapshot::read(bytes)?;
+        let config = EngineConfig {
+            false_alarms_per_api_week: snapshot.false_alarms_per_api_week,
+            ..EngineConfig::replay()
+        };
+        Heart::of(config, &snapshot)
+    }
+
+    fn of(config: EngineConfig, snapshot: &Snapshot) -> Result<Heart, RestoreError> {
         let pipeline = Pipeline::restore(&snapshot.pipeline)
             .map_err(|error| RestoreError(error.to_string()))?;
         // A model is made for a sensitivity. Another one takes effect by learning afresh, because

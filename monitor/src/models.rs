@@ -249,7 +249,7 @@ fn split(
     }
 }
 
-fn refused(error: TrialError) -> ModelsError {
+pub(crate) fn refused(error: TrialError) -> ModelsError {
     match error {
         TrialError::Unknown(_) | TrialError::NoShadow => ModelsError::Unknown(error.to_string()),
         TrialError::NotOnTrial(_)

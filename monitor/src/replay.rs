@@ -468,6 +468,15 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// What had been learned when the replay of this folder ended, or was interrupted.
+pub(crate) fn learned(folder: &Path) -> anyhow::Result<Heart> {
+    let checkpoint = Checkpoint::read(folder).context("another version wrote it")?;
+    if checkpoint.chunks == 0 {
+        bail!("the replay was interrupted before it had learned anything");
+    }
+    Ok(Heart::as_it_was(&checkpoint.heart)?)
+}
+
 /// The anomalies as lines of JSON, in the order in which they were found.
 pub const ANOMALIES: &str = "anomalies.jsonl";
 /// The incidents as they were in the end, in the order in which they began.

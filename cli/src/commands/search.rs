@@ -97,6 +97,12 @@ impl Place {
                     let archive = monitor::archive::open(folder).await.with_context(|| {
                         format!("cannot read what a replay left in `{}`", folder.display())
                     })?;
+                    if let Err(reason) = archive.learned() {
+                        anstream::eprintln!(
+                            "{} what the replay learned is not told, since it cannot be read ({reason}); replay again",
+                            "warning:".yellow().bold()
+                        );
+                    }
                     let client = Client::new(&format!("http://{}", archive.address()), None)?;
                     let answer = ask(&client).await;
                     archive.close().await?;
