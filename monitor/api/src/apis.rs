@@ -159,7 +159,7 @@ pub struct SignalForecast {
     pub at: String,
     pub horizon_seconds: u32,
     pub median: Option<f64>,
-    /// Nine of ten values lie between these.
+    /// Nine of ten values lie between these; `null` until five such forecasts were compared with what came.
     pub lower: Option<f64>,
     pub upper: Option<f64>,
     /// Forecasts of this signal at this horizon that were compared with what came.

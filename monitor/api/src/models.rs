@@ -352,7 +352,7 @@ pub struct SeriesForecast {
 pub struct ForecastPoint {
     pub after_seconds: u64,
     pub median: Option<f64>,
-    /// Nine of ten values lie between these.
+    /// Nine of ten values lie between these; `null` until five such forecasts were compared with what came.
     pub lower: Option<f64>,
     pub upper: Option<f64>,
     /// Forecasts of this horizon within the series that were compared with what came.

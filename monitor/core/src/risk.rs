@@ -147,9 +147,8 @@ pub struct SignalFuture {
     pub at: Time,
     pub horizon_secs: u32,
     pub median: f64,
-    /// Nine of ten values lie between these.
-    pub lower: f64,
-    pub upper: f64,
+    /// Nine of ten values lie within; `None` until some such forecasts were compared with what came.
+    pub interval: Option<(f64, f64)>,
     /// Forecasts of this signal at this horizon that were compared with what came.
     pub scored: u32,
 }

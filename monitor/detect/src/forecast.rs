@@ -31,6 +31,10 @@ use self::views::Views;
 /// From five minutes to seven days, in seconds.
 pub const HORIZONS: [u32; 6] = [300, 1_800, 7_200, 21_600, 86_400, 604_800];
 
+/// Forecasts at a horizon that have to have been compared with what came before its intervals are held to
+/// their word.
+const FEWEST_COMPARED: u32 = 5;
+
 /// What is known of one signal: 3.6 kB once a week is learned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Forecaster {
@@ -54,9 +58,10 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// Nine of ten values lie between these.
-    pub fn interval(&self) -> (f64, f64) {
-        (self.quantiles[0], self.quantiles[4])
+    /// Nine of ten values lie within. `None` as long as too few such forecasts were compared with what came:
+    /// before, its width is what nearer horizons have, which a week may not keep after an hour.
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        (self.scored >= FEWEST_COMPARED).then_some((self.quantiles[0], self.quantiles[4]))
     }
 
     /// The chance of a value above `limit`: linear between the quantiles, and beyond them as an

@@ -86,9 +86,8 @@ pub struct Opinion {
 pub struct Foreseen {
     pub after: Duration,
     pub median: f64,
-    /// Nine of ten values lie between these.
-    pub lower: f64,
-    pub upper: f64,
+    /// Nine of ten values lie within; `None` until some such forecasts were compared with what came.
+    pub interval: Option<(f64, f64)>,
     /// Forecasts of this horizon that were compared with what came.
     pub scored: u32,
 }

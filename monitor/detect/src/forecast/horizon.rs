@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::FEWEST_COMPARED;
 use super::quantiles::Quantiles;
 use super::together::Together;
 use super::views::{VIEWS, Views};
@@ -122,7 +123,7 @@ impl Horizon {
 
     /// What this horizon's errors are like, for the next longer one to begin with.
     pub(super) fn scale(&self, usual: f32) -> f32 {
-        if self.quantiles.seen() < 5 {
+        if self.quantiles.seen() < FEWEST_COMPARED {
             usual
         } else {
             self.quantiles.size(usual)
@@ -194,7 +195,7 @@ impl Horizon {
             views: others.map(|view| Rough::of(view - now)),
             quantiles: quantiles.map(|quantile| Rough::of((quantile - f64::from(now)) as f32)),
             usual,
-            counts: seen >= 5,
+            counts: seen >= FEWEST_COMPARED,
         });
     }
 

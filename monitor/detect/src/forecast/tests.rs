@@ -65,6 +65,17 @@ fn nine_of_ten_values_lie_in_the_interval_at_each_horizon() {
 }
 
 #[test]
+fn an_interval_is_told_once_such_ones_were_tried() {
+    let (hour, _) = fed(60, 1, daily);
+    let interval = |after: f64| hour.forecast(after).unwrap().interval();
+    assert!(interval(300.0).is_some());
+    // Something is expected of tomorrow, but how far it may be off is not known after an hour.
+    assert_eq!(interval(86_400.0), None);
+    let (days, _) = fed(3 * 1_440, 5, daily);
+    assert!(days.forecast(86_400.0).unwrap().interval().is_some());
+}
+
+#[test]
 fn what_wanders_is_covered_too() {
     let mut at_now = 0.0;
     let walk: Vec<f64> = (0..20_000)

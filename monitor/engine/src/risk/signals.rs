@@ -92,7 +92,6 @@ impl Signals {
         let each = |model: &Forecaster, of: &Together, measure, unit: fn(f64) -> f64| {
             let each = HORIZONS.iter().filter_map(|horizon_secs| {
                 let found = model.forecast_among(f64::from(*horizon_secs), of)?;
-                let (lower, upper) = found.interval();
                 #[expect(clippy::cast_possible_truncation, reason = "seconds of Unix time")]
                 let at = Time::from_secs(found.at as i64 + MINUTE_SECS);
                 Some(SignalFuture {
@@ -100,8 +99,7 @@ impl Signals {
                     at,
                     horizon_secs: *horizon_secs,
                     median: unit(found.median),
-                    lower: unit(lower),
-                    upper: unit(upper),
+                    interval: (found.interval()).map(|(lower, upper)| (unit(lower), unit(upper))),
                     scored: found.scored,
                 })
             });

@@ -89,8 +89,8 @@ pub(crate) async fn get_forecast(
                 at: signal.at.to_string(),
                 horizon_seconds: signal.horizon_secs,
                 median: finite(signal.median),
-                lower: finite(signal.lower),
-                upper: finite(signal.upper),
+                lower: signal.interval.and_then(|(lower, _)| finite(lower)),
+                upper: signal.interval.and_then(|(_, upper)| finite(upper)),
                 scored: signal.scored,
                 coverage_ratio: held(signal.measure, signal.horizon_secs),
             })

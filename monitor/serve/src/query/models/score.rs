@@ -134,8 +134,8 @@ fn foretell(foreseen: &Foreseen) -> wire::ForecastPoint {
     wire::ForecastPoint {
         after_seconds: foreseen.after.as_secs(),
         median: finite(foreseen.median),
-        lower: finite(foreseen.lower),
-        upper: finite(foreseen.upper),
+        lower: foreseen.interval.and_then(|(lower, _)| finite(lower)),
+        upper: foreseen.interval.and_then(|(_, upper)| finite(upper)),
         scored: foreseen.scored,
     }
 }

@@ -101,8 +101,7 @@ impl Models for Two {
             at: noon() + Duration::from_secs(u64::from(horizon_secs)),
             horizon_secs,
             median,
-            lower,
-            upper,
+            interval: Some((lower, upper)),
             scored: 12,
         };
         answer(Ok(Some(ApiFuture {
@@ -241,8 +240,7 @@ impl Models for Two {
                 .map(|after| Foreseen {
                     after: *after,
                     median: *last,
-                    lower: f64::NEG_INFINITY,
-                    upper: last + 1.0,
+                    interval: Some((f64::NEG_INFINITY, last + 1.0)),
                     scored: 7,
                 })
                 .collect()),
