@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod feedback;
+pub(crate) mod forecast;
 pub(crate) mod journeys;
 pub(crate) mod model;
 pub(crate) mod monitor;

@@ -22,6 +22,7 @@ fn every_command_explains_itself() {
         "replay",
         "search",
         "explain",
+        "forecast",
         "feedback",
         "model",
         "model try",

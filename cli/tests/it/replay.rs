@@ -9,8 +9,12 @@ use crate::process::crosswatch;
 /// Ten minutes of an access log, eight requests a second; from the sixth minute on they take ten
 /// times as long, for one minute.
 fn recording(folder: &Path) -> PathBuf {
+    recording_of(folder, 10)
+}
+
+fn recording_of(folder: &Path, minutes: u32) -> PathBuf {
     let mut text = String::new();
-    for request in 0..4_800u32 {
+    for request in 0..minutes * 480 {
         let second = request / 8;
         let slow = if (360..420).contains(&second) { 10 } else { 1 };
         // Spread over 20 to 40 ms, without a random number.
@@ -124,6 +128,61 @@ fn a_slow_minute_is_explained_with_its_evidence() {
         told.contains("Evidence") && told.contains("GET /orders/"),
         "{told}"
     );
+}
+
+#[test]
+fn what_to_expect_is_said_of_an_api_by_words_of_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    succeeded(&replay(&recording_of(folder.path(), 40), &data, &[]));
+    let forecast = |arguments: &[&str]| {
+        let mut command = crosswatch();
+        command.arg("forecast").args(arguments);
+        command.arg("--data").arg(&data).output().unwrap()
+    };
+
+    let told = forecast(&["get /orders", "--json"]);
+    succeeded(&told);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(told[0]["api"]["route"], "/orders/{id}");
+    let soon = told[0]["forecast"]["forecasts"].as_array().unwrap();
+    let traffic = soon
+        .iter()
+        .find(|of| of["measure"] == "rate" && of["horizon_seconds"] == 300)
+        .unwrap_or_else(|| panic!("no forecast of the traffic in {told}"));
+    let value = |field: &str| traffic[field].as_f64().unwrap();
+    assert!(
+        value("lower") <= 8.0 && 8.0 <= value("upper") && (value("median") - 8.0).abs() < 0.5,
+        "{traffic}"
+    );
+
+    let all = forecast(&[]);
+    succeeded(&all);
+    let all = String::from_utf8(all.stdout).unwrap();
+    assert!(all.contains("nothing is foreseen to break"), "{all}");
+
+    let nobody = forecast(&["/payments"]);
+    assert!(!nobody.status.success());
+    let nobody = String::from_utf8(nobody.stderr).unwrap();
+    assert!(nobody.contains("no Api has `/payments`"), "{nobody}");
+}
+
+#[test]
+fn what_another_version_learned_is_not_told_but_what_it_found_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    succeeded(&replay(&recording(folder.path()), &data, &[]));
+    std::fs::write(data.join("replay.state"), "of another version").unwrap();
+
+    let list = crosswatch()
+        .args(["explain", "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
+    succeeded(&list);
+    assert!(String::from_utf8_lossy(&list.stdout).contains("/orders/{id}"));
+    let warning = String::from_utf8(list.stderr).unwrap();
+    assert!(warning.contains("replay again"), "{warning}");
 }
 
 #[test]
