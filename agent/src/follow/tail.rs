@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
 use monitor_core::Time;
-use monitor_ingest::container::{Assembler, ContainerLine, NotOfRuntime, Output, Runtime};
+use monitor_ingest::container::{ContainerLine, NotOfRuntime, Output, Shape};
 use monitor_ingest::decoded::MAX_TEXT_BYTES;
 use monitor_ingest::lines::{Line, LineSplitter};
 
@@ -25,8 +25,7 @@ pub(super) struct Tail {
     /// Size and modification time when last looked at.
     looked: Looked,
     splitter: LineSplitter,
-    /// Decided by the first line.
-    shape: Option<Shape>,
+    shape: Shape,
     /// Where the next line begins.
     line_start: u64,
     /// Where the unfinished container line of each output begins.
@@ -50,12 +49,6 @@ pub(super) struct Tail {
 
 /// Size and modification time.
 pub(super) type Looked = (u64, i64, i64);
-
-#[derive(Debug)]
-enum Shape {
-    Plain,
-    Container(Assembler),
-}
 
 /// What one reading did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,7 +101,7 @@ impl Tail {
             fingerprint: position.fingerprint,
             looked: (0, 0, 0),
             splitter: LineSplitter::new(position.offset, MAX_TEXT_BYTES),
-            shape: None,
+            shape: Shape::from_offset(position.offset),
             line_start: position.offset,
             pieces_start: [None; 2],
             done: position.done,
@@ -181,7 +174,7 @@ impl Tail {
         if let Some(line) = self.splitter.finish() {
             self.take(line, metrics, entries);
         }
-        if let Some(Shape::Container(assembler)) = &mut self.shape {
+        if let Some(assembler) = self.shape.assembler() {
             let unfinished: Vec<ContainerLine> = assembler.flush().collect();
             for line in unfinished {
                 let start = self.pieces_start[line.output as usize].take();
@@ -218,7 +211,7 @@ impl Tail {
 
     fn start_at(&mut self, offset: u64) {
         self.splitter = LineSplitter::new(offset, MAX_TEXT_BYTES);
-        self.shape = None;
+        self.shape = Shape::from_offset(offset);
         self.line_start = offset;
         self.pieces_start = [None; 2];
         self.done = [offset; 2];
@@ -228,18 +221,12 @@ impl Tail {
     fn take(&mut self, line: Line, metrics: &Metrics, entries: &mut Vec<Entry>) {
         let start = self.line_start;
         self.line_start = line.end;
-        if self.shape.is_none() && !line.text.is_empty() {
-            self.shape = Some(match Runtime::recognise(&line.text) {
-                Some(runtime) => Shape::Container(Assembler::new(runtime)),
-                None => Shape::Plain,
-            });
-        }
         let plain = |text| ContainerLine {
             time: None,
             output: Output::Stdout,
             text,
         };
-        let Some(Shape::Container(assembler)) = &mut self.shape else {
+        let Some(assembler) = self.shape.of(&line.text) else {
             return self.emit(plain(line.text), start, line.end, metrics, entries);
         };
         match assembler.push(&line.text) {

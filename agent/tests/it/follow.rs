@@ -136,6 +136,32 @@ fn a_pod_that_is_gone_is_read_to_its_end_and_forgotten() {
 }
 
 #[test]
+fn a_line_that_was_given_out_half_costs_itself_over_a_restart() {
+    let node = Node::new();
+    let mut web = node.container("cart-0", "web");
+    let entry = web
+        .entry("stdout", "F", "a line of which half is written")
+        .into_bytes();
+    let (half, rest) = entry.split_at(50);
+    web.append(half);
+    let mut before = follower(node.root(), BTreeMap::new());
+    let (mut positions, _) = Positions::load(None).unwrap();
+    let mut first = Vec::new();
+    // Its end is waited for, and then given up.
+    for seconds in [0.0, 10.0] {
+        before.scan(at(seconds));
+        let round = before.poll(at(seconds), &mut Everyone);
+        first.extend(texts(&round));
+        positions.advance(&round.progress);
+    }
+    assert_eq!(first, ["a line of "]);
+    web.append(rest);
+    web.line("next");
+    let mut after = follower(node.root(), positions.all().clone());
+    assert_eq!(all(&mut after, 11.0), ["which half is written", "next"]);
+}
+
+#[test]
 fn history_before_the_look_back_is_passed_over() {
     let node = Node::new();
     let mut web = node.container("cart-0", "web");

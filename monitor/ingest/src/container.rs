@@ -5,10 +5,12 @@
 
 mod cri;
 mod docker;
+mod shape;
 
 use monitor_core::Time;
 
 pub use docker::{Unwrapped, unwrap_docker_json};
+pub use shape::Shape;
 
 use crate::decoded::{MAX_TEXT_BYTES, mark_cut};
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monitor_core::{Batch, Item, LogItem, Name, Payload, Resource, Source, Time};
-use monitor_ingest::container::{Assembler, NotOfRuntime, Output, Runtime};
+use monitor_ingest::container::{NotOfRuntime, Output, Shape};
 use monitor_ingest::lines::{Line, LineSplitter};
 use monitor_ingest::multiline::{Joined, Joiner};
 
@@ -34,8 +34,7 @@ pub(super) struct Tail {
     /// Size and modification time when last looked at.
     looked: (u64, i64, i64),
     splitter: LineSplitter,
-    /// Decided by the first line.
-    shape: Option<Shape>,
+    shape: Shape,
     /// Where the next line begins.
     line_start: u64,
     /// Where the oldest unfinished container line begins.
@@ -51,12 +50,6 @@ pub(super) struct Tail {
     /// Since when no name leads here.
     gone: Option<Time>,
     reported: Option<Position>,
-}
-
-#[derive(Debug)]
-enum Shape {
-    Plain,
-    Container(Assembler),
 }
 
 /// Where in the file a line is, and the container runtime's time.
@@ -121,7 +114,7 @@ impl Tail {
             fingerprint: position.fingerprint,
             looked: (0, 0, 0),
             splitter: LineSplitter::new(position.offset, monitor_ingest::decoded::MAX_TEXT_BYTES),
-            shape: None,
+            shape: Shape::from_offset(position.offset),
             line_start: position.offset,
             pieces_start: None,
             joiners: Default::default(),
@@ -234,7 +227,7 @@ impl Tail {
         self.finish_lines(now, sink);
         self.finish_records(sink, |_| true);
         self.splitter = LineSplitter::default();
-        self.shape = None;
+        self.shape = Shape::from_offset(0);
         self.line_start = 0;
         self.done = [0; 2];
         self.skip = [0; 2];
@@ -262,7 +255,7 @@ impl Tail {
         if let Some(line) = self.splitter.finish() {
             self.take(line, now, sink);
         }
-        if let Some(Shape::Container(assembler)) = &mut self.shape {
+        if let Some(assembler) = self.shape.assembler() {
             let unfinished: Vec<_> = assembler.flush().collect();
             let start = self.pieces_start.take().unwrap_or(self.line_start);
             for line in unfinished {
@@ -293,13 +286,7 @@ impl Tail {
             time: None,
         };
         self.line_start = line.end;
-        if self.shape.is_none() && !line.text.is_empty() {
-            self.shape = Some(match Runtime::recognise(&line.text) {
-                Some(runtime) => Shape::Container(Assembler::new(runtime)),
-                None => Shape::Plain,
-            });
-        }
-        let Some(Shape::Container(assembler)) = &mut self.shape else {
+        let Some(assembler) = self.shape.of(&line.text) else {
             return self.feed(0, &line.text, place, now, sink);
         };
         match assembler.push(&line.text) {

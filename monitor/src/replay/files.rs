@@ -13,7 +13,7 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
 use monitor_core::{LogItem, Payload, Resource, Source, Time};
-use monitor_ingest::container::{Assembler, ContainerLine, Output, Runtime};
+use monitor_ingest::container::{ContainerLine, Output, Shape};
 use monitor_ingest::formats::Recognizer;
 use monitor_ingest::lines::LineSplitter;
 use monitor_ingest::multiline::{Joined, Joiner};
@@ -115,8 +115,7 @@ struct Stream {
     sources: [Source; 2],
     reader: Box<dyn Read>,
     splitter: LineSplitter,
-    /// Known after the first line; `None` for text that no runtime has wrapped.
-    runtime: Option<Option<Assembler>>,
+    shape: Shape,
     joiners: [Joiner<Option<Time>>; 2],
     /// Only to know the time of a record before it is understood for good.
     recognizers: [Recognizer; 2],
@@ -155,7 +154,7 @@ impl Stream {
             sources: [source(Output::Stdout), source(Output::Stderr)],
             reader: super::input::reader(path)?,
             splitter: LineSplitter::new(0, MAX_LINE),
-            runtime: None,
+            shape: Shape::from_offset(0),
             joiners: [Joiner::default(), Joiner::default()],
             recognizers: [Recognizer::new(), Recognizer::new()],
             ready: VecDeque::new(),
@@ -186,9 +185,9 @@ impl Stream {
                 self.line(&line, counts);
             }
             if self.ended {
-                let pending: Vec<ContainerLine> = match &mut self.runtime {
-                    Some(Some(assembler)) => assembler.flush().collect(),
-                    _ => Vec::new(),
+                let pending: Vec<ContainerLine> = match self.shape.assembler() {
+                    Some(assembler) => assembler.flush().collect(),
+                    None => Vec::new(),
                 };
                 for line in pending {
                     self.text(&line.text, line.output, line.time);
@@ -218,10 +217,7 @@ impl Stream {
 
     fn line(&mut self, line: &str, counts: &mut ReadCounts) {
         counts.lines += 1;
-        let runtime = self
-            .runtime
-            .get_or_insert_with(|| Runtime::recognise(line).map(Assembler::new));
-        match runtime {
+        match self.shape.of(line) {
             None => self.text(line, Output::Stdout, None),
             Some(assembler) => match assembler.push(line) {
                 Ok(Some(inner)) => self.text(&inner.text, inner.output, inner.time),
