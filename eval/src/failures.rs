@@ -10,10 +10,8 @@ mod together;
 
 use std::fmt::Write as _;
 
+use monitor_core::Stretches;
 use serde::Serialize;
-
-/// Stretches of time from which on a share of nine of ten can be told from another.
-const ENOUGH: u64 = 10;
 
 /// One object with the figures; field names are the JSON's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -222,7 +220,7 @@ impl Coverage {
     /// What came in one stretch came together, of all signals; of few, intervals of nine of ten cannot be judged.
     fn doubt(&self) -> String {
         match self.stretches {
-            ENOUGH.. => String::new(),
+            Stretches::ENOUGH.. => String::new(),
             stretches => format!(", of {stretches} stretches of that length: too few to say"),
         }
     }

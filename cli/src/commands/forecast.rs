@@ -8,6 +8,7 @@ use monitor_api::{
     Api, ApiForecast, ApisQuery, FailureRecord, JourneyChance, Measure, Predictions,
     PredictionsQuery, Risk, SignalForecast, TrackRecord,
 };
+use monitor_core::Stretches;
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
@@ -17,9 +18,6 @@ use super::search::Place;
 const LIKELY: f64 = 0.05;
 /// Apis of which forecasts are shown.
 const APIS: usize = 10;
-/// Stretches of time, each as long as the horizon, from which on a share of nine of ten can be told from
-/// another.
-const ENOUGH: u64 = 10;
 
 const TRAFFIC: &str = "traffic";
 const RESPONSE_TIME: &str = "response time";
@@ -245,7 +243,7 @@ fn record(all: &TrackRecord) -> String {
             other => other,
         };
         let doubt = match of.stretches {
-            ENOUGH.. => "",
+            Stretches::ENOUGH.. => "",
             _ => "  too early to say",
         };
         text.push_str(&format!(

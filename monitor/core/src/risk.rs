@@ -177,6 +177,9 @@ pub struct Stretches {
 }
 
 impl Stretches {
+    /// From so many on, a share of nine of ten can be told from another.
+    pub const ENOUGH: u64 = 10;
+
     /// A forecast of that horizon came due; later ones come after earlier ones.
     pub fn came(&mut self, due: Time, horizon_secs: u32) {
         let stretch = due.as_secs().div_euclid(i64::from(horizon_secs.max(1)));
