@@ -20,10 +20,9 @@ pub(crate) struct Block<T> {
     pub(crate) start: Time,
     pub(crate) calls: u64,
     pub(crate) sum: T,
-    disturbed: bool,
 }
 
-/// Gathers one block after another. What an anomaly that is already known has disturbed is given to nobody.
+/// Gathers one block after another.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Blocks<T> {
     begun: Option<Block<T>>,
@@ -48,21 +47,13 @@ impl<T: Default> Blocks<T> {
             start: sample.start,
             calls: 0,
             sum: T::default(),
-            disturbed: false,
         });
         block.calls = block.calls.saturating_add(calls);
         sum_up(&mut block.sum);
         if sample.end().since(block.start) < enough.time || block.calls < enough.calls {
             return None;
         }
-        self.begun.take().filter(|block| !block.disturbed)
-    }
-
-    /// What is gathered now is part of an anomaly that is already known.
-    pub(crate) fn disturb(&mut self) {
-        if let Some(block) = &mut self.begun {
-            block.disturbed = true;
-        }
+        self.begun.take()
     }
 
     /// Begins anew with the next window.

@@ -68,9 +68,9 @@ impl DriftDetector {
         }
     }
 
-    /// What is gathered now is part of an anomaly that is already known.
+    /// What is gathered now is part of an anomaly that is already known: what comes after it begins anew.
     pub fn disturbed(&mut self) {
-        self.gathered.disturb();
+        self.gathered.drop_begun();
     }
 
     /// There is a new normal: what was learned is of the past.
@@ -200,5 +200,35 @@ impl Detector for DriftDetector {
     fn hold(&mut self, hold: bool) {
         self.held = hold;
         self.evidence.hold(hold);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use monitor_core::Sketch;
+
+    use super::*;
+
+    #[test]
+    fn after_an_anomaly_that_is_known_a_block_begins_at_once() {
+        let sensitivity = Sensitivity::per_week(1.0);
+        let mut drift = DriftDetector::new(Options::default(), sensitivity, 2 * ENOUGH.time);
+        let mut calls = Sketch::new();
+        (0..20).for_each(|_| calls.add(0.05));
+        let mut verdicts = Vec::new();
+        for minute in 0..26 {
+            let sample = Sample {
+                start: Time::from_secs(minute * 60),
+                span: Duration::from_secs(60),
+                active_secs: 60,
+                reading: Reading::Durations(&calls),
+            };
+            verdicts.extend(drift.judge(&sample).map(|_| minute + 1));
+            if (12..14).contains(&minute) {
+                drift.disturbed();
+            }
+        }
+        // Ten minutes, and ten from the end of what was disturbed on; not from the minute twenty on.
+        assert_eq!(verdicts, [10, 24]);
     }
 }

@@ -52,9 +52,9 @@ impl ErrorDriftDetector {
         }
     }
 
-    /// What is gathered now is part of an anomaly that is already known.
+    /// What is gathered now is part of an anomaly that is already known: what comes after it begins anew.
     pub fn disturbed(&mut self) {
-        self.gathered.disturb();
+        self.gathered.drop_begun();
     }
 
     /// There is a new normal: what was learned is of the past.
